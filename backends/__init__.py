@@ -1,0 +1,1 @@
+"""Engines: one file each; texts in, class probabilities out. Listed in bench/registry.py."""

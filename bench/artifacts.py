@@ -1,0 +1,82 @@
+"""The classifier folder: write its manifest last, check every file when reading."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bench.errors import AssetError
+from bench.types import SCHEMA_VERSION, Classifier, Manifest
+
+MANIFEST = "manifest.json"
+
+
+def file_sha256(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    digest = sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def save_classifier(folder: Path, manifest: Manifest) -> Classifier:
+    """Write manifest.json with the hash of every file already in `folder`."""
+    files = {
+        str(file.relative_to(folder)): file_sha256(file)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != MANIFEST
+    }
+    whole = manifest.model_copy(update={"files": files})
+    (folder / MANIFEST).write_text(whole.model_dump_json(indent=1), encoding="utf-8")
+    return load_classifier(folder)
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """Read a classifier folder; raises AssetError when a part is missing or of another schema."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise AssetError(f"{folder} is no classifier: {MANIFEST} is missing; make one with `bench train`")
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise AssetError(f"{path} is not JSON ({error}); train the classifier again") from error
+    if content.get("schema_version") != SCHEMA_VERSION:
+        found = content.get("schema_version")
+        raise AssetError(f"{path} has schema version {found}, this harness reads {SCHEMA_VERSION}; train it again")
+    try:
+        manifest = Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise AssetError(f"{path}: {where}: {first['msg']}; train the classifier again") from error
+    for name in manifest.files:
+        if not (folder / name).is_file():
+            raise AssetError(f"{folder} lacks {name}, which its manifest names; train or copy the classifier again")
+    return Classifier(path=folder, manifest=manifest, sha256=_content_sha256(manifest))
+
+
+def _content_sha256(manifest: Manifest) -> str:
+    deciding = manifest.model_dump(include={"kind", "class_names", "max_length", "settings", "files"})
+    return sha256(json.dumps(deciding, sort_keys=True).encode("utf-8")).hexdigest()
+
+
+def verify_classifier(classifier: Classifier) -> None:
+    """Compare every file with its hash in the manifest; raises AssetError on the first difference."""
+    for name, expected in classifier.manifest.files.items():
+        if file_sha256(classifier.path / name) != expected:
+            raise AssetError(f"{classifier.path / name} is damaged (sha256 differs); train or copy the classifier again")
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Put a file into a classifier folder without doubling it on disk where the file system allows."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

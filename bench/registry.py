@@ -1,0 +1,52 @@
+"""The names of all implementations, and how to reach them: imported on use, never before."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from bench.errors import BenchError, unknown_name
+
+TRAINERS = {
+    "tfidf": "trainers.tfidf:TfidfTrainer",
+    "textcnn": "trainers.textcnn:TextCnnTrainer",
+    "frozen-head": "trainers.frozen_head:FrozenHeadTrainer",
+    "full-finetune": "trainers.full_finetune:FullFinetuneTrainer",
+    "lora": "trainers.lora:LoraTrainer",
+    "zero-shot": "trainers.zero_shot:ZeroShotTrainer",
+}
+
+BACKENDS = {
+    "eager": "backends.eager:EagerBackend",
+    "compile": "backends.torch_compile:CompileBackend",
+    "onnx": "backends.onnx_runtime:OnnxBackend",
+    "sklearn": "backends.sklearn_linear:SklearnBackend",
+}
+
+REPORTS = {
+    "leaderboard": "reports.leaderboard:render_leaderboard",
+}
+
+_GROUPS = {"trainer": ("bench.trainers", TRAINERS), "backend": ("bench.backends", BACKENDS), "report": ("bench.reports", REPORTS)}
+
+
+def names(what: str) -> list[str]:
+    """Every registered name of a group ("trainer", "backend", "report"), other packages' included."""
+    group, built_in = _GROUPS[what]
+    return sorted({*built_in, *(point.name for point in entry_points(group=group))})
+
+
+def find(what: str, name: str) -> Any:
+    """The implementation behind a name; raises UsageError with the nearest names when there is none."""
+    group, built_in = _GROUPS[what]
+    if name in built_in:
+        module, _, attribute = built_in[name].partition(":")
+        return getattr(import_module(module), attribute)
+    for point in entry_points(group=group):
+        if point.name == name:
+            try:
+                return point.load()
+            except ImportError as error:
+                raise BenchError(f"{what} '{name}' of package {point.dist} cannot be imported: {error}") from error
+    raise unknown_name(what, name, names(what))

@@ -1,0 +1,550 @@
+"""The types that flow through the harness; imports nothing of the project and no torch."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+ClassifierKind = Literal["sequence", "embedding", "options", "network", "linear"]
+Precision = Literal["fp32", "bf16", "int8"]
+Scenario = Literal["single", "offline"]
+
+
+class Record(BaseModel):
+    """Base of everything that is stored as JSON: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# ---------------------------------------------------------------- data
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled texts: ids int64 (n,) name the rows of the source split, labels int64 (n,) index the classes."""
+
+    texts: tuple[str, ...]
+    labels: np.ndarray
+    ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: np.ndarray) -> Split:
+        """The given rows, in the given order; rows is an int array of positions."""
+        return Split(tuple(self.texts[row] for row in rows), self.labels[rows], self.ids[rows])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hex sha256 over ids, labels and texts, in order."""
+        digest = sha256()
+        for row_id, label, text in zip(self.ids, self.labels, self.texts, strict=True):
+            encoded = text.encode("utf-8")
+            digest.update(b"%d\t%d\t%d\t" % (row_id, label, len(encoded)))
+            digest.update(encoded)
+        return digest.hexdigest()
+
+
+class Prompt(Record):
+    """How a language model is asked: `template` holds {text} and may hold {options}; one label word a class."""
+
+    template: str
+    label_words: tuple[str, ...]
+
+
+class Source(Record):
+    """Where the texts came from, as the tables print it."""
+
+    kind: Literal["local", "hub-cache", "hub", "package", "sample"]
+    name: str
+    revision: str | None = None
+    licence: str | None = None
+    note: str | None = None
+
+
+class SplitSizes(Record):
+    train: int
+    validation: int
+    test: int
+
+
+class DataCard(Record):
+    """What a table says about its data; `sizes` were used, `full_sizes` were there."""
+
+    task: str
+    title: str
+    language: str
+    class_names: tuple[str, ...]
+    source: Source
+    sizes: SplitSizes
+    full_sizes: SplitSizes
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A task's texts, cut into train, validation and test, and what is known of them."""
+
+    name: str
+    title: str
+    language: str
+    class_names: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    full_sizes: SplitSizes
+    source: Source
+    prompt: Prompt
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hex sha256 over class names and the three splits."""
+        parts = ("\x1f".join(self.class_names), self.train.fingerprint, self.validation.fingerprint, self.test.fingerprint)
+        return sha256("\x1e".join(parts).encode("utf-8")).hexdigest()
+
+    @property
+    def card(self) -> DataCard:
+        sizes = SplitSizes(train=len(self.train), validation=len(self.validation), test=len(self.test))
+        return DataCard(
+            task=self.name,
+            title=self.title,
+            language=self.language,
+            class_names=self.class_names,
+            source=self.source,
+            sizes=sizes,
+            full_sizes=self.full_sizes,
+            fingerprint=self.fingerprint,
+            notes=self.notes,
+        )
+
+
+# ---------------------------------------------------------------- recipes, models, classifiers
+
+
+class Recipe(Record):
+    """One way to make a classifier: a training method, the role of its base model, hyperparameters."""
+
+    id: str
+    title: str
+    method: str
+    role: Literal["encoder", "causal"] | None = None
+    base_model: str | None = None
+    params: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class BaseWeights:
+    """A pretrained model on disk: config.json, model.safetensors and tokenizer.json in `path`."""
+
+    name: str
+    path: Path
+    sha256: str
+    origin: str
+    pooling: Literal["mean", "cls", "last"] = "mean"
+    prefix: str = ""
+    max_length: int = 512
+    note: str | None = None
+
+
+class CurvePoint(Record):
+    """One evaluation on validation during training; losses in nats, scores in [0, 1], macro averages."""
+
+    step: int
+    epoch: float
+    training_loss: float | None
+    validation_loss: float | None
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+
+
+class FitRecord(Record):
+    """What training cost: wall times in seconds, apart from each other."""
+
+    fit_s: float
+    tokenise_s: float = 0.0
+    evaluate_s: float = 0.0
+    steps: int | None = None
+    chosen_step: int | None = None
+    epochs: float | None = None
+    examples: int | None = None
+    trainable_parameters: int | None = None
+    total_parameters: int | None = None
+    peak_bytes: int | None = None
+    precision: str | None = None
+    curve: tuple[CurvePoint, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Manifest(Record):
+    """manifest.json of a classifier folder: the only contract between trainers and backends."""
+
+    schema_version: int = SCHEMA_VERSION
+    kind: ClassifierKind
+    class_names: tuple[str, ...]
+    language: str
+    max_length: int | None = None
+    recipe: Recipe
+    seed: int
+    base_model: str | None = None
+    base_origin: str | None = None
+    data_fingerprint: str
+    fit: FitRecord
+    settings: dict[str, Any] = {}
+    files: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained classifier on disk; sha256 covers what decides its answers: files, classes, settings, not times."""
+
+    path: Path
+    manifest: Manifest
+    sha256: str
+
+    @property
+    def kind(self) -> ClassifierKind:
+        return self.manifest.kind
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.manifest.class_names
+
+    @property
+    def artifact_bytes(self) -> int:
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+
+
+class Progress(Protocol):
+    """Called with what is being done, how much is done and how much there is."""
+
+    def __call__(self, what: str, done: int, total: int) -> None: ...
+
+
+class Trainer(Protocol):
+    """One training method. Constructed as Trainer(recipe, base, device, threads); construction only stores."""
+
+    def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
+        """Train on data.train, choose on data.validation, write the classifier folder `out`."""
+        ...
+
+
+# ---------------------------------------------------------------- engines
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether something can run here; `reason` when not, `remedy` is the command that would make it ready."""
+
+    ok: bool
+    version: str | None = None
+    reason: str | None = None
+    remedy: str | None = None
+
+
+class EngineSpec(Record):
+    """One engine as the command line names it: a backend at one precision with its options."""
+
+    name: str
+    title: str
+    backend: str
+    precision: Precision
+    options: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Answers to n texts.
+
+    probabilities float32 (n, k), rows sum to 1; labels int64 (n,), -1 = no valid answer;
+    token_counts int32 (n,) after truncation; truncated bool (n,).
+    """
+
+    probabilities: np.ndarray
+    labels: np.ndarray
+    token_counts: np.ndarray
+    truncated: np.ndarray
+
+
+@dataclass
+class StageClock:
+    """Seconds spent in each stage of predict, and tokens computed; reset by the one who reads it."""
+
+    tokenise_s: float = 0.0
+    queue_s: float = 0.0
+    forward_s: float = 0.0
+    post_s: float = 0.0
+    real_tokens: int = 0
+    padded_tokens: int = 0
+    batches: int = 0
+
+    def reset(self) -> None:
+        self.__init__()  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """What loading did: seconds apart, precision and threads in force, and where it really runs."""
+
+    load_s: float
+    convert_s: float = 0.0
+    precision: str = "fp32"
+    device: str = "cpu"
+    threads: int | None = None
+    artifact_bytes: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Session(Protocol):
+    """A classifier loaded into an engine."""
+
+    clock: StageClock
+    info: SessionInfo
+
+    def predict(self, texts: Sequence[str]) -> Prediction:
+        """From raw strings to labels; any number of texts, batching inside."""
+        ...
+
+    def token_sha256(self, texts: Sequence[str]) -> str | None:
+        """Hash of the token ids the model reads for these texts; None where the engine has no tokens."""
+        ...
+
+    def recompiles(self) -> int | None:
+        """Compilations so far; None for engines that never compile."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Backend(Protocol):
+    """One engine. Constructed as Backend(spec, device, threads, cache); construction only stores."""
+
+    kinds: frozenset[str]
+
+    @staticmethod
+    def availability(spec: EngineSpec, device: str) -> Availability:
+        """Whether this engine can run here at all; loads no model."""
+        ...
+
+    def load(self, classifier: Classifier) -> Session: ...
+
+
+# ---------------------------------------------------------------- results
+
+
+class Status(enum.StrEnum):
+    OK = "OK"
+    SKIPPED = "SKIPPED"
+    OOM = "OOM"
+    TIMEOUT = "TIMEOUT"
+    CRASH = "CRASH"
+    INVALID = "INVALID"
+    UNSTABLE = "UNSTABLE"
+
+
+class Cell(Record):
+    """One row of a leaderboard: a task, a recipe, a training seed, an engine."""
+
+    id: str
+    task: str
+    recipe: str
+    method: str
+    base_model: str | None
+    seed: int
+    engine: str
+    precision: str
+
+
+class Interval(Record):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ClassScore(Record):
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class Quality(Record):
+    """Figures over the n test items that were answered, every one derived from the predictions file."""
+
+    n: int
+    accuracy: Interval
+    macro_f1: Interval
+    macro_precision: Interval
+    macro_recall: Interval
+    valid_share: float
+    ece: float
+    brier: float
+    truncated_share: float
+    tokens_mean: float
+    per_class: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+class Stages(Record):
+    """Share of the measured time in each stage, and padding: computed tokens that are no text."""
+
+    tokenise_s: float
+    queue_s: float
+    forward_s: float
+    post_s: float
+    padding_share: float | None
+
+
+class LoadRun(Record):
+    """One LoadGen run: rates in 1/s, latencies in milliseconds; a percentile too few queries support is None."""
+
+    scenario: Scenario
+    valid: bool
+    verdict: str
+    queries: int
+    samples: int
+    duration_s: float
+    rate_rps: float
+    mean_ms: float | None
+    p50_ms: float | None
+    p90_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+    tokens_per_s: float | None
+    stages: Stages
+    warmup_s: float
+    warmup_rounds: int
+    recompiles: int | None
+    latencies_file: str | None = None
+
+
+class LoadSummary(Record):
+    """All runs of one scenario: the median rate with its range, percentiles of the median run."""
+
+    scenario: Scenario
+    tier: str
+    valid: bool
+    verdict: str
+    rate_rps: float
+    rate_low_rps: float
+    rate_high_rps: float
+    p50_ms: float | None
+    p90_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+    runs: tuple[LoadRun, ...]
+
+
+class Flip(Record):
+    """A test item whose label differs from the reference engine's; margin is the reference's top-two gap."""
+
+    id: int
+    reference: int
+    label: int
+    margin: float
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A cell's predictions file: item ids int64 (n,), true labels int64 (n,), and what was answered."""
+
+    ids: np.ndarray
+    labels: np.ndarray
+    prediction: Prediction
+
+
+class Parity(Record):
+    """Same classifier, other engine: the certificate against Hugging Face eager fp32."""
+
+    reference: str
+    items: int
+    same_tokens: bool | None
+    equal_labels: float
+    required: float
+    largest_probability_difference: float
+    mcnemar_p: float
+    passed: bool
+    flips: tuple[Flip, ...]
+
+
+class SessionCard(Record):
+    """The loaded engine as the row shows it; bytes of resident memory at its peak, seconds apart."""
+
+    load_s: float
+    convert_s: float
+    device: str
+    precision: str
+    threads: int | None
+    artifact_bytes: int | None
+    peak_rss_bytes: int | None
+    peak_device_bytes: int | None
+    details: dict[str, Any] = {}
+
+
+class Result(Record):
+    """Everything about one cell; written whole or not at all."""
+
+    schema_version: int = SCHEMA_VERSION
+    cell: Cell
+    status: Status
+    reason: str | None = None
+    data: DataCard
+    fit: FitRecord | None = None
+    classifier_sha256: str | None = None
+    classifier_kind: str | None = None
+    base_origin: str | None = None
+    session: SessionCard | None = None
+    quality: Quality | None = None
+    load: dict[str, LoadSummary] = {}
+    parity: Parity | None = None
+    predictions_file: str | None = None
+    token_sha256: str | None = None
+    wall_s: float | None = None
+    finished_at: str | None = None
+
+
+class RunSettings(Record):
+    """What `bench run` was asked for; the plan lists the cells of the leaderboard in order."""
+
+    schema_version: int = SCHEMA_VERSION
+    tasks: tuple[str, ...]
+    models: str
+    tier: str
+    scenarios: tuple[Scenario, ...]
+    engines: tuple[str, ...]
+    recipes: tuple[str, ...]
+    seeds: int
+    limit: int | None
+    device: str
+    threads: int
+    price_per_hour: float | None = None
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run folder as the reports read it; `answers` holds the predictions of every cell that has some."""
+
+    folder: Path
+    settings: RunSettings
+    environment: Mapping[str, Any]
+    results: tuple[Result, ...]
+    answers: Mapping[str, Answers]
