@@ -70,7 +70,9 @@ def verify_classifier(classifier: Classifier) -> None:
     """Compare every file with its hash in the manifest; raises AssetError on the first difference."""
     for name, expected in classifier.manifest.files.items():
         if file_sha256(classifier.path / name) != expected:
-            raise AssetError(f"{classifier.path / name} is damaged (sha256 differs); train or copy the classifier again")
+            raise AssetError(
+                f"{classifier.path / name} is damaged (sha256 differs); train or copy the classifier again"
+            )
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -28,7 +28,11 @@ REPORTS = {
     "leaderboard": "reports.leaderboard:render_leaderboard",
 }
 
-_GROUPS = {"trainer": ("bench.trainers", TRAINERS), "backend": ("bench.backends", BACKENDS), "report": ("bench.reports", REPORTS)}
+_GROUPS = {
+    "trainer": ("bench.trainers", TRAINERS),
+    "backend": ("bench.backends", BACKENDS),
+    "report": ("bench.reports", REPORTS),
+}
 
 
 def names(what: str) -> list[str]:

@@ -111,7 +111,12 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """Hex sha256 over class names and the three splits."""
-        parts = ("\x1f".join(self.class_names), self.train.fingerprint, self.validation.fingerprint, self.test.fingerprint)
+        parts = (
+            "\x1f".join(self.class_names),
+            self.train.fingerprint,
+            self.validation.fingerprint,
+            self.test.fingerprint,
+        )
         return sha256("\x1e".join(parts).encode("utf-8")).hexdigest()
 
     @property
@@ -256,12 +261,16 @@ class Availability:
 
 
 class EngineSpec(Record):
-    """One engine as the command line names it: a backend at one precision with its options."""
+    """One engine as the command line names it: a backend at one precision with its options.
+
+    A reference engine gives the answers that the other engines' parity certificates are measured against.
+    """
 
     name: str
     title: str
     backend: str
     precision: Precision
+    reference: bool = False
     options: dict[str, Any] = {}
 
 
@@ -356,7 +365,7 @@ class Status(enum.StrEnum):
 
 
 class Cell(Record):
-    """One row of a leaderboard: a task, a recipe, a training seed, an engine."""
+    """One row of a leaderboard: a task, a recipe, a training seed, an engine (None: it never came to an engine)."""
 
     id: str
     task: str
@@ -364,8 +373,22 @@ class Cell(Record):
     method: str
     base_model: str | None
     seed: int
-    engine: str
+    engine: str | None
+    precision: str | None
+
+
+class SessionCard(Record):
+    """The loaded engine as the row shows it; bytes of resident memory at its peak, seconds apart."""
+
+    load_s: float
+    convert_s: float
+    device: str
     precision: str
+    threads: int | None
+    artifact_bytes: int | None
+    peak_rss_bytes: int | None
+    peak_device_bytes: int | None
+    details: dict[str, Any] = {}
 
 
 class Interval(Record):
@@ -435,6 +458,16 @@ class LoadRun(Record):
     latencies_file: str | None = None
 
 
+class MeasuredPart(Record):
+    """What one process measured of a cell; a cell of several repeats has several."""
+
+    session: SessionCard
+    token_sha256: str | None
+    predict_s: float | None
+    items: int
+    runs: tuple[LoadRun, ...]
+
+
 class LoadSummary(Record):
     """All runs of one scenario: the median rate with its range, percentiles of the median run."""
 
@@ -485,20 +518,6 @@ class Parity(Record):
     flips: tuple[Flip, ...]
 
 
-class SessionCard(Record):
-    """The loaded engine as the row shows it; bytes of resident memory at its peak, seconds apart."""
-
-    load_s: float
-    convert_s: float
-    device: str
-    precision: str
-    threads: int | None
-    artifact_bytes: int | None
-    peak_rss_bytes: int | None
-    peak_device_bytes: int | None
-    details: dict[str, Any] = {}
-
-
 class Result(Record):
     """Everything about one cell; written whole or not at all."""
 
@@ -517,6 +536,8 @@ class Result(Record):
     parity: Parity | None = None
     predictions_file: str | None = None
     token_sha256: str | None = None
+    predict_s: float | None = None
+    test_items: int | None = None
     wall_s: float | None = None
     finished_at: str | None = None
 

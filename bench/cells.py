@@ -1,0 +1,145 @@
+"""A row of the leaderboard put together: its name, its stored parts, its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bench.load import summarise_runs
+from bench.parity import certify
+from bench.plan import TaskPlan
+from bench.quality import measure_quality
+from bench.types import (
+    Answers,
+    Cell,
+    Classifier,
+    DataCard,
+    Dataset,
+    EngineSpec,
+    LoadSummary,
+    MeasuredPart,
+    Parity,
+    Recipe,
+    Result,
+    Scenario,
+    Status,
+)
+
+UNSTABLE_SPREAD = 0.2
+MINIMUM_REPEATS_FOR_SPREAD = 3
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell to measure: its classifier and engine, how many test items, and the cell it is certified against."""
+
+    cell: Cell
+    task: TaskPlan
+    classifier: Classifier
+    engine: EngineSpec
+    items: int
+    scenarios: tuple[Scenario, ...]
+    reference_id: str
+    listed: bool
+
+    @property
+    def repeats(self) -> int:
+        return self.task.tier.repeats if self.scenarios else 1
+
+    @property
+    def title(self) -> str:
+        return f"{self.cell.task} {self.cell.recipe} s{self.cell.seed} {self.cell.engine}"
+
+
+def new_cell(
+    data: Dataset, recipe: Recipe, base_name: str | None, seed: int, engine: EngineSpec | None, key: str
+) -> Cell:
+    """The cell with a readable id that ends in the content hash of all that decides its result."""
+    parts = [data.name.replace("/", "-"), recipe.id, f"s{seed}", engine.name if engine else "none"]
+    return Cell(
+        id=f"{'.'.join(parts)}-{key[:12]}",
+        task=data.name,
+        recipe=recipe.id,
+        method=recipe.method,
+        base_model=base_name,
+        seed=seed,
+        engine=engine.name if engine else None,
+        precision=engine.precision if engine else None,
+    )
+
+
+def failed_result(
+    cell: Cell, data: DataCard, status: Status, reason: str | None, wall_s: float | None = None
+) -> Result:
+    """A row that says why it has no figures."""
+    return Result(cell=cell, status=status, reason=reason, data=data, wall_s=wall_s, finished_at=_now())
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The reference engine's answers for the same classifier, and the hash of the tokens it read."""
+
+    name: str
+    answers: Answers
+    token_sha256: str | None
+
+
+def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, reference: Reference | None) -> Result:
+    """The result of a measured cell; without a reference there is no certificate, and so no speed row."""
+    manifest = entry.classifier.manifest
+    first = parts[0]
+    load: dict[str, LoadSummary] = {
+        scenario: summarise_runs(
+            scenario, entry.task.tier.name, [run for part in parts for run in part.runs if run.scenario == scenario]
+        )
+        for scenario in entry.scenarios
+    }
+    parity = None if reference is None else _certificate(entry, answers, reference, first.token_sha256)
+    status, reason = _verdict(load, parity)
+    return Result(
+        cell=entry.cell,
+        status=status,
+        reason=reason,
+        data=entry.task.data.card,
+        fit=manifest.fit,
+        classifier_sha256=entry.classifier.sha256,
+        classifier_kind=manifest.kind,
+        base_origin=manifest.base_origin,
+        session=first.session,
+        quality=measure_quality(answers, manifest.class_names),
+        load=load if parity else {},
+        parity=parity,
+        predictions_file=f"predictions/{entry.cell.id}.parquet",
+        token_sha256=first.token_sha256,
+        predict_s=first.predict_s,
+        test_items=entry.items,
+        finished_at=_now(),
+    )
+
+
+def _certificate(entry: Entry, answers: Answers, reference: Reference, token_sha256: str | None) -> Parity:
+    known = token_sha256 is not None and reference.token_sha256 is not None
+    return certify(
+        reference.answers,
+        answers,
+        precision=entry.engine.precision,
+        reference_name=reference.name,
+        same_tokens=token_sha256 == reference.token_sha256 if known else None,
+    )
+
+
+def _verdict(load: dict[str, LoadSummary], parity: Parity | None) -> tuple[Status, str | None]:
+    if parity is None:
+        return Status.INVALID, "no parity certificate: the reference engine gave no answers for this classifier"
+    for name, summary in load.items():
+        if not summary.valid:
+            return Status.INVALID, f"{name}: {summary.verdict}"
+    for name, summary in load.items():
+        spread = (summary.rate_high_rps - summary.rate_low_rps) / summary.rate_rps
+        if len(summary.runs) >= MINIMUM_REPEATS_FOR_SPREAD and spread > UNSTABLE_SPREAD:
+            return Status.UNSTABLE, f"{name}: the runs' rates differ by {spread:.0%} of their median"
+    return Status.OK, None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,85 @@
+"""Options that several commands share, and a group that suggests the nearest command."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+Command = Callable[..., Any]
+
+
+class OneLineGroup(click.Group):
+    """Names the nearest commands when one does not exist."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and self.get_command(ctx, args[0]) is None:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=3, cutoff=0.5)
+            hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(self.list_commands(ctx))}"
+            raise click.UsageError(f"no such command '{args[0]}'; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+class CommaSeparated(click.ParamType):
+    """A comma-separated list of names; which of them exist is checked where they are used."""
+
+    name = "names"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+        if not names:
+            self.fail("give at least one name", param, ctx)
+        return names
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from bench.catalogue import known_names
+
+        before, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(before + comma + name) for name in known_names(self.what) if name.startswith(last)]
+
+
+def csv_option(flag: str, field: str, text: str, what: str) -> Callable[[Command], Command]:
+    """An option that takes several names separated by commas."""
+    return click.option(flag, field, type=CommaSeparated(what), metavar="NAME,...", help=text)
+
+
+def data_options(command: Command) -> Command:
+    """Where the texts come from."""
+    for option in (
+        click.option("--label-column", help="Column of the labels in your own --data file."),
+        click.option("--text-column", help="Column of the texts in your own --data file."),
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path),
+            envvar="BENCH_DATA",
+            show_envvar=True,
+            help="A file or folder of texts: parquet, CSV, TSV or JSONL; with --suite a folder of suites' data.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def machine_options(command: Command) -> Command:
+    """What it runs on."""
+    for option in (
+        click.option("--threads", type=click.IntRange(min=1), help="Threads of every engine. Default: all cores."),
+        click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where it can be used."),
+    ):
+        command = option(command)
+    return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables.")
+quiet_option = click.option("--quiet", is_flag=True, help="No progress; results and errors only.")

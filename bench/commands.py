@@ -1,0 +1,89 @@
+"""What the commands run, report and train do, between the arguments and the printed page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench import registry
+from bench.artifacts import link_or_copy, load_classifier
+from bench.cache import cache_dir, whole_folder, write_whole
+from bench.console import RunConsole
+from bench.context import Context
+from bench.errors import CellsFailed
+from bench.plan import RunRequest, make_plan
+from bench.processes import Workers
+from bench.run import run_plan
+from bench.store import open_run
+from bench.training import train
+from bench.types import Result, Status
+
+FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
+
+
+def run_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> int:
+    """Run, store and print; returns how many cells failed."""
+    request = RunRequest(**{name: value for name, value in choices.items() if value is not None})
+    with RunConsole(quiet) as console:
+        console.start("preparing the data")
+        plan = make_plan(request, console.progress)
+        results = run_plan(plan, console)
+    _print_leaderboard(plan.out, as_json)
+    return sum(result.status in FAILED for result in results)
+
+
+def report_command(folder: Path, as_json: bool) -> None:
+    """Make a run's leaderboards again from its files."""
+    _print_leaderboard(folder, as_json)
+
+
+def _print_leaderboard(folder: Path, as_json: bool) -> None:
+    leaderboard = registry.find("report", "leaderboard")(open_run(folder))
+    write_whole(folder / "leaderboard.md", leaderboard.markdown.encode("utf-8"))
+    if as_json:
+        sys.stdout.write(json.dumps(leaderboard.to_dict(), ensure_ascii=False, indent=1) + "\n")
+        return
+    leaderboard.print(Console(highlight=False))
+    Console(stderr=True, highlight=False).print(f"written: {folder / 'leaderboard.md'}", soft_wrap=True)
+
+
+def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
+    """Train every classifier asked for and put each into a folder of its own; raises CellsFailed when one fails."""
+    out: Path = choices["out"]
+    request = RunRequest(**{name: value for name, value in choices.items() if value is not None})
+    trained, failed = [], []
+    with RunConsole(quiet) as console:
+        console.start("preparing the data")
+        plan = make_plan(request, console.progress)
+        context = Context(plan, console, Workers(plan.threads), cache_dir())
+        for task in plan.tasks:
+            for recipe in plan.recipes:
+                for seed in range(plan.seeds):
+                    outcome = train(context, task, recipe, seed)
+                    if isinstance(outcome, Result):
+                        failed.append(outcome)
+                    else:
+                        trained.append(_deliver(outcome.classifier.path, out / outcome.name))
+    if as_json:
+        sys.stdout.write(json.dumps([str(folder) for folder in trained]) + "\n")
+    else:
+        sys.stdout.writelines(f"{folder}\n" for folder in trained)
+    if failed:
+        raise CellsFailed("; ".join(f"{row.cell.task} {row.cell.recipe}: {row.reason}" for row in failed))
+
+
+def _deliver(source: Path, target: Path) -> Path:
+    """A folder that stands alone: nothing in it points into the cache."""
+    if target.exists():
+        load_classifier(target)
+        shutil.rmtree(target)
+    with whole_folder(target) as scratch:
+        for file in source.rglob("*"):
+            if file.is_file():
+                link_or_copy(file, scratch / file.relative_to(source))
+    return target

@@ -1,0 +1,60 @@
+"""What a person sees while a run goes on: a live bar on a terminal, one line a finished job elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+
+def error_console() -> Console:
+    """Progress and messages go to stderr, so that stdout holds the result alone."""
+    return Console(stderr=True, highlight=False)
+
+
+class RunConsole:
+    """Follows jobs: `start` names one, `progress` is handed to it, `line` reports its end."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self._console = error_console()
+        self._live = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._task = self._live.add_task("starting", total=None)
+        self._title = ""
+        self._started = time.monotonic()
+
+    def __enter__(self) -> RunConsole:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def start(self, title: str) -> None:
+        """Name the job that runs now."""
+        self._title = title
+        self._live.reset(self._task, description=title, total=None)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Show how far the current job is."""
+        description = f"{self._title}: {what}" if self._title else what
+        self._live.update(self._task, description=description, completed=done, total=total)
+
+    def line(self, text: str) -> None:
+        """One finished thing, with the time since the run began."""
+        if not self.quiet:
+            elapsed = time.monotonic() - self._started
+            self._console.print(f"{elapsed:6.0f} s  {text}", markup=False, soft_wrap=True)

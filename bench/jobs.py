@@ -1,0 +1,177 @@
+"""What a cell's own process does: prepare base weights, train a classifier, measure one engine."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench import registry
+from bench.artifacts import load_classifier, verify_classifier
+from bench.cache import whole_folder
+from bench.datasets import open_dataset
+from bench.load import run_scenario
+from bench.models import base_weights
+from bench.store import write_answers, write_latencies
+from bench.threads import set_threads
+from bench.tiers import Tier
+from bench.types import (
+    Answers,
+    BaseWeights,
+    EngineSpec,
+    LoadRun,
+    MeasuredPart,
+    Prediction,
+    Progress,
+    Recipe,
+    Scenario,
+    Session,
+    SessionCard,
+    Split,
+)
+
+ANSWER_WINDOW = 2048
+WARMUP_TEXTS = 512
+
+
+def prepare_base(name: str, progress: Progress) -> BaseWeights:
+    """Fetch and convert a base model into the cache."""
+    return base_weights(name, progress)
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """Everything a training process needs; `target` is the classifier folder it makes."""
+
+    data_folder: Path
+    recipe: Recipe
+    base: BaseWeights | None
+    seed: int
+    target: Path
+    device: str
+    threads: int
+    cache: Path
+
+
+def fit(task: FitTask, progress: Progress) -> None:
+    """Train one classifier; its folder appears whole or not at all."""
+    set_threads(task.threads)
+    data = open_dataset(task.data_folder)
+    trainer = registry.find("trainer", task.recipe.method)(
+        task.recipe, task.base, task.device, task.threads, task.cache
+    )
+    with whole_folder(task.target) as scratch:
+        trainer.fit(data, task.seed, scratch, progress)
+
+
+@dataclass(frozen=True)
+class MeasureTask:
+    """Everything a measuring process needs; files are written where it says."""
+
+    classifier_folder: Path
+    engine: EngineSpec
+    data_folder: Path
+    items: int
+    scenarios: tuple[Scenario, ...]
+    tier: Tier
+    repeat: int
+    device: str
+    threads: int
+    cache: Path
+    answers_file: Path | None
+    latencies_folder: Path
+    latencies_name: str
+    loadgen_folder: Path
+
+
+def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
+    """Load one engine, answer the test items, then run the LoadGen scenarios over their texts."""
+    set_threads(task.threads)
+    data = open_dataset(task.data_folder)
+    test = data.test.take(np.arange(task.items))
+    classifier = load_classifier(task.classifier_folder)
+    verify_classifier(classifier)
+    progress(f"loading into {task.engine.name}", 0, 1)
+    backend = registry.find("backend", task.engine.backend)(task.engine, task.device, task.threads, task.cache)
+    session: Session = backend.load(classifier)
+    try:
+        predict_s = None
+        if task.answers_file is not None:
+            started = time.perf_counter()
+            answers = _answer(session, test, progress)
+            predict_s = time.perf_counter() - started
+            write_answers(task.answers_file, answers)
+        runs = tuple(_run(task, scenario, session, test, data.train, progress) for scenario in task.scenarios)
+        return MeasuredPart(
+            session=_card(session, task.device),
+            token_sha256=session.token_sha256(test.texts),
+            predict_s=predict_s,
+            items=task.items,
+            runs=runs,
+        )
+    finally:
+        session.close()
+
+
+def _answer(session: Session, test: Split, progress: Progress) -> Answers:
+    windows = []
+    for start in range(0, len(test), ANSWER_WINDOW):
+        progress("answering the test items", start, len(test))
+        windows.append(session.predict(test.texts[start : start + ANSWER_WINDOW]))
+    prediction = Prediction(
+        probabilities=np.concatenate([window.probabilities for window in windows]),
+        labels=np.concatenate([window.labels for window in windows]),
+        token_counts=np.concatenate([window.token_counts for window in windows]),
+        truncated=np.concatenate([window.truncated for window in windows]),
+    )
+    return Answers(ids=test.ids, labels=test.labels, prediction=prediction)
+
+
+def _run(
+    task: MeasureTask, scenario: Scenario, session: Session, test: Split, train: Split, progress: Progress
+) -> LoadRun:
+    log_folder = task.loadgen_folder / f"{task.latencies_name}.{scenario}"
+    run, latencies_ns = run_scenario(
+        session=session,
+        scenario=scenario,
+        texts=test.texts,
+        warmup_texts=train.texts[:WARMUP_TEXTS],
+        tier=task.tier,
+        seed=task.repeat,
+        log_folder=log_folder,
+        progress=progress,
+    )
+    name = f"{task.latencies_name}.{scenario}.parquet"
+    write_latencies(task.latencies_folder / name, latencies_ns)
+    return run.model_copy(update={"latencies_file": f"{task.latencies_folder.name}/{name}"})
+
+
+def _card(session: Session, device: str) -> SessionCard:
+    info = session.info
+    return SessionCard(
+        load_s=info.load_s,
+        convert_s=info.convert_s,
+        device=info.device,
+        precision=info.precision,
+        threads=info.threads,
+        artifact_bytes=info.artifact_bytes,
+        peak_rss_bytes=_peak_rss_bytes(),
+        peak_device_bytes=_peak_device_bytes() if device == "cuda" else None,
+        details=dict(info.details),
+    )
+
+
+def _peak_rss_bytes() -> int:
+    """Peak resident memory of this process; the operating system counts KiB on Linux and bytes on macOS."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _peak_device_bytes() -> int:
+    import torch
+
+    return int(torch.cuda.max_memory_allocated())

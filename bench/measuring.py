@@ -1,0 +1,173 @@
+"""The cells of trained classifiers: which there are, what of them is still to be measured, their results."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+
+from bench import jobs, registry
+from bench.cells import Entry, Reference, assemble, failed_result, new_cell
+from bench.context import Context
+from bench.engines import load_engines
+from bench.keys import cell_key
+from bench.processes import Outcome
+from bench.store import answers_path, part_path, read_answers, read_record, read_result, result_path, write_record
+from bench.training import Trained
+from bench.types import EngineSpec, MeasuredPart, Result, Status
+
+SHUFFLE_SEED = 0
+SETTLED = frozenset({Status.OK, Status.UNSTABLE})
+
+
+def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
+    """One entry an engine that serves the classifier, the reference engine's first; skipped engines as their row."""
+    kind = trained.classifier.kind
+    reference_engine = _reference_engine(kind)
+    chosen = context.plan.engines
+    reference = _entry(context, trained, reference_engine, listed=reference_engine in chosen)
+    entries: list[Entry | Result] = [reference]
+    for engine in chosen:
+        if engine == reference_engine:
+            continue
+        if kind in _kinds(engine):
+            reason = _unavailable(engine, context.plan.device)
+            entries.append(
+                _skipped(trained, engine, reason)
+                if reason
+                else _entry(context, trained, engine, reference_id=reference.cell.id)
+            )
+        elif context.plan.engines_were_chosen:
+            entries.append(_skipped(trained, engine, f"{engine.name} does not serve {kind} classifiers"))
+    return entries
+
+
+def measure(context: Context, entries: Sequence[Entry]) -> list[Result]:
+    """Measure what has no settled result yet and return the results of all listed entries, in their order."""
+    done = {entry.cell.id: result for entry in entries if (result := _stored(context, entry))}
+    waiting = [entry for entry in entries if entry.cell.id not in done]
+    failures: dict[str, Outcome] = {}
+    for entry, repeat in _order(waiting):
+        if entry.cell.id not in failures and not part_path(context.out, entry.cell.id, repeat).exists():
+            outcome = _measure_once(context, entry, repeat)
+            if outcome.status is not Status.OK:
+                failures[entry.cell.id] = outcome
+    for entry in waiting:
+        if entry.listed:
+            done[entry.cell.id] = _conclude(context, entry, failures.get(entry.cell.id))
+    return [done[entry.cell.id] for entry in entries if entry.listed]
+
+
+def _order(entries: Iterable[Entry]) -> list[tuple[Entry, int]]:
+    """Every repeat of every cell; several repeats in a shuffled order, so that drift of the machine hits all alike."""
+    order = [(entry, repeat) for entry in entries for repeat in range(entry.repeats)]
+    if any(repeat for _, repeat in order):
+        random.Random(SHUFFLE_SEED).shuffle(order)
+    return order
+
+
+def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
+    plan, cell_id = context.plan, entry.cell.id
+    task = jobs.MeasureTask(
+        classifier_folder=entry.classifier.path,
+        engine=entry.engine,
+        data_folder=entry.task.data_folder,
+        items=entry.items,
+        scenarios=entry.scenarios,
+        tier=entry.task.tier,
+        repeat=repeat,
+        device=plan.device,
+        threads=plan.threads,
+        cache=context.cache,
+        answers_file=answers_path(context.out, cell_id) if repeat == 0 else None,
+        latencies_folder=context.out / "latencies",
+        latencies_name=f"{cell_id}.r{repeat}",
+        loadgen_folder=context.out / "loadgen",
+    )
+    limit_s = plan.cell_limit_s or entry.task.tier.cell_limit_s
+    outcome = context.run(entry.title, jobs.measure, task, limit_s, f"{cell_id}.r{repeat}")
+    if outcome.status is Status.OK:
+        write_record(part_path(context.out, cell_id, repeat), outcome.payload)
+        context.console.line(f"{entry.title}: {_rates(outcome.payload)} ({outcome.wall_s:.1f} s)")
+    else:
+        context.console.line(f"{entry.title}: {outcome.status}: {outcome.reason}")
+    return outcome
+
+
+def _rates(part: MeasuredPart) -> str:
+    return ", ".join(f"{run.scenario} {run.rate_rps:.1f}/s" for run in part.runs) or "reference answers"
+
+
+def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result:
+    """Put the parts together and store the result."""
+    if failure is not None:
+        result = failed_result(entry.cell, entry.task.data.card, failure.status, failure.reason, failure.wall_s)
+    else:
+        parts = [
+            read_record(part_path(context.out, entry.cell.id, repeat), MeasuredPart) for repeat in range(entry.repeats)
+        ]
+        answers = read_answers(answers_path(context.out, entry.cell.id))
+        result = assemble(entry, parts, answers, _reference(context, entry))
+    write_record(result_path(context.out, entry.cell.id), result)
+    return result
+
+
+def _reference(context: Context, entry: Entry) -> Reference | None:
+    part = part_path(context.out, entry.reference_id, 0)
+    answers = answers_path(context.out, entry.reference_id)
+    if not (part.exists() and answers.exists()):
+        return None
+    return Reference(
+        name=_reference_engine(entry.classifier.kind).title,
+        answers=read_answers(answers),
+        token_sha256=read_record(part, MeasuredPart).token_sha256,
+    )
+
+
+def _stored(context: Context, entry: Entry) -> Result | None:
+    """The result of an earlier run; failures count only while `--retry` is not given."""
+    result = read_result(context.out, entry.cell.id)
+    if result is None or (context.plan.retry and result.status not in SETTLED):
+        return None
+    return result
+
+
+def _entry(
+    context: Context, trained: Trained, engine: EngineSpec, listed: bool = True, reference_id: str | None = None
+) -> Entry:
+    task = trained.task
+    scenarios = context.plan.scenarios if listed else ()
+    items = task.tier.items_for(trained.classifier.kind, len(task.data.test))
+    key = cell_key(
+        trained.classifier, task.data, items, engine, task.tier, scenarios, context.plan.device, context.plan.threads
+    )
+    cell = new_cell(task.data, trained.recipe, trained.base_name, trained.seed, engine, key)
+    return Entry(
+        cell=cell,
+        task=task,
+        classifier=trained.classifier,
+        engine=engine,
+        items=items,
+        scenarios=scenarios,
+        reference_id=reference_id or cell.id,
+        listed=listed,
+    )
+
+
+def _skipped(trained: Trained, engine: EngineSpec, reason: str) -> Result:
+    key = f"{trained.classifier.sha256[:6]}skipped"
+    cell = new_cell(trained.task.data, trained.recipe, trained.base_name, trained.seed, engine, key)
+    return failed_result(cell, trained.task.data.card, Status.SKIPPED, reason)
+
+
+def _reference_engine(kind: str) -> EngineSpec:
+    """The engine whose answers the others are certified against, for this kind of classifier."""
+    return next(engine for engine in load_engines().values() if engine.reference and kind in _kinds(engine))
+
+
+def _kinds(engine: EngineSpec) -> frozenset[str]:
+    return frozenset(registry.find("backend", engine.backend).kinds)
+
+
+def _unavailable(engine: EngineSpec, device: str) -> str | None:
+    available = registry.find("backend", engine.backend).availability(engine, device)
+    return None if available.ok else available.reason

@@ -1,0 +1,198 @@
+"""From what was asked to what will be run: names checked, defaults chosen, data prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.cache import cache_dir, whole_folder
+from bench.datasets import Limits, prepare_dataset, prepare_own_dataset, save_dataset
+from bench.engines import default_engines, load_engines
+from bench.environment import default_device, usable_cores
+from bench.errors import UsageError, unknown_name
+from bench.keys import content_hash
+from bench.recipes import recipes_for
+from bench.suites import Suite, load_suite
+from bench.tiers import Tier, load_tier
+from bench.types import Dataset, EngineSpec, Progress, Recipe, Record, Scenario
+
+SCENARIOS: tuple[Scenario, ...] = ("single", "offline")
+
+
+class RunRequest(Record):
+    """The choices of `bench run`; None means the default for this machine and this data."""
+
+    suites: tuple[str, ...] = ()
+    data: Path | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    methods: tuple[str, ...] | None = None
+    engines: tuple[str, ...] | None = None
+    scenarios: tuple[str, ...] = SCENARIOS
+    models: str | None = None
+    tier: str | None = None
+    seeds: int = 1
+    limit: int | None = None
+    device: str | None = None
+    threads: int | None = None
+    price_per_hour: float | None = None
+    out: Path | None = None
+    cell_limit_s: float | None = None
+    retry: bool = False
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """One task of the run: its data, where the jobs find it, and the tier it is measured at."""
+
+    data: Dataset
+    data_folder: Path
+    tier: Tier
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run whose every name exists."""
+
+    tasks: tuple[TaskPlan, ...]
+    recipes: tuple[Recipe, ...]
+    engines: tuple[EngineSpec, ...]
+    engines_were_chosen: bool
+    scenarios: tuple[Scenario, ...]
+    models: str
+    seeds: int
+    limit: int | None
+    device: str
+    threads: int
+    price_per_hour: float | None
+    out: Path
+    cell_limit_s: float | None
+    retry: bool
+
+
+def make_plan(request: RunRequest, progress: Progress) -> Plan:
+    """Check every name first, then prepare the data; raises UsageError or DataError before anything is run."""
+    if not request.suites and request.data is None:
+        raise UsageError("nothing to run: name a suite (--suite agnews,weibo) or a data set (--data FILE)")
+    if request.seeds < 1:
+        raise UsageError(f"--seeds {request.seeds}: at least 1 training seed is needed")
+    if request.limit is not None and request.limit < 2:
+        raise UsageError(f"--limit {request.limit}: at least 2 texts are needed")
+    device = choose_device(request.device)
+    models = request.models or ("small" if device == "cpu" else "published")
+    recipes = choose_recipes(request.methods, models)
+    engines = choose_engines(request.engines, device)
+    if request.tier:
+        load_tier(request.tier)
+    prepared = [_prepare(prepare, request, progress) for prepare in _sources(request)]
+    return Plan(
+        tasks=tuple(prepared),
+        recipes=recipes,
+        engines=engines,
+        engines_were_chosen=request.engines is not None,
+        scenarios=choose_scenarios(request.scenarios),
+        models=models,
+        seeds=request.seeds,
+        limit=request.limit,
+        device=device,
+        threads=request.threads or usable_cores(),
+        price_per_hour=request.price_per_hour,
+        out=request.out or default_out(prepared),
+        cell_limit_s=request.cell_limit_s,
+        retry=request.retry,
+    )
+
+
+def choose_device(name: str | None) -> str:
+    """cpu or cuda; raises UsageError when cuda is asked for and cannot be used."""
+    best = default_device()
+    if name is None:
+        return best
+    if name == "cuda" and best != "cuda":
+        raise UsageError("--device cuda: no GPU that the installed torch can use; `bench doctor` says why")
+    return name
+
+
+def choose_recipes(methods: Iterable[str] | None, models: str) -> tuple[Recipe, ...]:
+    """The recipes of a model set, narrowed to the methods or recipe ids named."""
+    recipes = tuple(recipes_for(models))
+    if methods is None:
+        return recipes
+    known = {name for recipe in recipes for name in (recipe.id, recipe.method)}
+    for name in methods:
+        if name not in known:
+            raise unknown_name("method", name, known)
+    return tuple(recipe for recipe in recipes if {recipe.id, recipe.method} & set(methods))
+
+
+def choose_engines(names: Iterable[str] | None, device: str) -> tuple[EngineSpec, ...]:
+    """The engines named, or this machine's default ones."""
+    known = load_engines()
+    chosen = tuple(names) if names is not None else tuple(default_engines(device))
+    for name in chosen:
+        if name not in known:
+            raise unknown_name("engine", name, known)
+    return tuple(known[name] for name in chosen)
+
+
+def choose_scenarios(names: Iterable[str]) -> tuple[Scenario, ...]:
+    """The scenarios named, in the harness's order."""
+    wanted = set(names)
+    for name in wanted:
+        if name not in SCENARIOS:
+            raise unknown_name("scenario", name, SCENARIOS)
+    return tuple(scenario for scenario in SCENARIOS if scenario in wanted)
+
+
+def default_out(tasks: Iterable[TaskPlan]) -> Path:
+    """runs/ and the names of the tasks, so that the same command finds its own results again."""
+    return Path("runs") / "+".join(task.data.name.replace("/", "-") for task in tasks)
+
+
+def _sources(request: RunRequest) -> Iterable[Callable[[Limits, Progress], Dataset]]:
+    if not request.suites and request.data is not None:
+        return [_own_source(request, request.data)]
+    return [_suite_source(request, load_suite(name)) for name in dict.fromkeys(request.suites)]
+
+
+def _own_source(request: RunRequest, data: Path) -> Callable[[Limits, Progress], Dataset]:
+    def prepare(limits: Limits, progress: Progress) -> Dataset:
+        return prepare_own_dataset(data, request.text_column, request.label_column, limits, progress)
+
+    return prepare
+
+
+def _suite_source(request: RunRequest, suite: Suite) -> Callable[[Limits, Progress], Dataset]:
+    def prepare(limits: Limits, progress: Progress) -> Dataset:
+        return prepare_dataset(suite, request.data, limits, progress)
+
+    return prepare
+
+
+def _prepare(prepare: Callable[[Limits, Progress], Dataset], request: RunRequest, progress: Progress) -> TaskPlan:
+    """The built-in sample is measured at the short tier of its own, whatever real data would have."""
+    tier = load_tier(request.tier or "quick")
+    data = prepare(_limits(tier, request.limit), progress)
+    if request.tier is None and data.source.kind == "sample":
+        tier = load_tier("sample")
+    return TaskPlan(data=data, data_folder=store_dataset(data), tier=tier)
+
+
+def _limits(tier: Tier, limit: int | None) -> Limits:
+    return Limits(train=_smaller(tier.train_items, limit), test=_smaller(tier.test_items, limit))
+
+
+def _smaller(first: int | None, second: int | None) -> int | None:
+    given = [number for number in (first, second) if number is not None]
+    return min(given) if given else None
+
+
+def store_dataset(data: Dataset) -> Path:
+    """Keep the prepared texts in the cache, where the jobs' processes read them."""
+    key = content_hash([data.card.model_dump(), data.prompt.model_dump()])[:16]
+    folder = cache_dir() / "datasets" / f"{data.name.replace('/', '-')}-{key}"
+    if not folder.exists():
+        with whole_folder(folder) as scratch:
+            save_dataset(data, scratch)
+    return folder

@@ -1,0 +1,110 @@
+"""The run: task by task, classifier by classifier; results are stored as they come."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.cache import cache_dir
+from bench.cells import Entry
+from bench.console import RunConsole
+from bench.context import Context
+from bench.environment import describe_environment
+from bench.errors import StoreError
+from bench.measuring import entries_of, measure
+from bench.plan import Plan, TaskPlan
+from bench.processes import Workers
+from bench.store import ENVIRONMENT, SETTINGS, read_record, result_path, write_json, write_record
+from bench.training import train
+from bench.types import Result, RunSettings
+
+
+def run_plan(plan: Plan, console: RunConsole) -> tuple[Result, ...]:
+    """Bring every cell of the plan to a result, in the plan's order; safe to interrupt and to call again."""
+    with _only_run(plan.out):
+        context = Context(plan, console, Workers(plan.threads), cache_dir())
+        write_json(plan.out / ENVIRONMENT, describe_environment(plan.device, plan.threads))
+        results: list[Result] = []
+        _write_settings(plan, results)
+        for task in plan.tasks:
+            for batch in _batches(context, task):
+                results += _finish(context, batch)
+                _write_settings(plan, results)
+        return tuple(results)
+
+
+def _batches(context: Context, task: TaskPlan) -> Iterator[list[Entry | Result]]:
+    """One repeat: each classifier is finished before the next. Several: all of a task together, to be shuffled."""
+    whole_task: list[Entry | Result] = []
+    for recipe in context.plan.recipes:
+        for seed in range(context.plan.seeds):
+            trained = train(context, task, recipe, seed)
+            if isinstance(trained, Result):
+                rows: list[Entry | Result] = [trained]
+            else:
+                _point_to(context.out / "classifiers" / trained.name, trained.classifier.path)
+                rows = entries_of(context, trained)
+            if task.tier.repeats == 1:
+                yield rows
+            else:
+                whole_task += rows
+    yield whole_task
+
+
+def _point_to(link: Path, folder: Path) -> None:
+    """Let people find the classifier from the run folder: `bench predict RUN/classifiers/NAME`."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder, target_is_directory=True)
+
+
+def _finish(context: Context, rows: Iterable[Entry | Result]) -> list[Result]:
+    """Results of the rows, in their order; rows that never came to an engine are stored as they are."""
+    rows = list(rows)
+    measured = {result.cell.id: result for result in measure(context, [row for row in rows if isinstance(row, Entry)])}
+    results = []
+    for row in rows:
+        if isinstance(row, Result):
+            write_record(result_path(context.out, row.cell.id), row)
+            results.append(row)
+        elif row.listed:
+            results.append(measured[row.cell.id])
+    return results
+
+
+@contextmanager
+def _only_run(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: two runs at once would disturb each other's measurements."""
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"--out {folder} is a file; name a folder")
+    if (folder / SETTINGS).exists():
+        read_record(folder / SETTINGS, RunSettings)
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise StoreError(f"--out {folder} holds other things than a run; name an empty or a new folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(f"another `bench run` is working in {folder}; wait for it or use another --out") from error
+        yield
+
+
+def _write_settings(plan: Plan, results: Iterable[Result]) -> None:
+    settings = RunSettings(
+        tasks=tuple(task.data.name for task in plan.tasks),
+        models=plan.models,
+        tier=", ".join(dict.fromkeys(task.tier.name for task in plan.tasks)),
+        scenarios=plan.scenarios,
+        engines=tuple(engine.name for engine in plan.engines),
+        recipes=tuple(recipe.id for recipe in plan.recipes),
+        seeds=plan.seeds,
+        limit=plan.limit,
+        device=plan.device,
+        threads=plan.threads,
+        price_per_hour=plan.price_per_hour,
+        cells=tuple(result.cell.id for result in results),
+    )
+    write_record(plan.out / SETTINGS, settings)

@@ -1,0 +1,126 @@
+"""Texts to token ids, the same for every trainer and every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.errors import AssetError, DataError, UsageError
+from bench.types import Classifier
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+PAD_TOKENS = ("[PAD]", "<pad>", "<|pad|>", "<|endoftext|>", "</s>")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of n texts, special tokens included; truncated bool (n,)."""
+
+    ids: list[list[int]]
+    truncated: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each text, int32 (n,)."""
+        return np.fromiter(map(len, self.ids), dtype=np.int32, count=len(self.ids))
+
+    @property
+    def sha256(self) -> str:
+        """Hex sha256 over the ids of every text, in order."""
+        digest = sha256()
+        for ids in self.ids:
+            digest.update(len(ids).to_bytes(4, "little"))
+            digest.update(np.asarray(ids, dtype="<i4").tobytes())
+        return digest.hexdigest()
+
+
+class TextTokenizer:
+    """Reads `before + text + after` as one string and shortens only the text when it is too long.
+
+    Text, prefix and suffix are tokenised together, because joining their tokens would give other ids at the seams.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_length: int, before: str = "", after: str = "") -> None:
+        tokenizer.no_truncation()  # tokenizer.json files carry limits of their own that are not the classifier's
+        tokenizer.no_padding()
+        self.max_length = max_length
+        self.before = before
+        self.after = after
+        self.pad_id = _pad_id(tokenizer)
+        # only a suffix has to be found again in a truncated text, and only that needs the slower encoding with offsets
+        self._encode_batch = tokenizer.encode_batch if after else tokenizer.encode_batch_fast
+        fixed = len(tokenizer.encode(before + after).ids)
+        if fixed >= max_length:
+            raise UsageError(f"the prompt alone has {fixed} tokens, no room for a text in {max_length}; shorten it")
+
+    @classmethod
+    def from_file(cls, tokenizer_json: Path, max_length: int, before: str = "", after: str = "") -> TextTokenizer:
+        """From a tokenizer.json; raises AssetError when it is missing or cannot be read."""
+        from tokenizers import Tokenizer
+
+        if not tokenizer_json.is_file():
+            raise AssetError(f"{tokenizer_json} is missing; train or copy the classifier again")
+        try:
+            tokenizer = Tokenizer.from_file(str(tokenizer_json))
+        except Exception as error:  # the library raises bare Exception
+            raise AssetError(
+                f"{tokenizer_json} cannot be read ({error}); train or copy the classifier again"
+            ) from error
+        return cls(tokenizer, max_length, before, after)
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """Token ids of every text; raises DataError for what is no valid Unicode text."""
+        try:
+            encodings = self._encode_batch([self.before + text + self.after for text in texts])
+        except TypeError as error:
+            raise DataError(_first_invalid(texts)) from error
+        ids = [encoding.ids for encoding in encodings]
+        truncated = np.zeros(len(ids), dtype=bool)
+        for row, row_ids in enumerate(ids):
+            if len(row_ids) > self.max_length:
+                ids[row] = self._cut(encodings[row], len(self.before) + len(texts[row]))
+                truncated[row] = True
+            elif not row_ids:  # an empty text of a tokenizer without special tokens
+                ids[row] = [self.pad_id]
+        return Encoded(ids, truncated)
+
+    def _cut(self, encoding: Encoding, text_end: int) -> list[int]:
+        """Drop the text's last tokens; those of `after` and the closing special tokens stay."""
+        ids: list[int] = encoding.ids
+        backwards = zip(reversed(encoding.sequence_ids), reversed(encoding.offsets), strict=True)
+        tail = sum(1 for _ in takewhile(lambda token: token[0] is None or token[1][1] > text_end, backwards))
+        return ids[: self.max_length - tail] + ids[len(ids) - tail :]
+
+
+def load_tokenizer(classifier: Classifier) -> TextTokenizer:
+    """The tokenizer a classifier folder carries, with its maximum length and its fixed text around the input."""
+    manifest = classifier.manifest
+    if manifest.max_length is None:
+        raise AssetError(f"{classifier.path}/manifest.json has no max_length; train the classifier again")
+    before, after = manifest.settings.get("before", ""), manifest.settings.get("after", "")
+    return TextTokenizer.from_file(classifier.path / "tokenizer.json", manifest.max_length, before, after)
+
+
+def _pad_id(tokenizer: Tokenizer) -> int:
+    """Any id of the vocabulary would do: padding is masked, and no module looks for it."""
+    found = (tokenizer.token_to_id(token) for token in PAD_TOKENS)
+    return next((token_id for token_id in found if token_id is not None), 0)
+
+
+def _first_invalid(texts: Sequence[str]) -> str:
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            return f"text {position} is a {type(text).__name__}, not a string; give every row a text"
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            return f"text {position} is not valid Unicode; save the file as UTF-8"
+    return "a text cannot be tokenised; give every row a text"

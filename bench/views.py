@@ -1,0 +1,119 @@
+"""How list, doctor and predict look on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+GIB = 2**30
+
+
+def _console() -> Console:
+    return Console(highlight=False)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=Text(title, style="bold"), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(Text(column), overflow="fold")
+    return table
+
+
+def _add(table: Table, *cells: str | None) -> None:
+    """Cells are data, never markup."""
+    table.add_row(*(Text(cell if cell is not None else "-") for cell in cells))
+
+
+def print_catalogue(content: dict[str, Any]) -> None:
+    """The tables of `bench list`."""
+    console = _console()
+    suites = _table("Suites", "name", "title", "language", "classes")
+    for suite in content["suites"]:
+        classes = suite["classes"]
+        shown = ", ".join(classes) if len(classes) <= 4 else f"{len(classes)} classes"
+        _add(suites, suite["name"], suite["title"], suite["language"], shown)
+    methods = _table("Methods", "recipe", "method", "models", "base models", "what it is")
+    for method in content["methods"]:
+        bases = ", ".join(method["base_models"]) or None
+        _add(methods, method["id"], method["method"], method["models"], bases, method["title"])
+    tiers = _table("Tiers", "name", "seconds", "queries", "repeats")
+    for tier in content["tiers"]:
+        _add(tiers, tier["name"], f">= {tier['min_duration_s']:g}", f">= {tier['min_queries']:,}", str(tier["repeats"]))
+    for table in (suites, methods, _engine_table(content["engines"]), tiers):
+        console.print(table)
+        console.print()
+
+
+def _engine_table(engines: list[dict[str, Any]]) -> Table:
+    table = _table("Engines (* = default here)", "name", "precision", "version", "state", "serves")
+    for engine in engines:
+        star = " *" if engine["default"] else ""
+        state = "ready" if engine["ready"] else f"not ready: {engine['reason']}"
+        _add(table, engine["name"] + star, engine["precision"], engine["version"], state, ", ".join(engine["serves"]))
+    return table
+
+
+def print_examination(content: dict[str, Any]) -> None:
+    """The page of `bench doctor`."""
+    console = _console()
+    environment = content["environment"]
+    cpu = environment["cpu"]
+    machine = _table("Machine", "what", "is")
+    _add(machine, "CPU", f"{cpu['model']}, {cpu['cores']} cores, {environment['threads']} threads used")
+    _add(machine, "vector extensions", ", ".join(cpu["features"]) or "none that matter")
+    _add(machine, "memory", f"{environment['memory_bytes'] / GIB:.1f} GiB")
+    _add(
+        machine,
+        "GPU",
+        "; ".join(f"{gpu['name']}, driver {gpu['driver_version']}" for gpu in environment["gpus"]) or None,
+    )
+    _add(machine, "device", environment["device"])
+    cache, hub = content["cache"], content["hub"]
+    _add(
+        machine,
+        "cache",
+        f"{cache['folder']}: {cache['used_bytes'] / GIB:.2f} GiB, {cache['free_bytes'] / GIB:.1f} GiB free",
+    )
+    reach = "reachable" if hub["reachable"] else "not reachable: models and data come from packages"
+    _add(machine, "hub", f"{hub['host']} {reach} ({hub['seconds']} s)")
+    packages = _table("Packages", "package", "version")
+    for name, version in environment["packages"].items():
+        _add(packages, name, version or "not installed")
+    console.print(machine)
+    console.print()
+    console.print(packages)
+    console.print()
+    console.print(_engine_table(content["engines"]))
+    for engine in content["engines"]:
+        if engine["remedy"]:
+            console.print(Text(f"  {engine['name']}: {engine['remedy']}"))
+
+
+def print_predictions(rows: list[dict[str, Any]]) -> None:
+    """Label and confidence; several models side by side, one line each."""
+    console = _console()
+    table = _table("", "label", "confidence", "model", "text")
+    table.title = None
+    for row in rows:
+        for answer in row["models"]:
+            confidence = None if answer["confidence"] is None else f"{answer['confidence']:.1%}"
+            _add(
+                table,
+                answer["label"] or "(no valid answer)",
+                confidence,
+                _short(answer["model"]),
+                _shorten(row["text"]),
+            )
+    console.print(table)
+
+
+def _short(path: str) -> str:
+    return path.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _shorten(text: str, limit: int = 60) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
