@@ -1,0 +1,59 @@
+"""Jobs that end in every way a job can end; in a module of their own, so that a new process can import them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+from bench.errors import DataError, NotAvailable
+from bench.types import Progress
+
+
+def succeed(value: Any, progress: Progress) -> Any:
+    progress("working", 1, 2)
+    return value
+
+
+def leave(exit_code: int, progress: Progress) -> None:
+    os._exit(exit_code)
+
+
+def kill_itself(signal_number: int, progress: Progress) -> None:
+    os.kill(os.getpid(), signal_number)
+    time.sleep(60)
+
+
+def refuse(reason: str, progress: Progress) -> None:
+    raise NotAvailable(reason)
+
+
+def find_bad_data(reason: str, progress: Progress) -> None:
+    raise DataError(reason)
+
+
+def run_out_of_memory(size: int, progress: Progress) -> None:
+    raise MemoryError(f"{size} bytes")
+
+
+def fail_to_allocate(size: int, progress: Progress) -> None:
+    raise RuntimeError(f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {size} bytes")
+
+
+def divide(by: int, progress: Progress) -> float:
+    return 1 / by
+
+
+def sleep(seconds: float, progress: Progress) -> None:
+    time.sleep(seconds)
+
+
+def print_both(text: str, progress: Progress) -> None:
+    os.write(1, f"out {text}\n".encode())
+    os.write(2, f"err {text}\n".encode())
+
+
+def ignore_interrupt(_: None, progress: Progress) -> str:
+    os.kill(os.getpid(), signal.SIGINT)
+    return "still here"
