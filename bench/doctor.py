@@ -9,7 +9,8 @@ from typing import Any
 
 from bench.cache import cache_dir
 from bench.catalogue import engine_states
-from bench.environment import default_device, describe_environment, usable_cores
+from bench.environment import default_device, describe_environment
+from bench.threads import usable_cores
 
 HUB = ("huggingface.co", 443)
 HUB_TIMEOUT_S = 2.0

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 import bench
+from bench.threads import usable_cores
 
 TRAINING_PACKAGES = ("torch", "transformers", "tokenizers", "peft", "scikit-learn", "numpy")
 PACKAGES = (*TRAINING_PACKAGES, "onnxruntime", "onnxruntime-gpu", "onnx", "mlcommons-loadgen")
@@ -80,11 +81,6 @@ def cpu_card() -> dict[str, Any]:
         "cores": usable_cores(),
         "features": [name for name in CPU_FEATURES if name in flags],
     }
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _proc_cpuinfo() -> dict[str, str]:

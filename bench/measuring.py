@@ -117,7 +117,7 @@ def _reference(context: Context, entry: Entry) -> Reference | None:
     if not (part.exists() and answers.exists()):
         return None
     return Reference(
-        name=_reference_engine(entry.classifier.kind).title,
+        name=_reference_engine(entry.classifier.kind).name,
         answers=read_answers(answers),
         token_sha256=read_record(part, MeasuredPart).token_sha256,
     )

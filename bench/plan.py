@@ -9,11 +9,12 @@ from pathlib import Path
 from bench.cache import cache_dir, whole_folder
 from bench.datasets import Limits, prepare_dataset, prepare_own_dataset, save_dataset
 from bench.engines import default_engines, load_engines
-from bench.environment import default_device, usable_cores
+from bench.environment import default_device
 from bench.errors import UsageError, unknown_name
 from bench.keys import content_hash
 from bench.recipes import recipes_for
 from bench.suites import Suite, load_suite
+from bench.threads import usable_cores
 from bench.tiers import Tier, load_tier
 from bench.types import Dataset, EngineSpec, Progress, Recipe, Record, Scenario
 

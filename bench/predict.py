@@ -11,9 +11,9 @@ from bench import registry
 from bench.artifacts import load_classifier
 from bench.cache import cache_dir
 from bench.engines import load_engines
-from bench.environment import default_device, usable_cores
+from bench.environment import default_device
 from bench.errors import DataError, NotAvailable, unknown_name
-from bench.threads import set_threads
+from bench.threads import set_threads, usable_cores
 from bench.types import Classifier, EngineSpec, Session
 
 

@@ -20,6 +20,8 @@ from bench.store import ENVIRONMENT, SETTINGS, read_record, result_path, write_j
 from bench.training import train
 from bench.types import Result, RunSettings
 
+LOCK = ".lock"
+
 
 def run_plan(plan: Plan, console: RunConsole) -> tuple[Result, ...]:
     """Bring every cell of the plan to a result, in the plan's order; safe to interrupt and to call again."""
@@ -79,17 +81,25 @@ def _only_run(folder: Path) -> Iterator[None]:
     """Hold the folder's lock: two runs at once would disturb each other's measurements."""
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"--out {folder} is a file; name a folder")
-    if (folder / SETTINGS).exists():
-        read_record(folder / SETTINGS, RunSettings)
-    elif folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and not (folder / SETTINGS).exists() and any(entry.name != LOCK for entry in folder.iterdir()):
         raise StoreError(f"--out {folder} holds other things than a run; name an empty or a new folder")
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    with (folder / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StoreError(f"another `bench run` is working in {folder}; wait for it or use another --out") from error
+        if (folder / SETTINGS).exists():
+            read_record(folder / SETTINGS, RunSettings)
+        _clear_scratch(folder)
         yield
+
+
+def _clear_scratch(folder: Path) -> None:
+    """What a killed run was writing; nobody else can be writing while the lock is held."""
+    for path in folder.rglob(".*"):
+        if path.is_file() and path.name != LOCK:
+            path.unlink()
 
 
 def _write_settings(plan: Plan, results: Iterable[Result]) -> None:
