@@ -21,6 +21,7 @@ BACKENDS = {
     "eager": "backends.eager:EagerBackend",
     "compile": "backends.torch_compile:CompileBackend",
     "onnx": "backends.onnx_runtime:OnnxBackend",
+    "packed": "backends.packed:PackedBackend",
     "sklearn": "backends.sklearn_linear:SklearnBackend",
 }
 

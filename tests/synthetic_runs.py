@@ -10,19 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.quality import measure_quality
 from bench.types import (
     Answers,
     Cell,
-    ClassScore,
     CurvePoint,
     DataCard,
     FitRecord,
-    Interval,
     LoadRun,
     LoadSummary,
     Parity,
     Prediction,
-    Quality,
     Result,
     RunSettings,
     Scenario,
@@ -82,7 +80,7 @@ class Method:
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 METHODS = (
-    Method("tfidf-logreg", None, 0.88, 5200, 1.4, (SKLEARN,)),
+    Method("tfidf", None, 0.88, 5200, 1.4, (SKLEARN,)),
     Method("full-finetune", MINILM, 0.92, 95, 210, (EAGER, BF16, ONNX, INT8)),
     Method("lora", MINILM, 0.918, 94, 160, (EAGER, ONNX)),
     Method("zero-shot", "HuggingFaceTB/SmolLM2-135M", 0.32, 6.2, 0.0, (EAGER,), items=400),
@@ -146,35 +144,6 @@ def flipped(answers: Answers, share: float, seed: int) -> Answers:
     predicted = answers.prediction.labels.copy()
     predicted[rows] = (predicted[rows] + 1) % k
     return replace(answers, prediction=prediction_of(predicted, k))
-
-
-def quality_of(answers: Answers, class_names: tuple[str, ...]) -> Quality:
-    """A quality record whose accuracy is the answers' own; its intervals are invented."""
-    n, k = len(answers.ids), len(class_names)
-    confusion = np.zeros((k, k), int)
-    np.add.at(confusion, (answers.labels, answers.prediction.labels), 1)
-    accuracy = float(np.mean(answers.labels == answers.prediction.labels))
-    figure = Interval(value=accuracy, low=max(accuracy - 0.013, 0), high=min(accuracy + 0.011, 1))
-    per_class = tuple(
-        ClassScore(
-            name=name, precision=accuracy, recall=accuracy, f1=accuracy - 0.001 * i, support=int(confusion[i].sum())
-        )
-        for i, name in enumerate(class_names)
-    )
-    return Quality(
-        n=n,
-        accuracy=figure,
-        macro_f1=figure,
-        macro_precision=figure,
-        macro_recall=figure,
-        valid_share=1.0,
-        ece=0.021,
-        brier=0.12,
-        truncated_share=0.01,
-        tokens_mean=47.5,
-        per_class=per_class,
-        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-    )
 
 
 def load_run(scenario: Scenario, rate_rps: float, valid: bool = True) -> LoadRun:
@@ -276,7 +245,7 @@ def result_of(card: DataCard, method: Method, engine: Engine, answers: Answers, 
         id=cell_id,
         task=card.task,
         recipe=method.recipe,
-        method=method.recipe.removesuffix("-logreg"),
+        method=method.recipe,
         base_model=method.base_model,
         seed=seed,
         engine=engine.name,
@@ -301,7 +270,7 @@ def result_of(card: DataCard, method: Method, engine: Engine, answers: Answers, 
             peak_rss_bytes=780_000_000,
             peak_device_bytes=None,
         ),
-        quality=quality_of(answers, card.class_names),
+        quality=measure_quality(answers, card.class_names),
         load={"single": load_summary("single", (rate,)), "offline": load_summary("offline", (rate * 3,))},
         parity=parity_record(engine, n),
         predictions_file=f"predictions/{cell_id}.parquet",
@@ -389,7 +358,7 @@ def sample_run() -> StoredRun:
         full_sizes=SplitSizes(train=400, validation=80, test=120),
     )
     methods = (
-        Method("tfidf-logreg", None, 0.80, 5200, 1.4, (SKLEARN,)),
+        Method("tfidf", None, 0.80, 5200, 1.4, (SKLEARN,)),
         Method("full-finetune", "intfloat/multilingual-e5-small", 0.95, 60, 90, (EAGER, ONNX)),
     )
     results, answers = task_results(card, methods, seeds=3)

@@ -1,0 +1,66 @@
+"""BERT-like encoders on a CPU without transformers' overhead, ready at once: nothing is compiled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backends.torch_availability import torch_availability
+from bench.errors import NotAvailable
+from bench.types import Availability, Classifier, EngineSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from backends.batched import BatchedSession
+
+
+class PackedBackend:
+    """The eager module with its encoder exchanged for one of prepacked oneDNN products."""
+
+    kinds: frozenset[str] = frozenset({"sequence", "embedding"})
+
+    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
+        self.spec = spec
+        self.device = device
+        self.threads = threads
+        self.cache = cache
+
+    @staticmethod
+    def availability(spec: EngineSpec, device: str) -> Availability:
+        """Needs torch with oneDNN, and a CPU."""
+        available = torch_availability(spec, "cpu")
+        if available.ok and device != "cpu":
+            return Availability(False, available.version, "packed computes on CPUs only", "bench run --device cpu")
+        return available
+
+    def load(self, classifier: Classifier) -> BatchedSession:
+        """Raises NotAvailable for an encoder of another family, or a torch without oneDNN."""
+        import torch
+
+        from backends.torch_session import load_torch_session
+
+        if not torch.backends.mkldnn.is_available():
+            raise NotAvailable("this torch was built without oneDNN; pip install --force-reinstall torch")
+        first_token_only = classifier.kind == "sequence" or classifier.manifest.settings["pooling"] == "cls"
+        return load_torch_session(
+            classifier,
+            self.spec,
+            self.device,
+            self.threads,
+            convert=lambda module: exchange_encoder(module, first_token_only),
+            details={"last_layer": "first token" if first_token_only else "all tokens"},
+        )
+
+
+def exchange_encoder(module: nn.Module, first_token_only: bool) -> nn.Module:
+    """Put the packed encoder where the module has its transformers encoder."""
+    from backends.packed_bert import PackedEncoder
+
+    owner: Any = getattr(module, "sentence_encoder", None)
+    name = "encoder"
+    if owner is None:
+        owner = module.model
+        name = owner.base_model_prefix
+    setattr(owner, name, PackedEncoder(getattr(owner, name), first_token_only))
+    return module

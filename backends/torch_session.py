@@ -1,0 +1,90 @@
+"""A classifier's torch module behind the batched session: eager, compiled or rewritten, all load through here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from torch import nn
+
+from backends.batched import BatchedSession, BatchLimits, Forward, batching_details
+from bench.memory import keep_freed_memory
+from bench.modules import load_module
+from bench.tokens import load_tokenizer
+from bench.types import Classifier, EngineSpec, SessionInfo
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def load_torch_session(
+    classifier: Classifier,
+    spec: EngineSpec,
+    device: str,
+    threads: int,
+    convert: Callable[[nn.Module], Any],
+    details: Mapping[str, Any] | None = None,
+    recompiles: Callable[[], int] | None = None,
+) -> BatchedSession:
+    """Load the module at the engine's precision, turn it into what computes, and put the batching in front.
+
+    convert takes the module on the device and returns a callable of the same signature; its seconds count as conversion.
+    """
+    started = perf_counter()
+    kept = device == "cpu" and keep_freed_memory()
+    torch.set_num_threads(threads)
+    tokenizer = load_tokenizer(classifier)
+    module = to_precision(load_module(classifier), DTYPES[spec.precision]).to(device)
+    loaded = perf_counter()
+    with torch.inference_mode():
+        computing = convert(module)
+    limits = BatchLimits.of(spec)
+    info = SessionInfo(
+        load_s=loaded - started,
+        convert_s=perf_counter() - loaded,
+        precision=spec.precision,
+        device=device,
+        threads=threads,
+        artifact_bytes=classifier.artifact_bytes,
+        details={
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "attention": attention_of(module),
+            "dtype": spec.precision,
+            "keeps_freed_memory": kept,
+            **batching_details(limits),
+            **(details or {}),
+        },
+    )
+    forward = torch_forward(computing, torch.device(device))
+    return BatchedSession(tokenizer, forward, limits, info, len(classifier.class_names), recompiles)
+
+
+def to_precision(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Cast the weights; buffers (rotary frequencies, calibration offsets) and a head on pooled float32 vectors stay float32."""
+    body = getattr(module, "sentence_encoder", module)
+    for parameter in body.parameters():
+        parameter.data = parameter.data.to(dtype)
+    return module
+
+
+def torch_forward(module: Callable[..., torch.Tensor], device: torch.device) -> Forward:
+    """Numpy in, numpy out, without gradients."""
+
+    def forward(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            ids, mask = torch.from_numpy(input_ids), torch.from_numpy(attention_mask)
+            logits: torch.Tensor = module(ids.to(device), attention_mask=mask.to(device))
+            return logits.float().cpu().numpy()
+
+    return forward
+
+
+def attention_of(module: nn.Module) -> str | None:
+    """Transformers' attention implementation in a module, None where there is no attention."""
+    configs = (getattr(part, "config", None) for part in module.modules())
+    found = (getattr(config, "_attn_implementation", None) for config in configs)
+    return next((name for name in found if name), None)

@@ -1,0 +1,27 @@
+"""Keep the memory of one batch for the next."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+_M_TRIM_THRESHOLD = -1  # malloc.h
+_M_MMAP_THRESHOLD = -3
+_LARGEST_MMAP_THRESHOLD_BYTES = 32 << 20  # glibc refuses more
+_TRIM_THRESHOLD_BYTES = 2_000_000_000
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc not to give freed activations back to the kernel, for the rest of this process.
+
+    By default every batch maps and faults in its activations anew: 200 to 300 page faults a text on MiniLM, 7 % of the time.
+    Returns whether it could be set (False where the C library is not glibc).
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # musl
+        return False
+    kept = mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD_BYTES)
+    return bool(kept and mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES))

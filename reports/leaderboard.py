@@ -1,0 +1,127 @@
+"""The leaderboard of a stored run: one section a task, as markdown, for a terminal, and as JSON-able data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.rule import Rule
+from rich.text import Text
+
+from bench.types import SCHEMA_VERSION, StoredRun
+from reports.class_table import class_tables
+from reports.comparison_table import comparison_tables
+from reports.cost_table import cost_tables
+from reports.curve_table import curve_tables
+from reports.failure_table import failure_tables
+from reports.markdown import clean, escape
+from reports.parity_table import parity_tables
+from reports.provenance import provenance, title
+from reports.quality_table import best_row, detail_tables, quality_tables
+from reports.ranking_lines import ranking_lines
+from reports.records import json_able, task_record
+from reports.rows import TaskRows, tasks_of
+from reports.speed_table import rps_tables, stage_tables
+from reports.standing import Standing, standing_of
+from reports.tables import Table, to_markdown, to_rich
+from reports.time_table import time_tables
+
+
+@dataclass(frozen=True)
+class Section:
+    """One task: who is ahead, where the figures come from, the tables."""
+
+    title: str
+    provenance: tuple[str, ...]
+    rankings: tuple[str, ...]
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Everything a run has to say; `record` is the same as numbers."""
+
+    sections: tuple[Section, ...]
+    record: dict[str, Any]
+
+    @cached_property
+    def markdown(self) -> str:
+        """GitHub-flavoured markdown that ends in a newline."""
+        return "\n\n".join(_section_markdown(section) for section in self.sections) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able: every row's full figures, None where there is none."""
+        return self.record
+
+    def renderables(self, width: int) -> Iterator[RenderableType]:
+        """The same for a terminal of `width` columns."""
+        for section in self.sections:
+            yield from _section_rich(section, width)
+
+    def print(self, console: Console) -> None:
+        """Print on a console, as wide as it is."""
+        for renderable in self.renderables(console.width):
+            console.print(renderable)
+
+
+def render_leaderboard(run: StoredRun) -> Leaderboard:
+    """The leaderboard of a stored run; reads nothing but `run`, so the same run gives the same page."""
+    tasks = [(task, standing_of(task)) for task in tasks_of(run)]
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "settings": run.settings.model_dump(mode="json"),
+        "environment": dict(run.environment),
+        "tasks": [task_record(task, standing) for task, standing in tasks],
+    }
+    return Leaderboard(tuple(_section(run, task, standing) for task, standing in tasks), json_able(record))
+
+
+def _section(run: StoredRun, task: TaskRows, standing: Standing) -> Section:
+    best = best_row(task, standing)
+    tables = (
+        *quality_tables(task, standing),
+        *rps_tables(task),
+        *cost_tables(task),
+        *parity_tables(task),
+        *failure_tables(task),
+        *time_tables(task),
+        *detail_tables(task),
+        *(class_tables(*best) if best else ()),
+        *comparison_tables(task, standing),
+        *curve_tables(task),
+        *stage_tables(task),
+    )
+    return Section(
+        title=title(task.data),
+        provenance=provenance(task.data, run.settings, run.environment),
+        rankings=tuple(ranking_lines(task, standing)),
+        tables=tables,
+    )
+
+
+def _section_markdown(section: Section) -> str:
+    parts = [f"## {escape(section.title)}", _list(section.provenance)]
+    if section.rankings:
+        parts += ["### Ranking", _list(section.rankings)]
+    return "\n\n".join([*parts, *map(to_markdown, section.tables)])
+
+
+def _list(lines: tuple[str, ...]) -> str:
+    return "\n".join(f"- {escape(line)}" for line in lines)
+
+
+def _section_rich(section: Section, width: int) -> Iterator[RenderableType]:
+    yield Rule()
+    yield Text(clean(section.title), style="bold")
+    for line in section.provenance:
+        yield Text(f"- {clean(line)}", style="dim")
+    if section.rankings:
+        yield Text("\nRanking", style="bold")
+        for line in section.rankings:
+            yield Text(f"- {clean(line)}")
+    for table in section.tables:
+        yield Text()
+        yield from to_rich(table, width)

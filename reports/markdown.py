@@ -1,0 +1,42 @@
+"""Other people's words made safe to print: one line, no control characters, no markup."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_KEPT_FORMAT_CHARACTERS = "\u200c\u200d"  # the joiners that Persian, Indic scripts and emoji are spelt with
+_FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
+
+# An underscore inside a word means nothing to markdown, and recipe names read better without the backslash.
+_MARKUP = re.compile(r"[\\`*\[\]~$#]|(?<!\w)_|_(?!\w)")
+# A pipe as an entity splits no row in any dialect, whatever backslash stands before it.
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"})
+
+
+def clean(text: str) -> str:
+    """One printable line; right-to-left text is isolated so that it cannot reorder the figures beside it."""
+    line = "".join(map(_printable, " ".join(text.split())))
+    line = " ".join(line.split())
+    if any(unicodedata.bidirectional(letter) in {"R", "AL", "AN"} for letter in line):
+        return f"{_FIRST_STRONG_ISOLATE}{line}{_POP_ISOLATE}"
+    return line
+
+
+def _printable(letter: str) -> str:
+    category = unicodedata.category(letter)
+    if category == "Cs":
+        return "\ufffd"
+    dropped = category in {"Cc", "Cf"} and letter not in _KEPT_FORMAT_CHARACTERS
+    return "" if dropped else letter
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most `limit` characters, the last one an ellipsis where something was cut."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def escape(text: str) -> str:
+    """Clean text as markdown that shows exactly these characters."""
+    return _MARKUP.sub(r"\\\g<0>", clean(text)).translate(_ENTITIES)

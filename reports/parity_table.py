@@ -1,0 +1,51 @@
+"""The parity certificates: whether another engine gives the same answers as the reference."""
+
+from __future__ import annotations
+
+from bench.types import Parity, Result
+from reports import figures
+from reports.figures import MISSING
+from reports.rows import Group, TaskRows, is_reference
+from reports.tables import Column, Row, Table, numbers
+
+_COLUMNS = (
+    Column("classifier"),
+    Column("engine"),
+    Column("prec."),
+    numbers("texts"),
+    Column("tokens"),
+    numbers("equal labels"),
+    numbers("required"),
+    numbers("largest dp"),
+    numbers("p", from_width=90),
+    Column("verdict"),
+)
+
+
+def parity_tables(task: TaskRows) -> list[Table]:
+    """One row an engine that is not the reference itself."""
+    rows = tuple(
+        _row(group, row, row.parity) for group, row in task.cells() if row.parity is not None and not is_reference(row)
+    )
+    references = " or ".join(dict.fromkeys(row.parity.reference for _, row in task.cells() if row.parity))
+    notes = (
+        f"against the reference engine ({references}), same classifier, same texts; largest dp: largest difference of a probability; "
+        "p: exact McNemar test of the flipped items",
+    )
+    return [Table("Same classifier, other engine: same answers?", _COLUMNS, rows, notes)] if rows else []
+
+
+def _row(group: Group, row: Result, parity: Parity) -> Row:
+    tokens = {True: "same", False: "DIFFER", None: MISSING}[parity.same_tokens]
+    return (
+        group.name,
+        row.cell.engine or MISSING,
+        row.cell.precision or MISSING,
+        figures.count(parity.items),
+        tokens,
+        figures.floor_percent(parity.equal_labels),
+        figures.floor_percent(parity.required),
+        figures.number(parity.largest_probability_difference),
+        figures.p_value(parity.mcnemar_p),
+        "passed" if parity.passed else "changes answers",
+    )

@@ -1,0 +1,159 @@
+"""The quality tables: who answers best, with intervals and shared ranks, and how the answers look."""
+
+from __future__ import annotations
+
+from bench.types import Quality, Result, Status
+from reports import figures
+from reports.figures import MISSING
+from reports.rows import Group, TaskRows
+from reports.standing import Standing
+from reports.tables import Column, Row, Table, numbers
+
+_COLUMNS = (
+    numbers("rank"),
+    Column("classifier"),
+    Column("base model", from_width=110),
+    Column("engine"),
+    Column("prec."),
+    numbers("macro F1"),
+    numbers("F1 95 %", from_width=130),
+    numbers("accuracy"),
+    numbers("acc. 95 %", from_width=130),
+    numbers("texts"),
+    Column("status"),
+)
+
+_EQUAL = "equal rank: the paired tests cannot tell the rows apart"
+_INTERVAL = "±: the larger half of the 95 % interval over test texts"
+_DETAILS = (
+    "one engine a classifier, the reference where it was run; macro averages",
+    "ECE: how far confidence is from accuracy; valid: answers that name a class, the others count as wrong",
+)
+
+
+def quality_tables(task: TaskRows, standing: Standing) -> list[Table]:
+    """One row a cell that answered the test texts, best first."""
+    ordered = _ordered(task, standing)
+    rows = tuple(_row(standing, group, row, row.quality) for group, row in ordered if row.quality)
+    return [Table("Quality", _COLUMNS, rows, _notes(task))] if rows else []
+
+
+def best_row(task: TaskRows, standing: Standing) -> tuple[Group, Result] | None:
+    """The first row of the quality table; None where nothing was answered."""
+    return next(iter(_ordered(task, standing)), None)
+
+
+def _ordered(task: TaskRows, standing: Standing) -> list[tuple[Group, Result]]:
+    """By rank, then by macro F1, then as planned; rows without a rank last."""
+
+    def key(entry: tuple[Group, Result]) -> tuple[float, float]:
+        _, row = entry
+        return standing.ranks.get(row.cell.id, float("inf")), -row.quality.macro_f1.value if row.quality else 0.0
+
+    return sorted(((group, row) for group, row in task.cells() if row.quality), key=key)
+
+
+def _row(standing: Standing, group: Group, row: Result, quality: Quality) -> Row:
+    return (
+        figures.count(standing.ranks.get(row.cell.id)),
+        group.name,
+        group.short_base or MISSING,
+        row.cell.engine or MISSING,
+        row.cell.precision or MISSING,
+        figures.plus_minus(quality.macro_f1),
+        figures.bounds(quality.macro_f1),
+        figures.plus_minus(quality.accuracy),
+        figures.bounds(quality.accuracy),
+        figures.count(quality.n),
+        _status(row),
+    )
+
+
+def _status(row: Result) -> str:
+    """Speed verdicts too: a row is bought whole."""
+    marks = [] if row.status is Status.OK else [f"speed {row.status.value}"]
+    if row.parity is not None and not row.parity.passed:
+        marks.insert(0, "changes answers")
+    return ", ".join(marks) or "OK"
+
+
+def _notes(task: TaskRows) -> tuple[str, ...]:
+    seeds = {group.seed for group in task.groups}
+    notes = [_EQUAL, _INTERVAL]
+    counts = {row.quality.n for _, row in task.cells() if row.quality}
+    if counts and counts != {task.data.full_sizes.test}:
+        shown = " and ".join(figures.count(count) for count in sorted(counts))
+        notes.append(f"texts: {shown} of {task.data.full_sizes.test:,} test texts answered")
+    if len(seeds) == 1:
+        notes.append("1 seed: every classifier was trained once; a rank is the classifier's, not its method's")
+    return tuple(notes)
+
+
+def detail_tables(task: TaskRows) -> list[Table]:
+    """One row a trained classifier: what it is, and how its answers look beyond right and wrong."""
+    shown = [group for group in task.groups if group.shown]
+    if not shown:
+        return []
+    return [_classifiers(shown), _answers(shown)]
+
+
+def _classifiers(groups: list[Group]) -> Table:
+    columns = (
+        Column("classifier"),
+        Column("method", from_width=100),
+        Column("base model"),
+        Column("weights from", from_width=130),
+        numbers("trained on", "texts"),
+        numbers("size", "M params"),
+        numbers("trainable", from_width=90),
+        Column("seed"),
+    )
+    recipes = [group.recipe for group in groups]
+    rows = []
+    for group in groups:
+        fit = group.fit
+        total = fit.total_parameters if fit else None
+        trainable = fit.trainable_parameters / total if fit and total and fit.trainable_parameters is not None else None
+        seeds = recipes.count(group.recipe)
+        rows.append(
+            (
+                group.name,
+                group.method,
+                group.base_model or MISSING,
+                next((row.base_origin for row in group.rows if row.base_origin), MISSING),
+                figures.count(fit.examples if fit else None),
+                figures.number(total / 1e6 if total else None),
+                figures.percent(trainable),
+                "1 seed" if seeds == 1 else f"s{group.seed} of {seeds}",
+            )
+        )
+    notes = dict.fromkeys(f"{group.name}: {note}" for group in groups if group.fit for note in group.fit.notes)
+    return Table("Classifiers", columns, tuple(rows), tuple(notes))
+
+
+def _answers(groups: list[Group]) -> Table:
+    columns = (
+        Column("classifier"),
+        numbers("precision"),
+        numbers("recall"),
+        numbers("ECE"),
+        numbers("Brier"),
+        numbers("valid"),
+        numbers("truncated"),
+        numbers("tokens", "mean"),
+    )
+    rows = tuple(
+        (
+            group.name,
+            figures.plus_minus(quality.macro_precision),
+            figures.plus_minus(quality.macro_recall),
+            figures.score(quality.ece),
+            figures.score(quality.brier),
+            figures.floor_percent(quality.valid_share),
+            figures.percent(quality.truncated_share),
+            figures.number(quality.tokens_mean),
+        )
+        for group in groups
+        if (quality := group.shown.quality if group.shown else None)
+    )
+    return Table("Answers in detail", columns, rows, _DETAILS)

@@ -1,0 +1,84 @@
+"""A task's results as its tables need them: grouped by trained classifier, in the plan's order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bench.types import Answers, DataCard, FitRecord, Result, StoredRun
+
+
+@dataclass(frozen=True)
+class Group:
+    """One trained classifier (a recipe and a seed) and its rows, one an engine."""
+
+    name: str
+    recipe: str
+    method: str
+    base_model: str | None
+    seed: int
+    rows: tuple[Result, ...]
+
+    @property
+    def short_base(self) -> str | None:
+        """The base model without its owner."""
+        return self.base_model and self.base_model.rstrip("/").rsplit("/", 1)[-1]
+
+    @property
+    def reference(self) -> Result | None:
+        """The row that the others' parity certificates are measured against; None where it was not run."""
+        return next((row for row in self.rows if is_reference(row)), None)
+
+    @property
+    def shown(self) -> Result | None:
+        """The row whose answers stand for the classifier: the reference's, else the first that has some."""
+        answered = [row for row in self.rows if row.quality]
+        return next((row for row in answered if is_reference(row)), answered[0] if answered else None)
+
+    @property
+    def fit(self) -> FitRecord | None:
+        return next((row.fit for row in self.rows if row.fit), None)
+
+
+@dataclass(frozen=True)
+class TaskRows:
+    """Everything the tables of one task are made of."""
+
+    data: DataCard
+    groups: tuple[Group, ...]
+    answers: dict[str, Answers]
+    price_per_hour: float | None
+
+    def cells(self) -> Iterator[tuple[Group, Result]]:
+        """Every row with its classifier, in the plan's order."""
+        for group in self.groups:
+            for row in group.rows:
+                yield group, row
+
+
+def is_reference(row: Result) -> bool:
+    """Whether the row's own engine is the one its certificate compares it with."""
+    return row.parity is not None and row.parity.reference == row.cell.engine
+
+
+def tasks_of(run: StoredRun) -> list[TaskRows]:
+    """The run cut into tasks; the same task on other data is another task."""
+    by_task: dict[tuple[str, str], list[Result]] = {}
+    for result in run.results:
+        by_task.setdefault((result.cell.task, result.data.fingerprint), []).append(result)
+    return [_task(results, run) for results in by_task.values()]
+
+
+def _task(results: list[Result], run: StoredRun) -> TaskRows:
+    answers = {row.cell.id: run.answers[row.cell.id] for row in results if row.cell.id in run.answers and row.quality}
+    return TaskRows(results[0].data, tuple(_groups(results)), answers, run.settings.price_per_hour)
+
+
+def _groups(results: Iterable[Result]) -> Iterator[Group]:
+    by_classifier: dict[tuple[str, str | None, int], list[Result]] = {}
+    for row in results:
+        by_classifier.setdefault((row.cell.recipe, row.cell.base_model, row.cell.seed), []).append(row)
+    seeds = {seed for _, _, seed in by_classifier}
+    for (recipe, base_model, seed), rows in by_classifier.items():
+        name = f"{recipe} s{seed}" if len(seeds) > 1 else recipe
+        yield Group(name, recipe, rows[0].cell.method, base_model, seed, tuple(rows))

@@ -1,0 +1,51 @@
+"""The time table: what training took, part by part, and answering the test split."""
+
+from __future__ import annotations
+
+from bench.types import FitRecord, Result
+from reports import figures
+from reports.figures import MISSING
+from reports.rows import Group, TaskRows
+from reports.tables import Column, Row, Table, numbers
+
+_COLUMNS = (
+    Column("classifier"),
+    numbers("epochs"),
+    numbers("training"),
+    numbers("evaluate"),
+    numbers("tokenise"),
+    numbers("inference"),
+    numbers("texts", from_width=100),
+    Column("on engine"),
+    numbers("total"),
+)
+
+_NOTE = "inference: the test texts answered once; total: all four parts, without downloads"
+
+
+def time_tables(task: TaskRows) -> list[Table]:
+    """One row a trained classifier."""
+    rows = tuple(_row(group, group.fit) for group in task.groups if group.fit)
+    return [Table("Time", _COLUMNS, rows, (_NOTE,))] if rows else []
+
+
+def _row(group: Group, fit: FitRecord) -> Row:
+    answered = _timed(group)
+    inference_s = answered.predict_s if answered else None
+    training_s = (fit.fit_s, fit.evaluate_s, fit.tokenise_s)
+    total_s = sum(training_s) + inference_s if inference_s is not None else None
+    return (
+        group.name,
+        figures.number(fit.epochs),
+        *(figures.duration(part) for part in training_s),
+        figures.duration(inference_s),
+        figures.count(answered.test_items if answered else None),
+        (answered.cell.engine if answered else None) or MISSING,
+        figures.duration(total_s),
+    )
+
+
+def _timed(group: Group) -> Result | None:
+    """The row whose inference is shown: the reference engine's, else the first that was timed."""
+    timed = [row for row in group.rows if row.predict_s is not None]
+    return group.reference if group.reference in timed else next(iter(timed), None)

@@ -1,0 +1,155 @@
+"""A frozen encoder and a head: sentence vectors are computed once and kept on disk."""
+
+from __future__ import annotations
+
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.artifacts import link_or_copy, save_classifier
+from bench.cache import write_whole
+from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Manifest, Progress, Recipe, Split
+from trainers.full_finetune import require_base
+from trainers.params import Params, read_params
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json")
+REPORT_EVERY_BATCHES = 4
+
+
+class FrozenHeadParams(Params):
+    """Head strengths to choose from, on normalised vectors; tokens of a text that are read."""
+
+    strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
+    max_length: int = 256
+    normalise: bool = True
+
+
+class FrozenHeadTrainer:
+    """The vectors' cache key covers encoder, pooling, prefix, length, precision and every text."""
+
+    def __init__(self, recipe: Recipe, base: BaseWeights | None, device: str, threads: int, cache: Path) -> None:
+        self.recipe = recipe
+        self.base = base
+        self.device = device
+        self.cache = cache
+
+    def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
+        """Embed train and validation, fit the head, write the classifier folder."""
+        from safetensors.numpy import save_file
+
+        from trainers.heads import choose_logistic_regression
+
+        base = require_base(self.base, self.recipe)
+        params = read_params(self.recipe, FrozenHeadParams)
+        max_length = min(params.max_length, base.max_length)
+        started = time.perf_counter()
+        vectors = self._vectors(data.train, base, max_length, params.normalise, progress)
+        validation_vectors = self._vectors(data.validation, base, max_length, params.normalise, progress)
+        embed_s = time.perf_counter() - started
+        head = choose_logistic_regression(
+            vectors,
+            data.train.labels,
+            validation_vectors,
+            data.validation.labels,
+            len(data.class_names),
+            params.strengths,
+            seed,
+        )
+        for name in MODEL_FILES:
+            link_or_copy(base.path / name, out / name)
+        save_file({"weight": head.weight, "bias": head.bias}, out / "head.safetensors")
+        parameters = int(head.weight.size + head.bias.size)
+        manifest = Manifest(
+            kind="embedding",
+            class_names=data.class_names,
+            language=data.language,
+            max_length=max_length,
+            recipe=self.recipe,
+            seed=seed,
+            base_model=base.name,
+            base_origin=base.origin,
+            data_fingerprint=data.fingerprint,
+            settings={"pooling": base.pooling, "normalise": params.normalise, "before": base.prefix},
+            fit=FitRecord(
+                fit_s=embed_s + head.fit_s,
+                evaluate_s=head.evaluate_s,
+                examples=len(data.train),
+                trainable_parameters=parameters,
+                total_parameters=parameters + _stored_parameters(base),
+                curve=(head.point,),
+                notes=(f"vectors {embed_s:.1f} s (0 when cached), head {head.fit_s:.1f} s, C = {head.strength:g}",),
+            ),
+        )
+        return save_classifier(out, manifest)
+
+    def _vectors(
+        self, split: Split, base: BaseWeights, max_length: int, normalise: bool, progress: Progress
+    ) -> np.ndarray:
+        """Sentence vectors float32 (n, d), from the cache or computed and kept there."""
+        from safetensors.numpy import load, save
+
+        from bench.precision import has_fast_bf16
+
+        bf16 = has_fast_bf16(self.device)
+        key = _cache_key(split, base, max_length, normalise, bf16)
+        path = self.cache / "vectors" / f"{base.name}-{key[:16]}.safetensors"
+        if path.exists():
+            cached: np.ndarray = load(path.read_bytes())["vectors"]
+            return cached
+        vectors = _embed(split, base, max_length, normalise, self.device, bf16, progress)
+        write_whole(path, save({"vectors": vectors}))
+        return vectors
+
+
+def _cache_key(split: Split, base: BaseWeights, max_length: int, normalise: bool, bf16: bool) -> str:
+    parts = (base.sha256, base.pooling, base.prefix, str(max_length), str(normalise), str(bf16), split.fingerprint)
+    return sha256("\x1f".join(parts).encode("utf-8")).hexdigest()
+
+
+def _embed(
+    split: Split, base: BaseWeights, max_length: int, normalise: bool, device: str, bf16: bool, progress: Progress
+) -> np.ndarray:
+    """Batches of like length; bf16 where it is fast (the head is fitted on what bf16 gives, the engines serve fp32)."""
+    import torch
+
+    from bench.tokens import TextTokenizer
+    from trainers.batches import evaluation_batches, tokenise
+
+    tokens = tokenise(split, TextTokenizer.from_file(base.path / "tokenizer.json", max_length, before=base.prefix))
+    encoder = _sentence_encoder(base, normalise).to(device).eval()
+    vectors: np.ndarray | None = None
+    done = 0
+    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=bf16):
+        for number, rows in enumerate(evaluation_batches(tokens.lengths)):
+            input_ids, attention_mask, _ = tokens.batch(rows, device)
+            part = encoder(input_ids, attention_mask).float().cpu().numpy()
+            if vectors is None:
+                vectors = np.empty((len(tokens), part.shape[1]), dtype=np.float32)
+            vectors[rows] = part
+            done += len(rows)
+            if number % REPORT_EVERY_BATCHES == 0:
+                progress("computing sentence vectors", done, len(tokens))
+    assert vectors is not None  # noqa: S101 - a split is never empty
+    return vectors
+
+
+def _sentence_encoder(base: BaseWeights, normalise: bool) -> nn.Module:
+    from transformers import AutoModel
+
+    from bench.modules import SentenceEncoder, load_pretrained
+
+    return SentenceEncoder(load_pretrained(AutoModel, base.path), base.pooling, normalise)
+
+
+def _stored_parameters(base: BaseWeights) -> int:
+    """Numbers in the encoder's file, read from its header."""
+    from safetensors import safe_open
+
+    with safe_open(base.path / "model.safetensors", framework="numpy") as file:
+        return sum(int(np.prod(file.get_slice(name).get_shape())) for name in file.keys())  # noqa: SIM118
