@@ -67,8 +67,9 @@ def compile_module(module: nn.Module, device: str) -> Any:
 
     compiled = torch.compile(module, dynamic=True, options={"freezing": device == "cpu"})
     for shape in WARM_UP_SHAPES:
-        tokens = torch.ones(shape, dtype=torch.int64, device=device)
-        compiled(tokens, attention_mask=tokens)
+        # two tensors, because dynamo would compile one that is both for that case only
+        input_ids, attention_mask = (torch.ones(shape, dtype=torch.int64, device=device) for _ in range(2))
+        compiled(input_ids, attention_mask=attention_mask)
     return compiled
 
 

@@ -22,6 +22,7 @@ from bench.types import Dataset, Progress, Prompt, Source, Split, SplitSizes
 VALIDATION_SHARE = 0.1
 # A limited train split keeps at most a quarter as many validation texts, so that choosing costs less than training.
 VALIDATION_OF_LIMIT = 0.25
+LISTED_CLASSES = 20
 FILES = {"train": "train.parquet", "validation": "validation.parquet", "test": "test.parquet"}
 
 
@@ -60,11 +61,17 @@ def prepare_own_dataset(
     stem = path.resolve().stem if path.is_file() else path.resolve().name
     name = re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "data"
     language = raw.language or detect_language(raw.train.texts)
-    prompt = Prompt(template="Text: {text}\n\nWhich class is it: {options}?\nClass:", label_words=class_names)
+    prompt = _own_prompt(class_names)
     notes = raw.notes
     if raw.train.columns is not None:
         notes = (*notes, f"text column '{raw.train.columns[0]}', label column '{raw.train.columns[1]}'")
     return _assemble(replace(raw, notes=notes), name, raw.title or path.name, language, class_names, prompt, limits)
+
+
+def _own_prompt(class_names: tuple[str, ...]) -> Prompt:
+    """The label words are the names; many of them are not listed, or they would leave the text no room."""
+    question = "Which class is it: {options}?" if len(class_names) <= LISTED_CLASSES else "Which class is it?"
+    return Prompt(template=f"Text: {{text}}\n\n{question}\nClass:", label_words=class_names)
 
 
 def _from_environment() -> Path | None:

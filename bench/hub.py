@@ -28,18 +28,22 @@ def fetch_file(repo: str, name: str, revision: str, repo_type: str = "model") ->
     if reason is not None:
         raise NotAvailable(reason)
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         return Path(hf_hub_download(repo, name, revision=revision, repo_type=repo_type, etag_timeout=ATTEMPT_S))
     except LocalEntryNotFoundError as error:
-        raise NotAvailable(f"the hub stopped answering while fetching {repo}/{name}") from error
+        # This is what a refusal and a broken connection both look like; their reason is the cause.
+        reason = _first_line(error.__cause__ or error)
+        raise NotAvailable(f"{repo}/{name} cannot be had from the hub: {reason}") from error
     except EntryNotFoundError:
         return None
+    except HfHubHTTPError as error:
+        raise NotAvailable(f"{repo}/{name} cannot be had from the hub: {_first_line(error)}") from error
     except OSError as error:
         raise AssetError(f"{repo}/{name} cannot be stored: {error.strerror or _first_line(error)}") from error
     except Exception as error:  # as in _probe: any other failure is the hub's or the network's
-        raise NotAvailable(f"{repo}@{revision[:8]} cannot be had from the hub: {_first_line(error)}") from error
+        raise NotAvailable(f"{repo}/{name} cannot be had from the hub: {_first_line(error)}") from error
 
 
 @cache
@@ -88,5 +92,5 @@ def _age_s(path: Path) -> float:
         return float("inf")
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]

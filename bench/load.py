@@ -17,7 +17,10 @@ from bench.tiers import Tier
 from bench.types import LoadRun, LoadSummary, Progress, Scenario, Session, Stages
 
 STEADY = 0.05
+MIN_WARMUP_ROUNDS = 3
 MAX_WARMUP_ROUNDS = 8
+WARMUP_ROUND_S = 0.5
+WARMUP_FIRST_TEXTS = 16
 WARMUP_SINGLE_TEXTS = 64
 OFFLINE_MARGIN = 1.1
 PREGENERATED = 4
@@ -142,18 +145,24 @@ def run_scenario(
 
 
 def warm_up(session: Session, scenario: Scenario, texts: Sequence[str]) -> WarmUp:
-    """Predict other texts, as the scenario will, until two rounds in a row differ by less than 5 %."""
-    one_by_one = scenario == "single"
-    chosen = _spread(texts, WARMUP_SINGLE_TEXTS) if one_by_one else list(texts)
+    """Predict other texts, as the scenario will, until two rounds in a row differ by less than 5 %.
+
+    Rounds after the first are about half a second long and go over the whole range of lengths; a machine too noisy to settle
+    is given up on after 8 rounds.
+    """
+    most = WARMUP_SINGLE_TEXTS if scenario == "single" else len(texts)
+    count = min(WARMUP_FIRST_TEXTS, most)
     started = time.perf_counter()
     rate = before = 0.0
     rounds = 0
-    while rounds < MAX_WARMUP_ROUNDS and (rounds < 2 or abs(rate - before) > STEADY * rate):
+    while rounds < MAX_WARMUP_ROUNDS and (rounds < MIN_WARMUP_ROUNDS or abs(rate - before) > STEADY * rate):
         before = rate
+        chosen = _spread(texts, count)
         round_started = time.perf_counter()
-        for batch in [[text] for text in chosen] if one_by_one else [chosen]:
+        for batch in [[text] for text in chosen] if scenario == "single" else [chosen]:
             session.predict(batch)
         rate = len(chosen) / max(time.perf_counter() - round_started, 1e-9)
+        count = int(np.clip(rate * WARMUP_ROUND_S, WARMUP_FIRST_TEXTS, most))
         rounds += 1
     return WarmUp(time.perf_counter() - started, rounds, rate)
 

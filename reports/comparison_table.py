@@ -39,7 +39,7 @@ def _row(names: dict[str, str], comparison: Comparison) -> Row:
         names[comparison.ahead],
         figures.count(comparison.n),
         figures.points(-difference.value),
-        f"[{figures.points(-difference.high)}, {figures.points(-difference.low)}]",
+        f"{figures.points(-difference.high)} to {figures.points(-difference.low)}",
         figures.p_value(comparison.p),
         figures.p_value(comparison.p_adjusted),
     )

@@ -16,7 +16,7 @@ _COLUMNS = (
     numbers("precision"),
     numbers("recall"),
     numbers("F1"),
-    Column(""),
+    Column("checkpoint"),
 )
 
 

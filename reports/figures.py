@@ -33,6 +33,8 @@ def _three_digits(value: float) -> str:
 
 
 def _duration(seconds: float) -> str:
+    if 0 < seconds < 0.001:
+        return "<0.001 s"
     if seconds < 120:
         return f"{_three_digits(seconds)} s"
     if seconds < 7200:
@@ -75,7 +77,7 @@ def plus_minus(figure: Interval) -> str:
 
 def bounds(figure: Interval) -> str:
     """Both ends of the 95 % interval."""
-    return f"[{figure.low:.3f}, {figure.high:.3f}]"
+    return f"{figure.low:.3f} to {figure.high:.3f}"
 
 
 def span(low: float, high: float) -> str:

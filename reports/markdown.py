@@ -11,7 +11,7 @@ _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 # An underscore inside a word means nothing to markdown, and recipe names read better without the backslash.
 _MARKUP = re.compile(r"[\\`*\[\]~$#]|(?<!\w)_|_(?!\w)")
 # A pipe as an entity splits no row in any dialect, whatever backslash stands before it.
-_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"})
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", "|": "&#124;"})
 
 
 def clean(text: str) -> str:
@@ -39,4 +39,5 @@ def shorten(text: str, limit: int) -> str:
 
 def escape(text: str) -> str:
     """Clean text as markdown that shows exactly these characters."""
-    return _MARKUP.sub(r"\\\g<0>", clean(text)).translate(_ENTITIES)
+    escaped = _MARKUP.sub(r"\\\g<0>", clean(text)).translate(_ENTITIES)
+    return f"&gt;{escaped[1:]}" if escaped.startswith(">") else escaped  # elsewhere it quotes nothing

@@ -24,13 +24,14 @@ _COLUMNS = (
 
 def parity_tables(task: TaskRows) -> list[Table]:
     """One row an engine that is not the reference itself."""
-    rows = tuple(
-        _row(group, row, row.parity) for group, row in task.cells() if row.parity is not None and not is_reference(row)
-    )
-    references = " or ".join(dict.fromkeys(row.parity.reference for _, row in task.cells() if row.parity))
+    certified = [
+        (group, row, row.parity) for group, row in task.cells() if row.parity is not None and not is_reference(row)
+    ]
+    rows = tuple(_row(group, row, parity) for group, row, parity in certified)
+    references = " or ".join(dict.fromkeys(parity.reference for _, _, parity in certified))
     notes = (
-        f"against the reference engine ({references}), same classifier, same texts; largest dp: largest difference of a probability; "
-        "p: exact McNemar test of the flipped items",
+        f"against the reference engine ({references}), same classifier, same texts; p: exact McNemar test of the flips",
+        "largest dp: largest difference of a probability",
     )
     return [Table("Same classifier, other engine: same answers?", _COLUMNS, rows, notes)] if rows else []
 

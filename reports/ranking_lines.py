@@ -51,8 +51,7 @@ def _quality(task: TaskRows, standing: Standing) -> Iterator[str]:
         return None if p is None else f" (p {'' if p < 0.001 else '= '}{figures.p_value(p)})"
 
     tail = [] if standing.smallest_difference is None else [_smallest(standing)]
-    if not several_seeds:
-        tail.append("1 seed each")
+    tail.append("p of the weakest seed" if several_seeds else "1 seed each")
     yield f"Quality (macro F1): {_chain(contenders, apart, '>')}" + "".join(f"; {part}" for part in tail)
 
 

@@ -168,4 +168,15 @@ def _notes(task: TaskRows) -> tuple[str, ...]:
         notes.append("CHANGED: this engine changes answers, see the parity table; its rate buys another classifier")
     if any(usable(row, summary.scenario) is None for _, row, summary in measured):
         notes.append("INVALID and UNSTABLE rates are not printed; their reasons are listed below")
+    slower = [f"{group.name} on {row.cell.engine}" for group, row in task.cells() if _slower_at_once(row)]
+    if slower:
+        notes.append(
+            f"slower at once than one by one, so disturbed or badly batched, measure again: {', '.join(slower)}"
+        )
     return tuple(notes)
+
+
+def _slower_at_once(row: Result) -> bool:
+    """Whether batching lost more than single runs can differ by: no engine should, a disturbed machine can."""
+    single, offline = usable(row, "single"), usable(row, "offline")
+    return single is not None and offline is not None and offline.rate_rps < 0.9 * single.rate_rps

@@ -169,6 +169,14 @@ def test_labels_are_inferred_and_numbers_are_in_numeric_order(tmp_path: Path) ->
     assert data.source.kind == "local"
 
 
+def test_many_classes_are_not_listed_in_the_prompt(tmp_path: Path) -> None:
+    few = own(write_tsv(tmp_path / "few.tsv", numbered({"a": 9, "b": 9})))
+    many = own(write_tsv(tmp_path / "many.tsv", numbered({f"c{at}": 4 for at in range(60)})))
+    assert "{options}" in few.prompt.template
+    assert "{options}" not in many.prompt.template
+    assert len(many.class_names) == len(many.prompt.label_words) == 60
+
+
 def test_a_folder_with_a_card_is_read_whole(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()

@@ -95,3 +95,72 @@ def test_the_hub_is_asked_once_a_process(answering: str, monkeypatch: pytest.Mon
     assert hub.unreachable() is None
     assert hub.unreachable() is None
     assert Answering.asked == before + 1
+
+
+# ---------------------------------------------------------------- downloads, from a hub of our own
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Repository(BaseHTTPRequestHandler):
+    """The hub's download protocol for one file, org/model/config.json; everything else is not in the repository."""
+
+    content = b'{"model_type": "bert"}'
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+        if self.path.endswith("/config.json"):
+            self.wfile.write(self.content)
+
+    def _answer(self) -> None:
+        if self.path.endswith("/broken.json"):
+            self.send_response(403)
+        elif self.path.startswith("/org/private/"):
+            self.send_response(401)
+            self.send_header("X-Error-Code", "RepoNotFound")
+        elif self.path.endswith("/config.json"):
+            self.send_response(200)
+            self.send_header("ETag", '"abc123"')
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("Content-Length", str(len(self.content)))
+        else:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "EntryNotFound")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with HTTPServer(("127.0.0.1", 0), Repository) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+        template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(hub, "ATTEMPT_S", 4.0)
+        yield
+        server.shutdown()
+
+
+def test_a_file_is_downloaded_once_into_the_hubs_cache(repository: None) -> None:
+    assert hub.cached_file("org/model", "config.json", COMMIT) is None
+    path = hub.fetch_file("org/model", "config.json", COMMIT)
+    assert path is not None
+    assert path.read_bytes() == Repository.content
+    assert hub.cached_file("org/model", "config.json", COMMIT) == path
+
+
+def test_a_file_the_repository_lacks_is_none_and_a_refusal_is_said(repository: None) -> None:
+    assert hub.fetch_file("org/model", "tokenizer.json", COMMIT) is None
+    with pytest.raises(NotAvailable, match=r"org/model/broken\.json cannot be had from the hub: .*403"):
+        hub.fetch_file("org/model", "broken.json", COMMIT)
+    with pytest.raises(NotAvailable, match=r"org/private/config\.json cannot be had from the hub: .*401"):
+        hub.fetch_file("org/private", "config.json", COMMIT)

@@ -77,7 +77,8 @@ def test_markdown_table_parses_back_to_its_cells(rows: list[list[str]]) -> None:
 @given(any_text)
 def test_escaped_text_holds_no_markup(text: str) -> None:
     shown = escape(text)
-    assert not set(shown) & set("<>|\n\r\t\x1b")
+    assert not set(shown) & set("<|\n\r\t\x1b")
+    assert not shown.startswith(">")
     assert not re.search(r"&(?!amp;|lt;|gt;|#124;)", shown)
     assert not re.search(r"(?<!\\)(\\\\)*[`*\[\]~$]", shown)
     shown.encode("utf-8")
@@ -143,6 +144,8 @@ def test_shorten_keeps_short_names_and_cuts_long_ones() -> None:
         (figures.number(1234.5), "1,234"),
         (figures.number(0.00002), "2.0e-05"),
         (figures.duration(0.25), "0.250 s"),
+        (figures.duration(0.0), "0 s"),
+        (figures.duration(0.0002), "<0.001 s"),
         (figures.duration(119.0), "119 s"),
         (figures.duration(120.0), "2.00 min"),
         (figures.duration(9000.0), "2.50 h"),
@@ -159,7 +162,7 @@ def test_shorten_keeps_short_names_and_cuts_long_ones() -> None:
         (figures.p_value(1.0), "1.000"),
         (figures.p_value(0.0316), "0.032"),
         (figures.plus_minus(Interval(value=0.95, low=0.863, high=0.983)), "0.950 ±0.087"),
-        (figures.bounds(Interval(value=0.95, low=0.863, high=0.983)), "[0.863, 0.983]"),
+        (figures.bounds(Interval(value=0.95, low=0.863, high=0.983)), "0.863 to 0.983"),
     ],
 )
 def test_figures_are_printed_as_measured(shown: str, expected: str) -> None:
