@@ -112,12 +112,11 @@ def completion(shell: str) -> None:
     """Print the completion script of a SHELL; e.g. bench completion bash >> ~/.bashrc."""
     from click.shell_completion import get_completion_class
 
-    from bench.cli import cli
-
     found = get_completion_class(shell)
     if found is None:
         raise UsageError(f"no completion for {shell}")
-    click.echo(found(cli, {}, "bench", "_BENCH_COMPLETE").source())
+    root = click.get_current_context().find_root().command
+    click.echo(found(root, {}, "bench", "_BENCH_COMPLETE").source())
 
 
 def _print_json(content: Any) -> None:

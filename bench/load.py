@@ -147,8 +147,8 @@ def run_scenario(
 def warm_up(session: Session, scenario: Scenario, texts: Sequence[str]) -> WarmUp:
     """Predict other texts, as the scenario will, until two rounds in a row differ by less than 5 %.
 
-    Rounds after the first are about half a second long and go over the whole range of lengths; a machine too noisy to settle
-    is given up on after 8 rounds.
+    Rounds after the first are about half a second long and go over the whole range of lengths; a
+    machine too noisy to settle is given up on after 8 rounds.
     """
     most = WARMUP_SINGLE_TEXTS if scenario == "single" else len(texts)
     count = min(WARMUP_FIRST_TEXTS, most)

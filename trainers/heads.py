@@ -62,8 +62,12 @@ def _score(point: CurvePoint) -> tuple[float, float]:
 
 
 def _rows_of_all_classes(model: Any, class_count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two classes are one row in scikit-learn; half of it for and half against gives the same probabilities."""
-    weight, bias = model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
+    """Two classes are one row in scikit-learn; half of it for and half against gives the same probabilities.
+
+    Contiguous, because safetensors writes the memory as it lies and scikit-learn's weights may be a transposed view.
+    """
+    weight = np.ascontiguousarray(model.coef_, dtype=np.float32)
+    bias = np.ascontiguousarray(model.intercept_, dtype=np.float32)
     if class_count == 2 and len(weight) == 1:
         return np.concatenate([-weight / 2, weight / 2]), np.concatenate([-bias / 2, bias / 2])
     return weight, bias

@@ -95,7 +95,9 @@ def train_module(
     for rows in _endless(train.lengths, params.batch_size, seed):
         loss = _step(module, train, rows, params, optimiser, trainable, device, bf16)
         if not math.isfinite(loss):
-            notes.append(f"the loss was {loss} at step {step + 1}; training stopped, the best checkpoint before it is kept")
+            notes.append(
+                f"the loss was {loss} at step {step + 1}; training stopped, the best checkpoint before it is kept"
+            )
             break
         schedule.step()
         step += 1
@@ -171,7 +173,7 @@ def _step(
     device: str,
     bf16: bool,
 ) -> float:
-    """One optimiser step; returns the mean loss of the batch, in nats. Weights do not move on a loss that is not finite."""
+    """One optimiser step; returns the mean loss of the batch, in nats. A loss that is not finite moves no weight."""
     total = 0.0
     for part in np.array_split(rows, min(params.accumulation, len(rows))):
         input_ids, attention_mask, labels = train.batch(part, device)
@@ -223,4 +225,3 @@ def trainable_parameters(module: nn.Module) -> int:
 def all_parameters(module: nn.Module) -> int:
     """Numbers in all weights."""
     return sum(weight.numel() for weight in module.parameters())
-

@@ -87,9 +87,7 @@ def find_targets(model: nn.Module, wanted: tuple[str, ...] | None) -> tuple[str,
     from transformers.pytorch_utils import Conv1D
 
     linear = {
-        name.rsplit(".", 1)[-1]
-        for name, layer in model.named_modules()
-        if isinstance(layer, (layers.Linear, Conv1D))
+        name.rsplit(".", 1)[-1] for name, layer in model.named_modules() if isinstance(layer, (layers.Linear, Conv1D))
     }
     candidates = [wanted] if wanted else list(ATTENTION_LAYERS)
     for group in candidates:

@@ -66,7 +66,9 @@ class TextCnnTrainer:
         seed_everything(seed)
         module = TextCnn(classes=len(data.class_names), **settings)
         outcome = train_module(module, train, validation, params, seed, self.device, progress)
-        save_file({name: weight.contiguous() for name, weight in module.state_dict().items()}, out / "network.safetensors")
+        save_file(
+            {name: weight.contiguous() for name, weight in module.state_dict().items()}, out / "network.safetensors"
+        )
         total = all_parameters(module)
         fit = loop_record(outcome, len(train), tokenise_s, trainable=total, total=total)
         manifest = make_manifest("network", data, self.recipe, seed, fit, params.max_length, settings)

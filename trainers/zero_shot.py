@@ -89,9 +89,7 @@ def _calibrate(base: BaseWeights, settings: dict[str, Any], max_length: int) -> 
 
     model = load_pretrained(AutoModelForCausalLM, base.path).eval()
     module = OptionsModule(model, settings["label_token_ids"], "sum")
-    tokenizer = TextTokenizer.from_file(
-        base.path / "tokenizer.json", max_length, settings["before"], settings["after"]
-    )
+    tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, settings["before"], settings["after"])
     encoded = tokenizer.encode(CONTENT_FREE)
     scores = []
     with torch.inference_mode():
