@@ -5,17 +5,13 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
-import numpy as np
-
-from backends.batched import BatchedSession, BatchLimits, Forward, batching_details
-from bench.errors import NotAvailable
+from backends.batched import BatchedSession, BatchLimits, batching_details
+from backends.onnx_session import PROVIDERS, onnx_forward, open_session
 from bench.memory import keep_freed_memory
 from bench.tokens import load_tokenizer
 from bench.types import Availability, Classifier, EngineSpec, SessionInfo
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 DISTRIBUTIONS = {"cpu": ("onnxruntime", "onnxruntime-gpu"), "cuda": ("onnxruntime-gpu",)}
 
 
@@ -72,40 +68,6 @@ class OnnxBackend:
             },
         )
         return BatchedSession(tokenizer, onnx_forward(session), limits, info, len(classifier.class_names))
-
-
-def open_session(model: Path, device: str, threads: int) -> Any:
-    """An InferenceSession on the device's provider, with `threads` threads inside an operator and one operator at a time."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    providers = list(dict.fromkeys((PROVIDERS[device], PROVIDERS["cpu"])))
-    session = onnxruntime.InferenceSession(str(model), options, providers=providers)
-    check_provider(session.get_providers(), device)
-    return session
-
-
-def check_provider(providers: list[str], device: str) -> None:
-    """Raise NotAvailable when the session does not run where it was asked to; ONNX Runtime itself only logs that."""
-    wanted = PROVIDERS[device]
-    if not providers or providers[0] != wanted:
-        got = providers[0] if providers else "no provider"
-        raise NotAvailable(f"onnxruntime fell back from {wanted} to {got}; check its CUDA and cuDNN libraries")
-
-
-def onnx_forward(session: Any) -> Forward:
-    """Numpy in, numpy out."""
-    names = [node.name for node in session.get_inputs()]
-
-    def forward(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        feeds = {"input_ids": input_ids, "attention_mask": attention_mask}
-        logits: np.ndarray = session.run(["logits"], {name: feeds[name] for name in names})[0]
-        return logits
-
-    return forward
 
 
 def _installed_version(device: str) -> str | None:

@@ -1,8 +1,8 @@
 """A BERT encoder rewritten for CPUs: the same weights and answers, less work.
 
-What differs from transformers' encoder: weights are laid out once for oneDNN; query, key and value are one product; GELU and the
-residual are part of the product before them; attention over short texts is plain batched products, without a mask where a
-batch has no padding; and where only the first token is read, the last layer computes only the first token.
+What differs from transformers' encoder: weights are laid out once for oneDNN; query, key and value are one product;
+GELU and the residual are part of the product before them; attention over short texts is plain batched products, without
+a mask where a batch has no padding; and where only the first token is read, the last layer computes only that token.
 """
 
 from __future__ import annotations
@@ -34,11 +34,13 @@ class PackedEncoder(nn.Module):
         self.layers = nn.ModuleList(PackedLayer(layer, encoder.config.num_attention_heads) for layer in layers)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **_: Any) -> BaseModelOutputWithPooling:
-        """Hidden states (b, t, d), or (b, 1, d) where only the first token is read; other arguments are the defaults."""
+        """Hidden states (b, t, d), or (b, 1, d) where only the first token is read; the rest are defaults."""
         hidden = self.embeddings(input_ids=input_ids)
         bias = None
         if not attention_mask.all():
-            bias = torch.zeros(attention_mask.shape, dtype=hidden.dtype).masked_fill_(attention_mask == 0, float("-inf"))
+            bias = torch.zeros(attention_mask.shape, dtype=hidden.dtype).masked_fill_(
+                attention_mask == 0, float("-inf")
+            )
         for layer in self.layers[:-1]:
             hidden = layer(hidden, hidden, bias)
         readers = hidden[:, :1].contiguous() if self.first_token_only else hidden
@@ -80,7 +82,7 @@ class PackedLayer(nn.Module):
 
 
 class PackedLinear(nn.Module):
-    """Linear layers with one input as one product, weight and bias in oneDNN's own layout (the operators of inductor)."""
+    """Linear layers with one input as one product, its weight in oneDNN's own layout; inductor's operators."""
 
     def __init__(self, *parts: tuple[Tensor, Tensor]) -> None:
         super().__init__()

@@ -62,6 +62,8 @@ class LinearSession:
 
     def predict(self, texts: Sequence[str]) -> Prediction:
         """From raw strings to labels; token counts are the distinct known n-grams of a text."""
+        if not texts:
+            return _no_answers(len(self._linear.bias))
         started = perf_counter()
         features = self._linear.features(list(texts))
         vectorised = perf_counter()
@@ -87,3 +89,10 @@ class LinearSession:
 
     def close(self) -> None:
         """Nothing is held that outlives the session."""
+
+
+def _no_answers(classes: int) -> Prediction:
+    """scikit-learn refuses a matrix without rows."""
+    return Prediction(
+        np.empty((0, classes), np.float32), np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, bool)
+    )

@@ -12,7 +12,7 @@ def answers(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     largest = logits.max(axis=1, keepdims=True)
     valid = np.isfinite(largest[:, 0])  # the maximum of a row with a NaN is NaN
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         exponentials = np.exp(logits - largest)
     exponentials[~valid] = 1.0
     probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from backends.batched import BatchedSession
 
 COMPILERS = ("g++", "clang++", "cl")
-# dynamo makes one graph for a single row and one for more; rows and tokens differ, or it would take them for the same number
+# dynamo makes one graph for a single row and one for more; rows and tokens differ, or it would take them for one number
 WARM_UP_SHAPES = ((3, 8), (1, 8))
 
 

@@ -31,7 +31,7 @@ def load_torch_session(
 ) -> BatchedSession:
     """Load the module at the engine's precision, turn it into what computes, and put the batching in front.
 
-    convert takes the module on the device and returns a callable of the same signature; its seconds count as conversion.
+    convert takes the module on the device and returns a callable of the same signature; its time is conversion.
     """
     started = perf_counter()
     kept = device == "cpu" and keep_freed_memory()
@@ -64,7 +64,7 @@ def load_torch_session(
 
 
 def to_precision(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Cast the weights; buffers (rotary frequencies, calibration offsets) and a head on pooled float32 vectors stay float32."""
+    """Cast the weights; buffers (rotary frequencies, offsets) and a head on pooled float32 vectors stay float32."""
     body = getattr(module, "sentence_encoder", module)
     for parameter in body.parameters():
         parameter.data = parameter.data.to(dtype)

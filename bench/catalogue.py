@@ -11,8 +11,9 @@ from bench.plan import SCENARIOS
 from bench.recipes import recipes_for
 from bench.suites import load_suite, suite_names
 from bench.tiers import load_tier, tier_names
+from bench.types import ModelSet, Recipe
 
-MODEL_SETS = ("small", "published")
+MODEL_SETS: tuple[ModelSet, ...] = ("small", "published")
 
 
 def known_names(what: str) -> list[str]:
@@ -44,7 +45,7 @@ def _suite(name: str) -> dict[str, Any]:
     return {"name": name, "title": suite.title, "language": suite.language, "classes": list(suite.class_names)}
 
 
-def _method(recipe: Any, models: str) -> dict[str, Any]:
+def _method(recipe: Recipe, models: ModelSet) -> dict[str, Any]:
     bases = []
     if recipe.base_model:
         bases = [recipe.base_model]

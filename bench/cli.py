@@ -112,7 +112,7 @@ cli_look.add_commands(cli)
 def main() -> None:
     """Run the command line; every error becomes one line and its exit code."""
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="bench", standalone_mode=False)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except (click.Abort, KeyboardInterrupt):

@@ -19,13 +19,15 @@ def load_engines() -> dict[str, EngineSpec]:
     return {name: EngineSpec(name=name, **settings) for name, settings in content.items()}
 
 
-def default_engines(device: str) -> tuple[str, ...]:
-    """What `bench run` measures when nobody chooses.
+def default_engines(device: str, few: bool = False) -> tuple[str, ...]:
+    """What `bench run` measures when nobody chooses: the references, and on each device what was fastest there.
 
-    torch.compile is left out on a CPU: it compiles for about half a minute per classifier, and the packed engine is faster
-    there (benchmarks/engines.md); on a GPU the packed engine does not run.
+    `few` leaves the references and the fastest. torch.compile is left out on a CPU: it compiles for about half a minute
+    per classifier, and the packed engine is faster (benchmarks/engines.md); the packed engine does not run on a GPU.
     """
+    bf16 = has_fast_bf16(device)
     if device != "cpu":
-        return ("eager", "eager-bf16", "compile-bf16", "onnx", "sklearn")
-    bf16 = ("eager-bf16", "packed-bf16") if has_fast_bf16(device) else ("packed",)
-    return ("eager", *bf16, "onnx", "onnx-int8", "sklearn")
+        fast = ("eager-bf16", "compile-bf16") if bf16 else ("compile",)
+        return ("eager", *fast[:1], "sklearn") if few else ("eager", *fast, "onnx", "sklearn")
+    packed = "packed-bf16" if bf16 else "packed"
+    return ("eager", packed, "sklearn") if few else ("eager", packed, "onnx-int8", "sklearn")

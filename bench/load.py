@@ -16,11 +16,11 @@ from bench.errors import BenchError
 from bench.tiers import Tier
 from bench.types import LoadRun, LoadSummary, Progress, Scenario, Session, Stages
 
-STEADY = 0.05
-MIN_WARMUP_ROUNDS = 3
-MAX_WARMUP_ROUNDS = 8
+STEADY = 0.1
+MIN_WARMUP_ROUNDS = 2
+MAX_WARMUP_ROUNDS = 5
 WARMUP_ROUND_S = 0.5
-WARMUP_FIRST_TEXTS = 16
+WARMUP_FIRST_TEXTS = 8
 WARMUP_SINGLE_TEXTS = 64
 OFFLINE_MARGIN = 1.1
 PREGENERATED = 4
@@ -145,10 +145,10 @@ def run_scenario(
 
 
 def warm_up(session: Session, scenario: Scenario, texts: Sequence[str]) -> WarmUp:
-    """Predict other texts, as the scenario will, until two rounds in a row differ by less than 5 %.
+    """Predict other texts, as the scenario will, until two rounds in a row differ by less than 10 %.
 
     Rounds after the first are about half a second long and go over the whole range of lengths; a
-    machine too noisy to settle is given up on after 8 rounds.
+    machine too noisy to settle is given up on after 5 rounds.
     """
     most = WARMUP_SINGLE_TEXTS if scenario == "single" else len(texts)
     count = min(WARMUP_FIRST_TEXTS, most)

@@ -14,7 +14,7 @@ _TRIM_THRESHOLD_BYTES = 2_000_000_000
 def keep_freed_memory() -> bool:
     """Tell glibc not to give freed activations back to the kernel, for the rest of this process.
 
-    By default every batch maps and faults in its activations anew: 200 to 300 page faults a text on MiniLM, 7 % of the time.
+    By default every batch faults its activations in anew: 200 to 300 page faults a text on MiniLM, 7 % of the time.
     Returns whether it could be set (False where the C library is not glibc).
     """
     if not sys.platform.startswith("linux"):

@@ -16,7 +16,7 @@ from bench.recipes import recipes_for
 from bench.suites import Suite, load_suite
 from bench.threads import usable_cores
 from bench.tiers import Tier, load_tier
-from bench.types import Dataset, EngineSpec, Progress, Recipe, Record, Scenario
+from bench.types import Dataset, EngineSpec, ModelSet, Progress, Recipe, Record, Scenario
 
 SCENARIOS: tuple[Scenario, ...] = ("single", "offline")
 
@@ -31,7 +31,7 @@ class RunRequest(Record):
     methods: tuple[str, ...] | None = None
     engines: tuple[str, ...] | None = None
     scenarios: tuple[str, ...] = SCENARIOS
-    models: str | None = None
+    models: ModelSet | None = None
     tier: str | None = None
     seeds: int = 1
     limit: int | None = None
@@ -61,7 +61,7 @@ class Plan:
     engines: tuple[EngineSpec, ...]
     engines_were_chosen: bool
     scenarios: tuple[Scenario, ...]
-    models: str
+    models: ModelSet
     seeds: int
     limit: int | None
     device: str
@@ -81,16 +81,17 @@ def make_plan(request: RunRequest, progress: Progress) -> Plan:
     if request.limit is not None and request.limit < 2:
         raise UsageError(f"--limit {request.limit}: at least 2 texts are needed")
     device = choose_device(request.device)
-    models = request.models or ("small" if device == "cpu" else "published")
+    models: ModelSet = request.models or ("small" if device == "cpu" else "published")
     recipes = choose_recipes(request.methods, models)
-    engines = choose_engines(request.engines, device)
+    if request.engines is not None:
+        choose_engines(request.engines, device, few=False)
     if request.tier:
         load_tier(request.tier)
     prepared = [_prepare(prepare, request, progress) for prepare in _sources(request)]
     return Plan(
         tasks=tuple(prepared),
         recipes=recipes,
-        engines=engines,
+        engines=choose_engines(request.engines, device, few=all(task.tier.few_engines for task in prepared)),
         engines_were_chosen=request.engines is not None,
         scenarios=choose_scenarios(request.scenarios),
         models=models,
@@ -115,7 +116,7 @@ def choose_device(name: str | None) -> str:
     return name
 
 
-def choose_recipes(methods: Iterable[str] | None, models: str) -> tuple[Recipe, ...]:
+def choose_recipes(methods: Iterable[str] | None, models: ModelSet) -> tuple[Recipe, ...]:
     """The recipes of a model set, narrowed to the methods or recipe ids named."""
     recipes = tuple(recipes_for(models))
     if methods is None:
@@ -127,10 +128,10 @@ def choose_recipes(methods: Iterable[str] | None, models: str) -> tuple[Recipe, 
     return tuple(recipe for recipe in recipes if {recipe.id, recipe.method} & set(methods))
 
 
-def choose_engines(names: Iterable[str] | None, device: str) -> tuple[EngineSpec, ...]:
+def choose_engines(names: Iterable[str] | None, device: str, few: bool) -> tuple[EngineSpec, ...]:
     """The engines named, or this machine's default ones."""
     known = load_engines()
-    chosen = tuple(names) if names is not None else tuple(default_engines(device))
+    chosen = tuple(names) if names is not None else default_engines(device, few)
     for name in chosen:
         if name not in known:
             raise unknown_name("engine", name, known)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
-from bench.types import Recipe
+from bench.types import ModelSet, Recipe
 
 
-def recipes_for(model_set: Literal["small", "published"]) -> list[Recipe]:
+def recipes_for(model_set: ModelSet) -> list[Recipe]:
     """The recipes of a model set, in the order of the file."""
     return list(_recipes()[model_set])
 

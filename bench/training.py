@@ -16,7 +16,7 @@ from bench.models import model_for
 from bench.plan import TaskPlan
 from bench.processes import Outcome
 from bench.store import read_result, result_path
-from bench.types import BaseWeights, Classifier, Recipe, Result, Status
+from bench.types import BaseWeights, Classifier, ModelSet, Recipe, Result, Status
 
 BASE_LIMIT_S = 3600.0
 
@@ -64,7 +64,7 @@ def train(context: Context, task: TaskPlan, recipe: Recipe, seed: int) -> Traine
     return Trained(task, recipe, seed, base_name, load_classifier(folder))
 
 
-def _base_name(recipe: Recipe, language: str, models: str) -> str | None:
+def _base_name(recipe: Recipe, language: str, models: ModelSet) -> str | None:
     if recipe.base_model is not None or recipe.role is None:
         return recipe.base_model
     return model_for(recipe.role, language, models)

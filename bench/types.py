@@ -18,6 +18,7 @@ SCHEMA_VERSION = 1
 ClassifierKind = Literal["sequence", "embedding", "options", "network", "linear"]
 Precision = Literal["fp32", "bf16", "int8"]
 Scenario = Literal["single", "offline"]
+ModelSet = Literal["small", "published"]
 
 
 class Record(BaseModel):

@@ -86,7 +86,7 @@ def test_wrong_arguments(tmp_path: Path, arguments: tuple[str, ...], parts: tupl
     [
         ("empty.csv", b"", ("empty",)),
         ("header.csv", b"text,label\n", ("header.csv",)),
-        ("one.csv", b"text,label\na,x\nb,x\nc,x\n", ("one class",)),
+        ("one.csv", b"text,label\na,x\nb,x\nc,x\n", ("two classes are needed",)),
         ("latin.csv", "text,label\ncafé,x\nthé,y\n".encode("latin-1"), ("UTF-8",)),
         ("twice.csv", b"text,text,label\na,b,x\nc,d,y\n", ("text", "twice.csv")),
         ("blank.csv", b"text,label\n,x\nb,y\nc,x\nd,y\n", ("empty",)),

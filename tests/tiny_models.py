@@ -67,7 +67,7 @@ def _toy_text(generator: np.random.Generator, topic: tuple[str, ...]) -> str:
 def save_tokenizer(folder: Path, special: bool = True) -> None:
     """A word-level tokenizer.json; `special` puts [CLS] and [SEP] around a text."""
     vocabulary = {token: row for row, token in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", *dict.fromkeys(WORDS)))}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))  # noqa: S106 - a token, no password
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
     if special:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -169,7 +169,7 @@ def _step(
     rows: np.ndarray,
     params: LoopParams,
     optimiser: torch.optim.Optimizer,
-    trainable: dict[str, torch.Tensor],
+    trainable: Mapping[str, torch.Tensor],
     device: str,
     bf16: bool,
 ) -> float:
@@ -190,7 +190,7 @@ def _step(
     return total
 
 
-def _optimiser(trainable: dict[str, torch.Tensor], params: LoopParams) -> torch.optim.Optimizer:
+def _optimiser(trainable: Mapping[str, torch.Tensor], params: LoopParams) -> torch.optim.Optimizer:
     """AdamW; biases and normalisation weights are not decayed."""
     decayed = [weight for weight in trainable.values() if weight.ndim > 1]
     others = [weight for weight in trainable.values() if weight.ndim <= 1]

@@ -1,0 +1,178 @@
+"""Processes that hold one engine each, the pipeline among them, and time it while nothing else computes."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import registry
+from bench.artifacts import load_classifier
+from bench.cache import cache_dir
+from bench.engines import load_engines
+from bench.threads import set_threads
+from bench.types import Classifier
+
+PIPELINE = "transformers.pipeline"
+FOREIGN_LIMIT = 0.03
+MAX_TRIES = 8
+
+
+class Worker:
+    """The parent's end of an engine's process."""
+
+    def __init__(self, name: str, folder: Path, threads: int) -> None:
+        context = get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, name, folder, threads), daemon=True)
+        self._process.start()
+
+    def ask(self, what: str, *values: Any) -> Any:
+        self._connection.send((what, values))
+        return self._connection.recv()
+
+    def stop(self) -> None:
+        self._connection.send(None)
+        self._process.join()
+
+
+def serve(connection: Connection, name: str, folder: Path, threads: int) -> None:
+    """Answer the parent's questions until there are no more."""
+    set_threads(threads)
+    classifier = load_classifier(folder)
+    engine = PipelineEngine(classifier) if name == PIPELINE else HarnessEngine(name, classifier, threads)
+    while (question := connection.recv()) is not None:
+        what, values = question
+        connection.send(getattr(engine, what)(*values))
+
+
+class PipelineEngine:
+    """What one writes first: the library's pipeline, one text at a time or 32."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast, pipeline
+
+        self.max_length = classifier.manifest.max_length
+        tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(classifier.path / "tokenizer.json"))
+        tokenizer.pad_token = "[PAD]"  # noqa: S105 - a token of the vocabulary
+        model = AutoModelForSequenceClassification.from_pretrained(classifier.path)
+        self.pipeline = pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu")
+
+    def ready(self) -> dict[str, float]:
+        self.single(["a first text"])
+        return {}
+
+    def single(self, texts: Sequence[str]) -> float:
+        def one_by_one() -> None:
+            for text in texts:
+                self.pipeline(text, truncation=True, max_length=self.max_length)
+
+        return undisturbed_s(one_by_one)
+
+    def offline(self, texts: Sequence[str]) -> float:
+        return undisturbed_s(
+            lambda: self.pipeline(list(texts), batch_size=32, truncation=True, max_length=self.max_length)
+        )
+
+
+class HarnessEngine:
+    """An engine of the harness, through its session."""
+
+    def __init__(self, name: str, classifier: Classifier, threads: int) -> None:
+        engine = load_engines()[name]
+        self.classifier = classifier
+        backend = registry.find("backend", engine.backend)(engine, "cpu", threads, cache_dir())
+        self.session = backend.load(classifier)
+
+    def ready(self) -> dict[str, float]:
+        self.session.predict(["a first text", "and a second one"])
+        return {"load_s": self.session.info.load_s, "convert_s": self.session.info.convert_s}
+
+    def single(self, texts: Sequence[str]) -> float:
+        def one_by_one() -> None:
+            for text in texts:
+                self.session.predict([text])
+
+        return undisturbed_s(one_by_one)
+
+    def offline(self, texts: Sequence[str]) -> float:
+        return undisturbed_s(lambda: self.session.predict(texts))
+
+    def predictions(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, int | None]:
+        prediction = self.session.predict(texts)
+        return prediction.labels, prediction.probabilities, self.session.recompiles()
+
+    def by_hand(self, texts: Sequence[str]) -> float:
+        """The same forward pass over the same batches in a loop that one would write for this model alone."""
+        from tokenizers import Tokenizer
+
+        from bench.batching import pack
+
+        details, forward = self.session.info.details, self.session._forward
+        tokenizer = Tokenizer.from_file(str(self.classifier.path / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(self.classifier.manifest.max_length)
+        lengths = np.array([len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts)])
+        batches = pack(lengths, details["token_budget"], details["max_batch"])
+
+        def loop() -> np.ndarray:
+            ids = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
+            probabilities = np.empty((len(texts), len(self.classifier.class_names)), dtype=np.float32)
+            for rows in batches:
+                width = max(len(ids[row]) for row in rows)
+                input_ids = np.array([ids[row] + [0] * (width - len(ids[row])) for row in rows])
+                mask = np.array([[1] * len(ids[row]) + [0] * (width - len(ids[row])) for row in rows])
+                logits = forward(input_ids, mask)
+                weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+                probabilities[rows] = weights / weights.sum(axis=1, keepdims=True)
+            return probabilities
+
+        return undisturbed_s(loop)
+
+    def limits(self) -> dict[str, float]:
+        """Rate of this machine's matrix products in GFLOP/s (oneDNN, MiniLM's widest), by precision."""
+        import torch
+
+        rates = {}
+        for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+            states, weight = torch.randn(2048, 384, dtype=dtype), torch.randn(1536, 384, dtype=dtype)
+            packed = torch.ops.mkldnn._reorder_linear_weight(weight, None)
+
+            def product(states: Any = states, packed: Any = packed) -> None:
+                for _ in range(20):
+                    torch.ops.mkldnn._linear_pointwise(states, packed, None, "none", [], "")
+
+            seconds = statistics.median(undisturbed_s(product) for _ in range(15))
+            rates[name] = 20 * 2 * 2048 * 384 * 1536 / seconds / 1e9
+        return rates
+
+
+def undisturbed_s(work: Callable[[], Any]) -> float:
+    """Seconds of the first run that other processes left alone, else of the least disturbed of MAX_TRIES."""
+    tries = []
+    for _ in range(MAX_TRIES):
+        busy, own, started = _machine_busy_s(), _own_s(), time.perf_counter()
+        work()
+        seconds = time.perf_counter() - started
+        foreign = (_machine_busy_s() - busy - (_own_s() - own)) / seconds / (os.cpu_count() or 1)
+        if foreign <= FOREIGN_LIMIT:
+            return seconds
+        tries.append((foreign, seconds))
+    return min(tries)[1]
+
+
+def _machine_busy_s() -> float:
+    ticks = [int(value) for value in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_s() -> float:
+    times = os.times()
+    return times.user + times.system

@@ -1,0 +1,194 @@
+"""Every engine against `transformers.pipeline`: MiniLM with four labels on AG News test texts, all in one run.
+
+    BENCH_DATA=DIR python benchmarks/engines.py [--out benchmarks/engines.md]
+
+Fine-tunes MiniLM first (or takes --classifier). Each engine and the pipeline live in a process of their own; they are
+measured in turns, in a new order each round. A turn during which other processes took more than 3 % of the machine is
+repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import random
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from engine_workers import PIPELINE, Worker
+
+from bench import registry
+from bench.cache import cache_dir
+from bench.datasets import Limits, prepare_dataset
+from bench.engines import load_engines
+from bench.environment import cpu_card
+from bench.models import base_weights, model_for
+from bench.recipes import recipes_for
+from bench.suites import load_suite
+from bench.threads import set_threads
+from bench.types import BaseWeights, Dataset
+
+OVERHEAD_ENGINE = "packed-bf16"
+
+
+def main() -> None:
+    arguments = _arguments()
+    set_threads(arguments.threads)
+    with tempfile.TemporaryDirectory() as scratch:
+        data = prepare_dataset(load_suite("agnews"), arguments.data, Limits(train=3000), None)
+        folder = arguments.classifier or train(data, Path(scratch) / "minilm", arguments.threads)
+        texts = list(data.test.texts)
+        random.Random(0).shuffle(texts)
+        names = [PIPELINE, *(name for name in arguments.engines if _can_run(name))]
+        workers = {name: Worker(name, folder, arguments.threads) for name in names}
+        figures = {
+            name: {"ready": worker.ask("ready"), "offline": [], "single": []} for name, worker in workers.items()
+        }
+        measure(workers, figures, texts, arguments)
+        answers(workers, figures, texts[: arguments.items])
+        extra = {"limits": workers["packed"].ask("limits"), "overhead": overhead(workers, texts, arguments)}
+        for worker in workers.values():
+            worker.stop()
+    report = render(figures, extra, texts, data, arguments)
+    arguments.out.write_text(report, encoding="utf-8")
+    print(report)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=None, help="folder with agnews/test.parquet; default BENCH_DATA")
+    parser.add_argument(
+        "--classifier", type=Path, default=None, help="a sequence classifier folder instead of training"
+    )
+    parser.add_argument(
+        "--engines", nargs="+", default=[n for n, e in load_engines().items() if e.backend != "sklearn"]
+    )
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--offline", type=int, default=800, help="texts of an offline turn")
+    parser.add_argument("--single", type=int, default=150, help="queries of a single turn")
+    parser.add_argument("--items", type=int, default=None, help="texts whose labels are compared; default all")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
+    return parser.parse_args()
+
+
+def _can_run(name: str) -> bool:
+    engine = load_engines()[name]
+    available = registry.find("backend", engine.backend).availability(engine, "cpu")
+    if not available.ok:
+        print(f"{name} cannot run here: {available.reason}")
+    return bool(available.ok)
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Training shows no progress here."""
+
+
+def train(data: Dataset, folder: Path, threads: int) -> Path:
+    recipe = next(recipe for recipe in recipes_for("small") if recipe.method == "full-finetune")
+    base: BaseWeights = base_weights(model_for("encoder", "en", "small"), None)
+    folder.mkdir(parents=True)
+    trainer = registry.find("trainer", recipe.method)(recipe, base, "cpu", threads, cache_dir())
+    trainer.fit(data, 0, folder, _silent)
+    return folder
+
+
+# ---------------------------------------------------------------- rounds and table
+
+
+def measure(workers: dict[str, Worker], figures: dict[str, Any], texts: list[str], arguments: Any) -> None:
+    for turn in range(-1, arguments.rounds):
+        order = list(workers)
+        random.Random(turn).shuffle(order)
+        for name in order:
+            if turn < 0:  # warm-up, on texts that are not measured
+                workers[name].ask("offline", texts[-arguments.offline :])
+                workers[name].ask("single", texts[-20:])
+                continue
+            figures[name]["offline"].append(
+                arguments.offline / workers[name].ask("offline", texts[: arguments.offline])
+            )
+            figures[name]["single"].append(arguments.single / workers[name].ask("single", texts[: arguments.single]))
+            print(
+                turn, name, *(f"{kind} {figures[name][kind][-1]:.0f}/s" for kind in ("offline", "single")), flush=True
+            )
+
+
+def answers(workers: dict[str, Worker], figures: dict[str, Any], texts: list[str]) -> None:
+    reference, probabilities, _ = workers["eager"].ask("predictions", texts)
+    for name, worker in workers.items():
+        if name == PIPELINE:
+            continue
+        labels, others, recompiles = worker.ask("predictions", texts)
+        figures[name]["equal"] = float((labels == reference).mean())
+        figures[name]["difference"] = float(np.abs(others - probabilities).max())
+        figures[name]["recompiles"] = recompiles
+
+
+def overhead(workers: dict[str, Worker], texts: list[str], arguments: Any) -> float | None:
+    """Median of session time over hand-written time, minus one; the two by turns."""
+    if OVERHEAD_ENGINE not in workers:
+        return None
+    worker, part = workers[OVERHEAD_ENGINE], texts[: arguments.offline]
+    ratios = [worker.ask("offline", part) / worker.ask("by_hand", part) for _ in range(2 * arguments.rounds)]
+    return statistics.median(ratios) - 1
+
+
+def render(figures: dict[str, Any], extra: dict[str, Any], texts: list[str], data: Dataset, arguments: Any) -> str:
+    base = {kind: statistics.median(figures[PIPELINE][kind]) for kind in ("offline", "single")}
+    lines = [
+        "# Engines against transformers.pipeline",
+        "",
+        f"MiniLM (6 layers, 384), {len(data.class_names)} labels, AG News test texts. Made by "
+        "`BENCH_DATA=DIR python benchmarks/engines.py`.",
+        "",
+        f"{cpu_card()['model']}, {arguments.threads} threads, Python {platform.python_version()}; {arguments.rounds} "
+        f"rounds in turns, median (range); offline: {arguments.offline} texts at once (pipeline: batches of 32), "
+        f"single: {arguments.single} texts one by one. Labels compared with eager on "
+        f"{len(texts[: arguments.items])} texts.",
+        "",
+        "| engine | offline, texts/s | x pipeline | single, texts/s | x pipeline | equal labels | largest probability "
+        "difference | load (with imports) + convert, s | recompiles |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    lines += [_row(name, figure, base) for name, figure in figures.items()]
+    lines += ["", *_notes(extra, data, texts)]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, figure: dict[str, Any], base: dict[str, float]) -> str:
+    cells = [name]
+    for kind in ("offline", "single"):
+        rates = figure[kind]
+        median = statistics.median(rates)
+        cells += [f"{median:.0f} ({min(rates):.0f}-{max(rates):.0f})", f"{median / base[kind]:.2f}"]
+    if "equal" in figure:
+        ready = figure["ready"]
+        cells += [f"{figure['equal']:.2%}", f"{figure['difference']:.1e}"]
+        cells += [f"{ready['load_s']:.1f} + {ready['convert_s']:.1f}"]
+        cells += ["-" if figure["recompiles"] is None else str(figure["recompiles"])]
+    else:
+        cells += ["-"] * 4
+    return f"| {' | '.join(cells)} |"
+
+
+def _notes(extra: dict[str, Any], data: Dataset, texts: list[str]) -> list[str]:
+    rates = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in extra["limits"].items())
+    notes = [f"- Matrix products on this machine (oneDNN, 2048 x 384 x 1536): {rates}."]
+    if extra["overhead"] is not None:
+        notes.append(
+            f"- Harness overhead: `predict` of {OVERHEAD_ENGINE} takes {extra['overhead']:+.1%} against a hand-written "
+            "loop over the same batches."
+        )
+    characters = statistics.mean(map(len, texts))
+    notes.append(
+        f"- Texts: {len(texts)}, {characters:.0f} characters on average; {data.source.note or data.source.kind}."
+    )
+    return notes
+
+
+if __name__ == "__main__":
+    main()
