@@ -19,8 +19,8 @@ from bench.types import LoadRun, LoadSummary, Progress, Scenario, Session, Stage
 STEADY = 0.1
 MIN_WARMUP_ROUNDS = 2
 MAX_WARMUP_ROUNDS = 5
-WARMUP_ROUND_S = 0.5
-WARMUP_FIRST_TEXTS = 8
+WARMUP_ROUND_S = 0.3
+WARMUP_FIRST_TEXTS = 4
 WARMUP_SINGLE_TEXTS = 64
 OFFLINE_MARGIN = 1.1
 PREGENERATED = 4
@@ -147,7 +147,7 @@ def run_scenario(
 def warm_up(session: Session, scenario: Scenario, texts: Sequence[str]) -> WarmUp:
     """Predict other texts, as the scenario will, until two rounds in a row differ by less than 10 %.
 
-    Rounds after the first are about half a second long and go over the whole range of lengths; a
+    Rounds after the first are about 0.3 s long and go over the whole range of lengths; a
     machine too noisy to settle is given up on after 5 rounds.
     """
     most = WARMUP_SINGLE_TEXTS if scenario == "single" else len(texts)

@@ -105,7 +105,7 @@ def test_warm_up_uses_other_texts_and_is_not_counted(tmp_path: Path) -> None:
     session = SleepingSession(0.001)
     run, _ = drive(session, "single", tmp_path)
     warm = [call for call in session.calls if call[0] in OTHER_TEXTS]
-    assert len(warm) >= 8 * run.warmup_rounds
+    assert len(warm) >= 4 * run.warmup_rounds
     assert run.warmup_s >= 0.001 * len(warm)
     assert run.recompiles == run.queries
     assert run.stages.forward_s == pytest.approx(0.001 * run.queries)
