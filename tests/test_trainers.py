@@ -270,9 +270,9 @@ def test_label_words_must_differ(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model_set", ["small", "published"])
 def test_every_recipe_has_parameters_that_its_trainer_knows(tmp_path: Path, model_set: str) -> None:
     from trainers.frozen_head import FrozenHeadParams
-    from trainers.full_finetune import FullFinetuneParams
     from trainers.lora import LoraParams
     from trainers.params import read_params
+    from trainers.sequence import SequenceParams
     from trainers.textcnn import TextCnnParams
     from trainers.tfidf import TfidfParams
     from trainers.zero_shot import ZeroShotParams
@@ -281,7 +281,7 @@ def test_every_recipe_has_parameters_that_its_trainer_knows(tmp_path: Path, mode
         "tfidf": TfidfParams,
         "textcnn": TextCnnParams,
         "frozen-head": FrozenHeadParams,
-        "full-finetune": FullFinetuneParams,
+        "full-finetune": SequenceParams,
         "lora": LoraParams,
         "zero-shot": ZeroShotParams,
     }
