@@ -41,6 +41,7 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o644)  # mkstemp's files are for their owner alone
         Path(scratch).replace(path)
     except BaseException:
         Path(scratch).unlink(missing_ok=True)

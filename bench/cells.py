@@ -9,21 +9,8 @@ from bench.load import summarise_runs
 from bench.parity import certify
 from bench.plan import TaskPlan
 from bench.quality import measure_quality
-from bench.types import (
-    Answers,
-    Cell,
-    Classifier,
-    DataCard,
-    Dataset,
-    EngineSpec,
-    LoadSummary,
-    MeasuredPart,
-    Parity,
-    Recipe,
-    Result,
-    Scenario,
-    Status,
-)
+from bench.results import Answers, Cell, LoadSummary, MeasuredPart, Parity, Result, Status
+from bench.types import Classifier, DataCard, Dataset, EngineSpec, Recipe, Scenario
 
 UNSTABLE_SPREAD = 0.2
 MINIMUM_REPEATS_FOR_SPREAD = 3

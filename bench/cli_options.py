@@ -62,9 +62,8 @@ def data_options(command: Command) -> Command:
         click.option(
             "--data",
             type=click.Path(path_type=Path),
-            envvar="BENCH_DATA",
-            show_envvar=True,
-            help="A file or folder of texts: parquet, CSV, TSV or JSONL; with --suite a folder of suites' data.",
+            help="A file or folder of texts: parquet, CSV, TSV or JSONL; with --suite a folder of suites' data "
+            "(default BENCH_DATA).",
         ),
     ):
         command = option(command)

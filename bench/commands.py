@@ -18,10 +18,10 @@ from bench.context import Context
 from bench.errors import CellsFailed
 from bench.plan import RunRequest, make_plan
 from bench.processes import Workers
+from bench.results import Result, Status
 from bench.run import run_plan
 from bench.store import open_run
 from bench.training import train
-from bench.types import Result, Status
 
 FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
 

@@ -16,23 +16,11 @@ from bench.cache import whole_folder
 from bench.datasets import open_dataset
 from bench.load import run_scenario
 from bench.models import base_weights
+from bench.results import Answers, LoadRun, MeasuredPart, SessionCard
 from bench.store import write_answers, write_latencies
 from bench.threads import set_threads
 from bench.tiers import Tier
-from bench.types import (
-    Answers,
-    BaseWeights,
-    EngineSpec,
-    LoadRun,
-    MeasuredPart,
-    Prediction,
-    Progress,
-    Recipe,
-    Scenario,
-    Session,
-    SessionCard,
-    Split,
-)
+from bench.types import BaseWeights, EngineSpec, Prediction, Progress, Recipe, Scenario, Session, Split
 
 ANSWER_WINDOW = 2048
 WARMUP_TEXTS = 512

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
+from bench.results import LoadRun, LoadSummary, Stages
 from bench.tiers import Tier
-from bench.types import LoadRun, LoadSummary, Progress, Scenario, Session, Stages
+from bench.types import Progress, Scenario, Session
 
 STEADY = 0.1
 MIN_WARMUP_ROUNDS = 2

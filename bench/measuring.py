@@ -11,9 +11,10 @@ from bench.context import Context
 from bench.engines import load_engines
 from bench.keys import cell_key
 from bench.processes import Outcome
+from bench.results import MeasuredPart, Result, Status
 from bench.store import answers_path, part_path, read_answers, read_record, read_result, result_path, write_record
 from bench.training import Trained
-from bench.types import EngineSpec, MeasuredPart, Result, Status
+from bench.types import EngineSpec
 
 SHUFFLE_SEED = 0
 SETTLED = frozenset({Status.OK, Status.UNSTABLE})

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bench.errors import DataError
+from bench.results import Answers, Flip, Parity
 from bench.stats import mcnemar
-from bench.types import Answers, Flip, Parity, Precision
+from bench.types import Precision
 
 REQUIRED: dict[Precision, float] = {"fp32": 0.999, "bf16": 0.995, "int8": 0.99}
 SIGNIFICANT = 0.05

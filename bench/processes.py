@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, NotAvailable
-from bench.types import Progress, Status
+from bench.results import Status
+from bench.types import Progress
 
 CHECK_EVERY_S = 0.2
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.errors import DataError
+from bench.results import Answers, ClassScore, Quality
 from bench.stats import (
     brier,
     class_scores,
@@ -16,7 +17,6 @@ from bench.stats import (
     resample,
     wilson,
 )
-from bench.types import Answers, ClassScore, Quality
 
 
 def measure_quality(answers: Answers, class_names: Sequence[str], seed: int = 0) -> Quality:

@@ -9,8 +9,9 @@ import numpy as np
 from scipy import stats
 
 from bench.quality import confusion_matrix
+from bench.results import Answers, Interval
 from bench.stats import holm, macro_scores, percentile_interval, resample, smallest_detectable_difference
-from bench.types import Answers, Interval, Record
+from bench.types import Record
 
 SIGNIFICANT = 0.05
 
@@ -141,7 +142,9 @@ def paired_difference(first: Answers, second: Answers, class_count: int, seed: i
     if len(rows) == 0:
         return Interval(value=0.0, low=-1.0, high=1.0)
     truth, predicted, other = (first.labels[rows], first.prediction.labels[rows], second.prediction.labels[other_rows])
-    joint, counts = np.unique(np.stack([truth, predicted, other]), axis=1, return_counts=True)
+    shape = (class_count, class_count, class_count)
+    cells, counts = np.unique(np.ravel_multi_index((truth, predicted, other), shape), return_counts=True)
+    joint = np.stack(np.unravel_index(cells, shape))
     samples = resample(counts, seed)
     value = _difference(joint, counts[None], class_count)[0]
     return percentile_interval(float(value), _difference(joint, samples, class_count))

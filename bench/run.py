@@ -16,9 +16,9 @@ from bench.errors import StoreError
 from bench.measuring import entries_of, measure
 from bench.plan import Plan, TaskPlan
 from bench.processes import Workers
+from bench.results import Result, RunSettings
 from bench.store import ENVIRONMENT, SETTINGS, read_record, result_path, write_json, write_record
 from bench.training import train
-from bench.types import Result, RunSettings
 
 LOCK = ".lock"
 

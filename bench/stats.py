@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from bench.types import Interval
+from bench.results import Interval
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from bench.cache import write_whole
 from bench.errors import StoreError
-from bench.types import SCHEMA_VERSION, Answers, Prediction, Record, Result, RunSettings, StoredRun
+from bench.results import Answers, Result, RunSettings, StoredRun
+from bench.types import SCHEMA_VERSION, Prediction, Record
 
 SETTINGS = "run.json"
 ENVIRONMENT = "environment.json"

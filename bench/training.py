@@ -15,8 +15,9 @@ from bench.keys import classifier_key, content_hash
 from bench.models import model_for
 from bench.plan import TaskPlan
 from bench.processes import Outcome
+from bench.results import Result, Status
 from bench.store import read_result, result_path
-from bench.types import BaseWeights, Classifier, ModelSet, Recipe, Result, Status
+from bench.types import BaseWeights, Classifier, ModelSet, Recipe
 
 BASE_LIMIT_S = 3600.0
 

@@ -17,8 +17,10 @@ from bench import registry
 from bench.artifacts import load_classifier
 from bench.cache import cache_dir
 from bench.engines import load_engines
+from bench.models import base_weights, model_for
+from bench.recipes import recipes_for
 from bench.threads import set_threads
-from bench.types import Classifier
+from bench.types import Classifier, Dataset
 
 PIPELINE = "transformers.pipeline"
 FOREIGN_LIMIT = 0.03
@@ -52,6 +54,16 @@ def serve(connection: Connection, name: str, folder: Path, threads: int) -> None
     while (question := connection.recv()) is not None:
         what, values = question
         connection.send(getattr(engine, what)(*values))
+
+
+def train_minilm(data: Dataset, folder: Path, threads: int) -> Path:
+    """MiniLM fine-tuned on the training texts by the small recipe; returns its folder."""
+    recipe = next(recipe for recipe in recipes_for("small") if recipe.method == "full-finetune")
+    base = base_weights(model_for("encoder", "en", "small"), None)
+    folder.mkdir(parents=True)
+    trainer = registry.find("trainer", recipe.method)(recipe, base, "cpu", threads, cache_dir())
+    trainer.fit(data, 0, folder, lambda *_: None)
+    return folder
 
 
 class PipelineEngine:

@@ -18,20 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engine_workers import PIPELINE, Worker
+from engine_workers import PIPELINE, Worker, train_minilm
 
 from bench import registry
-from bench.cache import cache_dir
 from bench.datasets import Limits, prepare_dataset
 from bench.engines import load_engines
 from bench.environment import cpu_card
-from bench.models import base_weights, model_for
-from bench.recipes import recipes_for
 from bench.suites import load_suite
 from bench.threads import set_threads
-from bench.types import BaseWeights, Dataset
-
-OVERHEAD_ENGINE = "packed-bf16"
+from bench.types import Dataset
 
 
 def main() -> None:
@@ -39,7 +34,7 @@ def main() -> None:
     set_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:
         data = prepare_dataset(load_suite("agnews"), arguments.data, Limits(train=3000), None)
-        folder = arguments.classifier or train(data, Path(scratch) / "minilm", arguments.threads)
+        folder = arguments.classifier or train_minilm(data, Path(scratch) / "minilm", arguments.threads)
         texts = list(data.test.texts)
         random.Random(0).shuffle(texts)
         names = [PIPELINE, *(name for name in arguments.engines if _can_run(name))]
@@ -49,10 +44,10 @@ def main() -> None:
         }
         measure(workers, figures, texts, arguments)
         answers(workers, figures, texts[: arguments.items])
-        extra = {"limits": workers["packed"].ask("limits"), "overhead": overhead(workers, texts, arguments)}
+        limits = workers["packed"].ask("limits")
         for worker in workers.values():
             worker.stop()
-    report = render(figures, extra, texts, data, arguments)
+    report = render(figures, limits, texts, data, arguments)
     arguments.out.write_text(report, encoding="utf-8")
     print(report)
 
@@ -81,19 +76,6 @@ def _can_run(name: str) -> bool:
     if not available.ok:
         print(f"{name} cannot run here: {available.reason}")
     return bool(available.ok)
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Training shows no progress here."""
-
-
-def train(data: Dataset, folder: Path, threads: int) -> Path:
-    recipe = next(recipe for recipe in recipes_for("small") if recipe.method == "full-finetune")
-    base: BaseWeights = base_weights(model_for("encoder", "en", "small"), None)
-    folder.mkdir(parents=True)
-    trainer = registry.find("trainer", recipe.method)(recipe, base, "cpu", threads, cache_dir())
-    trainer.fit(data, 0, folder, _silent)
-    return folder
 
 
 # ---------------------------------------------------------------- rounds and table
@@ -128,16 +110,7 @@ def answers(workers: dict[str, Worker], figures: dict[str, Any], texts: list[str
         figures[name]["recompiles"] = recompiles
 
 
-def overhead(workers: dict[str, Worker], texts: list[str], arguments: Any) -> float | None:
-    """Median of session time over hand-written time, minus one; the two by turns."""
-    if OVERHEAD_ENGINE not in workers:
-        return None
-    worker, part = workers[OVERHEAD_ENGINE], texts[: arguments.offline]
-    ratios = [worker.ask("offline", part) / worker.ask("by_hand", part) for _ in range(2 * arguments.rounds)]
-    return statistics.median(ratios) - 1
-
-
-def render(figures: dict[str, Any], extra: dict[str, Any], texts: list[str], data: Dataset, arguments: Any) -> str:
+def render(figures: dict[str, Any], limits: dict[str, float], texts: list[str], data: Dataset, arguments: Any) -> str:
     base = {kind: statistics.median(figures[PIPELINE][kind]) for kind in ("offline", "single")}
     lines = [
         "# Engines against transformers.pipeline",
@@ -155,7 +128,7 @@ def render(figures: dict[str, Any], extra: dict[str, Any], texts: list[str], dat
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [_row(name, figure, base) for name, figure in figures.items()]
-    lines += ["", *_notes(extra, data, texts)]
+    lines += ["", *_notes(limits, data, texts)]
     return "\n".join(lines) + "\n"
 
 
@@ -175,14 +148,9 @@ def _row(name: str, figure: dict[str, Any], base: dict[str, float]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _notes(extra: dict[str, Any], data: Dataset, texts: list[str]) -> list[str]:
-    rates = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in extra["limits"].items())
+def _notes(limits: dict[str, float], data: Dataset, texts: list[str]) -> list[str]:
+    rates = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in limits.items())
     notes = [f"- Matrix products on this machine (oneDNN, 2048 x 384 x 1536): {rates}."]
-    if extra["overhead"] is not None:
-        notes.append(
-            f"- Harness overhead: `predict` of {OVERHEAD_ENGINE} takes {extra['overhead']:+.1%} against a hand-written "
-            "loop over the same batches."
-        )
     characters = statistics.mean(map(len, texts))
     notes.append(
         f"- Texts: {len(texts)}, {characters:.0f} characters on average; {data.source.note or data.source.kind}."

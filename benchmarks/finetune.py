@@ -24,10 +24,11 @@ from bench.environment import cpu_card
 from bench.models import base_weights
 from bench.modules import SequenceModule, load_module, load_pretrained
 from bench.quality import measure_quality
+from bench.results import Answers, Quality
 from bench.suites import load_suite
 from bench.threads import set_threads
 from bench.tokens import TextTokenizer
-from bench.types import Answers, BaseWeights, Dataset, Prediction, Quality, Recipe
+from bench.types import BaseWeights, Dataset, Prediction, Recipe
 from trainers.batches import tokenise
 from trainers.full_finetune import FullFinetuneTrainer
 from trainers.loop import predict_logits, seed_everything

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.types import Quality, Result
+from bench.results import Quality, Result
 from reports import figures
 from reports.markdown import shorten
 from reports.rows import Group

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.types import Result, Scenario, SessionCard
+from bench.results import Result, SessionCard
+from bench.types import Scenario
 from reports import figures
 from reports.figures import MISSING
 from reports.rows import Group, TaskRows

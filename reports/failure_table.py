@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.types import Status
+from bench.results import Status
 from reports.figures import MISSING
 from reports.rows import TaskRows
 from reports.tables import Column, Table

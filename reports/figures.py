@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from bench.types import Interval
+from bench.results import Interval
 
 MISSING = "-"
 

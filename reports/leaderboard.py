@@ -11,7 +11,8 @@ from rich.console import Console, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from bench.types import SCHEMA_VERSION, StoredRun
+from bench.results import StoredRun
+from bench.types import SCHEMA_VERSION
 from reports.class_table import class_tables
 from reports.comparison_table import comparison_tables
 from reports.cost_table import cost_tables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.types import Parity, Result
+from bench.results import Parity, Result
 from reports import figures
 from reports.figures import MISSING
 from reports.rows import Group, TaskRows, is_reference

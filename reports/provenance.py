@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.types import DataCard, RunSettings, Source
+from bench.results import RunSettings
+from bench.types import DataCard, Source
 
 SHORT = 12
 _SOURCES = {

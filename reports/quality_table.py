@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.types import Quality, Result, Status
+from bench.results import Quality, Result, Status
 from reports import figures
 from reports.figures import MISSING
 from reports.rows import Group, TaskRows

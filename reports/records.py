@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from bench.types import LoadSummary, Result
+from bench.results import LoadSummary, Result
 from reports.cost_table import price_per_million
 from reports.rows import Group, TaskRows
 from reports.speed import against_reference, median_run, usable, verdict

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from bench.types import Answers, DataCard, FitRecord, Result, StoredRun
+from bench.results import Answers, Result, StoredRun
+from bench.types import DataCard, FitRecord
 
 
 @dataclass(frozen=True)

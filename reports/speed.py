@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.types import LoadRun, LoadSummary, Result, Scenario, Status
+from bench.results import LoadRun, LoadSummary, Result, Status
+from bench.types import Scenario
 from reports.figures import MISSING
 from reports.rows import Group
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bench.types import LoadSummary, Result, Scenario
+from bench.results import LoadSummary, Result
+from bench.types import Scenario
 from reports import figures
 from reports.figures import MISSING
 from reports.rows import Group, TaskRows

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.types import FitRecord, Result
+from bench.results import Result
+from bench.types import FitRecord
 from reports import figures
 from reports.figures import MISSING
 from reports.rows import Group, TaskRows

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.types import Answers, Prediction
+from bench.results import Answers
+from bench.types import Prediction
 
 
 def answers_of(labels: np.ndarray, predicted: np.ndarray, k: int, ids: np.ndarray | None = None) -> Answers:

@@ -11,26 +11,20 @@ from pathlib import Path
 import numpy as np
 
 from bench.quality import measure_quality
-from bench.types import (
+from bench.results import (
     Answers,
     Cell,
-    CurvePoint,
-    DataCard,
-    FitRecord,
     LoadRun,
     LoadSummary,
     Parity,
-    Prediction,
     Result,
     RunSettings,
-    Scenario,
     SessionCard,
-    Source,
-    SplitSizes,
     Stages,
     Status,
     StoredRun,
 )
+from bench.types import CurvePoint, DataCard, FitRecord, Prediction, Scenario, Source, SplitSizes
 
 GOLDEN = Path(__file__).parent / "golden"
 

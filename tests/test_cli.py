@@ -49,6 +49,10 @@ def test_help_imports_nothing_heavy() -> None:
         assert f"'{heavy}'" not in modules
 
 
+def test_bench_data_is_for_suites_alone(tmp_path: Path) -> None:
+    assert_one_line_error(bench("run", BENCH_DATA=str(tmp_path)), 2, "nothing to run", "--suite", "--data")
+
+
 @pytest.mark.parametrize("command", ["run", "report", "train", "predict", "list", "doctor", "completion"])
 def test_every_command_has_help(command: str) -> None:
     done = bench(command, "--help")

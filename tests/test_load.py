@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from bench.errors import BenchError, UsageError
 from bench.load import QUERIES_FOR, latency_figures, read_verdict, run_scenario, summarise_runs, warm_up
+from bench.results import LoadRun
 from bench.tiers import Tier, load_tier, tier_names
-from bench.types import LoadRun, Prediction, Scenario, SessionInfo, StageClock
+from bench.types import Prediction, Scenario, SessionInfo, StageClock
 
 TEXTS = [f"text number {n}" for n in range(100)]
 OTHER_TEXTS = [f"other text {n}" for n in range(32)]

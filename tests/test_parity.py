@@ -8,7 +8,8 @@ from answers import answers_of
 
 from bench.errors import DataError
 from bench.parity import certify
-from bench.types import Answers, Precision
+from bench.results import Answers
+from bench.types import Precision
 
 N = 2000
 

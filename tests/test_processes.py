@@ -22,7 +22,7 @@ from process_jobs import (
 )
 
 from bench.processes import Outcome, Workers
-from bench.types import Status
+from bench.results import Status
 
 
 @pytest.fixture(scope="module")

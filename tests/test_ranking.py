@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.ranking import paired_difference, rank
+from bench.results import Answers
 from bench.stats import holm, mcnemar
-from bench.types import Answers
 
 
 def labels(n: int = 2000) -> np.ndarray:

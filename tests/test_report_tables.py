@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from bench.types import Interval
+from bench.results import Interval
 from reports import figures
 from reports.markdown import clean, escape, shorten
 from reports.tables import Column, Table, numbers, to_markdown, to_rich

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from bench.types import FitRecord, Result, SplitSizes, Status, StoredRun
+from bench.results import Result, Status, StoredRun
+from bench.types import FitRecord, SplitSizes
 from reports.leaderboard import Leaderboard, render_leaderboard
 
 

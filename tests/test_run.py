@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.results import Status
 from bench.store import open_run
-from bench.types import Status
 
 COMMAND = [sys.executable, "-c", "from bench.cli import main; main()", "run"]
 PATIENCE_S = 300

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bench.cache import whole_folder, write_whole
 from bench.errors import StoreError
+from bench.results import Answers, RunSettings
 from bench.store import (
     ENVIRONMENT,
     SETTINGS,
@@ -22,7 +23,7 @@ from bench.store import (
     write_json,
     write_record,
 )
-from bench.types import SCHEMA_VERSION, Answers, Prediction, RunSettings
+from bench.types import SCHEMA_VERSION, Prediction
 
 
 def settings(**changes: object) -> RunSettings:

@@ -1,0 +1,231 @@
+"""What a run stores and the reports read: cells, figures with their units, results, the settings of the run."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from bench.types import SCHEMA_VERSION, DataCard, FitRecord, Prediction, Record, Scenario
+
+
+class Status(enum.StrEnum):
+    OK = "OK"
+    SKIPPED = "SKIPPED"
+    OOM = "OOM"
+    TIMEOUT = "TIMEOUT"
+    CRASH = "CRASH"
+    INVALID = "INVALID"
+    UNSTABLE = "UNSTABLE"
+
+
+class Cell(Record):
+    """One row of a leaderboard: a task, a recipe, a training seed, an engine (None: it never came to an engine)."""
+
+    id: str
+    task: str
+    recipe: str
+    method: str
+    base_model: str | None
+    seed: int
+    engine: str | None
+    precision: str | None
+
+
+class SessionCard(Record):
+    """The loaded engine as the row shows it; bytes of resident memory at its peak, seconds apart."""
+
+    load_s: float
+    convert_s: float
+    device: str
+    precision: str
+    threads: int | None
+    artifact_bytes: int | None
+    peak_rss_bytes: int | None
+    peak_device_bytes: int | None
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class Interval(Record):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ClassScore(Record):
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class Quality(Record):
+    """Figures over the n test items that were answered, every one derived from the predictions file."""
+
+    n: int
+    accuracy: Interval
+    macro_f1: Interval
+    macro_precision: Interval
+    macro_recall: Interval
+    valid_share: float
+    ece: float
+    brier: float
+    truncated_share: float
+    tokens_mean: float
+    per_class: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+class Stages(Record):
+    """Share of the measured time in each stage, and padding: computed tokens that are no text."""
+
+    tokenise_s: float
+    queue_s: float
+    forward_s: float
+    post_s: float
+    padding_share: float | None
+
+
+class LoadRun(Record):
+    """One LoadGen run: rates in 1/s, latencies in milliseconds; a percentile too few queries support is None."""
+
+    scenario: Scenario
+    valid: bool
+    verdict: str
+    queries: int
+    samples: int
+    duration_s: float
+    rate_rps: float
+    mean_ms: float | None
+    p50_ms: float | None
+    p90_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+    tokens_per_s: float | None
+    stages: Stages
+    warmup_s: float
+    warmup_rounds: int
+    recompiles: int | None
+    latencies_file: str | None = None
+
+
+class MeasuredPart(Record):
+    """What one process measured of a cell; a cell of several repeats has several."""
+
+    session: SessionCard
+    token_sha256: str | None
+    predict_s: float | None
+    items: int
+    runs: tuple[LoadRun, ...]
+
+
+class LoadSummary(Record):
+    """All runs of one scenario: the median rate with its range, percentiles of the median run."""
+
+    scenario: Scenario
+    tier: str
+    valid: bool
+    verdict: str
+    rate_rps: float
+    rate_low_rps: float
+    rate_high_rps: float
+    p50_ms: float | None
+    p90_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+    runs: tuple[LoadRun, ...]
+
+
+class Flip(Record):
+    """A test item whose label differs from the reference engine's; margin is the reference's top-two gap."""
+
+    id: int
+    reference: int
+    label: int
+    margin: float
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A cell's predictions file: item ids int64 (n,), true labels int64 (n,), and what was answered."""
+
+    ids: np.ndarray
+    labels: np.ndarray
+    prediction: Prediction
+
+
+class Parity(Record):
+    """Same classifier, other engine: the certificate against Hugging Face eager fp32."""
+
+    reference: str
+    items: int
+    same_tokens: bool | None
+    equal_labels: float
+    required: float
+    largest_probability_difference: float
+    mcnemar_p: float
+    passed: bool
+    flips: tuple[Flip, ...]
+
+
+class Result(Record):
+    """Everything about one cell; written whole or not at all."""
+
+    schema_version: int = SCHEMA_VERSION
+    cell: Cell
+    status: Status
+    reason: str | None = None
+    data: DataCard
+    fit: FitRecord | None = None
+    classifier_sha256: str | None = None
+    classifier_kind: str | None = None
+    base_origin: str | None = None
+    session: SessionCard | None = None
+    quality: Quality | None = None
+    load: dict[str, LoadSummary] = Field(default_factory=dict)
+    parity: Parity | None = None
+    predictions_file: str | None = None
+    token_sha256: str | None = None
+    predict_s: float | None = None
+    test_items: int | None = None
+    wall_s: float | None = None
+    finished_at: str | None = None
+
+
+class RunSettings(Record):
+    """What `bench run` was asked for; the plan lists the cells of the leaderboard in order."""
+
+    schema_version: int = SCHEMA_VERSION
+    tasks: tuple[str, ...]
+    models: str
+    tier: str
+    scenarios: tuple[Scenario, ...]
+    engines: tuple[str, ...]
+    recipes: tuple[str, ...]
+    seeds: int
+    limit: int | None
+    device: str
+    threads: int
+    price_per_hour: float | None = None
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run folder as the reports read it; `answers` holds the predictions of every cell that has some."""
+
+    folder: Path
+    settings: RunSettings
+    environment: Mapping[str, Any]
+    results: tuple[Result, ...]
+    answers: Mapping[str, Answers]
