@@ -216,6 +216,7 @@ def _settings(scenario: Scenario, tier: Tier, seed: int, expected_rps: float) ->
         settings.scenario = lg.TestScenario.SingleStream
         settings.min_query_count = tier.min_queries
         pregenerated_rps = min(expected_rps * PREGENERATED, highest_rps)
+        settings.single_stream_target_latency_percentile = tier.target_percentile / 100
         settings.single_stream_expected_latency_ns = max(1, round(NS_PER_S / pregenerated_rps))
     else:
         settings.scenario = lg.TestScenario.Offline

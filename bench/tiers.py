@@ -17,7 +17,8 @@ class Tier(Record):
 
     None as a number of texts means all there are. `slow_test_items` is for language models, which answer too slowly
     for a whole test split in a short run; theirs is the head of the same stratified order, so paired tests still pair.
-    `few_engines` leaves all but the reference and the fastest engine out of the default choice.
+    `target_percentile` is the latency that LoadGen's verdict on `single` is about. `few_engines` leaves all but the
+    reference and the fastest engine out of the default choice.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Tier(Record):
     train_items: int | None = None
     test_items: int | None = None
     slow_test_items: int | None = None
+    target_percentile: float = 90.0
     few_engines: bool = False
     cell_limit_s: float
     fit_limit_s: float

@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_models import tiny_bert, tiny_llama
+from tiny_models import no_progress, tiny_bert, tiny_llama
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
 from bench.batching import pad
 from bench.modules import SequenceModule, load_pretrained
+from trainers.batches import TokenisedSplit
+from trainers.loop import LoopParams, train_module
 from trainers.lora import LoraParams, add_adapter
 from trainers.packed_bert import ByteDropout, PackedBert, can_pack
+from trainers.read_rows import read_rows_only
 
 
 @pytest.fixture()
@@ -25,7 +28,10 @@ def model(tmp_path: Path) -> nn.Module:
 
 def batch(lengths: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
     generator = np.random.default_rng(0)
-    ids = [generator.integers(5, 20, size=length).tolist() for length in lengths]
+    return batch_of([generator.integers(5, 20, size=length).tolist() for length in lengths])
+
+
+def batch_of(ids: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     input_ids, attention_mask = pad(ids, np.arange(len(ids)), 0)
     return torch.from_numpy(input_ids), torch.from_numpy(attention_mask)
 
@@ -52,6 +58,34 @@ def test_the_gradients_are_those_of_transformers(model: nn.Module, adapted: bool
     for name, gradient in expected.items():
         if gradient is not None:
             torch.testing.assert_close(packed[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_training_moves_the_rows_that_the_texts_read_and_no_others(model: nn.Module) -> None:
+    module = PackedBert(model)
+    before = model.bert.embeddings.word_embeddings.weight.detach().clone()
+    ids = [[2, 7, 9, 3], [2, 11, 3], [2, 9, 3], [2, 7, 11, 3]]
+    split = TokenisedSplit(ids, np.array([4, 3, 3, 4]), np.array([0, 1, 0, 1]), pad_id=0)
+    expected = module.eval()(*batch_of(ids))
+    with read_rows_only(module, split, split) as (train, validation):
+        assert model.bert.embeddings.word_embeddings.num_embeddings == 5
+        torch.testing.assert_close(module(*batch_of(train.ids)), expected)
+        train_module(module, train, validation, LoopParams(epochs=2, batch_size=4), 0, "cpu", no_progress)
+        trained = module(*batch_of(train.ids))
+    after = model.bert.embeddings.word_embeddings.weight
+    read = [2, 3, 7, 9, 11]
+    others = [row for row in range(len(before)) if row not in read]
+    assert after.shape == before.shape
+    assert torch.equal(after[others], before[others])
+    assert all(not torch.equal(after[row], before[row]) for row in read)
+    torch.testing.assert_close(module(*batch_of(ids)), trained)
+
+
+def test_a_frozen_table_is_left_alone(model: nn.Module) -> None:
+    module = PackedBert(model)
+    add_adapter(model, LoraParams(r=2))
+    split = TokenisedSplit([[2, 3]], np.array([2]), np.array([0]), pad_id=0)
+    with read_rows_only(module, split, split) as (train, validation):
+        assert train is validation is split
 
 
 def test_dropout_keeps_the_mean_and_drops_its_share() -> None:

@@ -16,6 +16,7 @@ from bench.types import BaseWeights, Classifier, Dataset, Progress, Recipe
 from trainers.batches import TokenisedSplit, tokenise
 from trainers.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
 from trainers.packed_bert import PackedBert, can_pack
+from trainers.read_rows import read_rows_only
 from trainers.records import loop_record, make_manifest
 
 
@@ -50,7 +51,8 @@ def fit_sequence(
     total = all_parameters(module)
     merge = adapt(module.model) if adapt else None
     trainable = trainable_parameters(module)
-    outcome = train_module(module, train, validation, params, seed, device, progress)
+    with read_rows_only(module, train, validation) as (train_rows, validation_rows):
+        outcome = train_module(module, train_rows, validation_rows, params, seed, device, progress)
     save_sequence(merge() if merge else module.model, base, out)
     fit = loop_record(outcome, len(train), tokenise_s, trainable, total, notes)
     settings: dict[str, Any] = {"before": base.prefix} if base.prefix else {}
