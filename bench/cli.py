@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import bench
-from bench import cli_look
+from bench import cli_gates, cli_look
 from bench.cli_options import OneLineGroup, csv_option, data_options, json_option, machine_options, quiet_option
 from bench.errors import BenchError, CellsFailed
 
@@ -25,6 +25,9 @@ Exit codes:
   5    the run is complete, but some cells failed; their rows say why
   6    a run folder that cannot be read or written
   7    something that cannot run on this machine
+  8    two runs that must not be compared: other data, labels or classes
+  9    bench check: a row regressed or failed
+  10   bench check: nothing regressed, but a row is not settled or missing
   130  interrupted; the same command goes on where it stopped
 """
 
@@ -107,14 +110,13 @@ def train(quiet: bool, as_json: bool, **choices: Any) -> None:
 
 
 cli_look.add_commands(cli)
+cli_gates.add_commands(cli)
 
 
 def main() -> None:
-    """Run the command line; every error becomes one line and its exit code."""
+    """Run the command line; every error becomes one line and its exit code, and `check` returns its own."""
     try:
-        cli.main(prog_name="bench", standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
+        sys.exit(cli.main(prog_name="bench", standalone_mode=False) or 0)
     except (click.Abort, KeyboardInterrupt):
         click.echo("\nbench: interrupted; finished cells are kept, the same command goes on from there", err=True)
         sys.exit(130)

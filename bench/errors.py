@@ -48,6 +48,12 @@ class NotAvailable(BenchError):
     exit_code = 7
 
 
+class NotComparable(BenchError):
+    """Two results that must not be compared: other data, other labels."""
+
+    exit_code = 8
+
+
 def unknown_name(what: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that does not exist, with the nearest ones that do."""
     choices = sorted(known)

@@ -27,6 +27,7 @@ BACKENDS = {
 
 REPORTS = {
     "leaderboard": "reports.leaderboard:render_leaderboard",
+    "check": "reports.check_page:CheckPage",
 }
 
 _GROUPS = {

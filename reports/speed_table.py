@@ -70,7 +70,7 @@ def _offline(task: TaskRows) -> Table:
         *((numbers("range", "texts/s"),) if several else ()),
         numbers("tokens", "per s"),
         numbers("padding", from_width=90 if several else 0),
-        numbers("recomp."),
+        numbers("recomp.", from_width=84),
         numbers("vs ref"),
         *_mark_columns(several),
     )

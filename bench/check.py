@@ -1,0 +1,91 @@
+"""A run against a baseline: every row judged on the items both answered."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.baseline import Baseline, RowAnswers, row_answers, unpack
+from bench.errors import NotComparable
+from bench.gate import Check, CheckedRow, Judgement, Verdict, judge_answers
+from bench.results import Cell, Result, StoredRun
+from bench.types import SplitSizes
+
+Key = tuple[str, str, str | None, int, str | None, str | None]
+
+
+def check_run(run: StoredRun, baseline: Baseline) -> Check:
+    """Judge every row of the baseline.
+
+    Raises NotComparable when a task both have is of other data or other labels, or they have no task in common;
+    StoreError for a damaged baseline.
+    """
+    _refuse_other_data(run, baseline)
+    answers = unpack(baseline)
+    results = {_key(result.cell): result for result in run.results}
+    rows = []
+    for row in baseline.rows:
+        verdict, reason, judgement = _judge(run, results.get(_key(row.cell)), answers[row.cell.id])
+        result = results.get(_key(row.cell))
+        new_f1 = result.quality.macro_f1.value if result and result.quality else None
+        rows.append(
+            CheckedRow(
+                cell=row.cell,
+                verdict=verdict,
+                reason=reason,
+                old_macro_f1=row.macro_f1.value,
+                new_macro_f1=new_f1,
+                judgement=judgement,
+            )
+        )
+    known = {_key(row.cell) for row in baseline.rows}
+    hardware = run.environment.get("hardware_sha256")
+    return Check(
+        baseline_commit=baseline.commit,
+        run_commit=(run.environment.get("git") or {}).get("commit"),
+        same_hardware=hardware is not None and hardware == baseline.hardware_sha256,
+        rows=tuple(rows),
+        new_rows=tuple(result.cell for key, result in results.items() if key not in known and result.quality),
+    )
+
+
+def _judge(run: StoredRun, result: Result | None, old: RowAnswers) -> tuple[Verdict, str | None, Judgement | None]:
+    if result is None:
+        return Verdict.MISSING, "not in this run", None
+    if result.cell.id not in run.answers:
+        return Verdict.FAILED, f"{result.status}: {result.reason or 'no answers'}", None
+    new = row_answers(run, result.cell.id)
+    _, old_rows, new_rows = np.intersect1d(old.ids, new.ids, assume_unique=True, return_indices=True)
+    if not len(old_rows):
+        return Verdict.MISSING, "no test item in common", None
+    labels = old.labels[old_rows]
+    if not np.array_equal(labels, new.labels[new_rows]):
+        raise NotComparable(f"{result.cell.task}: the same test items have other labels than in the baseline")
+    judgement = judge_answers(labels, old.predictions[old_rows], new.predictions[new_rows])
+    return judgement.verdict, None, judgement
+
+
+def _refuse_other_data(run: StoredRun, baseline: Baseline) -> None:
+    cards = {result.cell.task: result.data for result in run.results}
+    common = [task.data for task in baseline.tasks if task.data.task in cards]
+    if not common:
+        there, wanted = ", ".join(sorted(cards)), ", ".join(sorted(task.data.task for task in baseline.tasks))
+        raise NotComparable(f"{run.folder} has the tasks {there}, the baseline has {wanted}; nothing to compare")
+    for old in common:
+        new = cards[old.task]
+        if new.class_names != old.class_names:
+            raise NotComparable(f"{old.task}: the classes are not those of the baseline, or in another order")
+        if new.fingerprint != old.fingerprint:
+            raise NotComparable(
+                f"{old.task}: other data than the baseline's (fingerprint {new.fingerprint[:12]}, not "
+                f"{old.fingerprint[:12]}: {_sizes(new.sizes)}, not {_sizes(old.sizes)}); run on the same data, or "
+                "write a new baseline"
+            )
+
+
+def _sizes(sizes: SplitSizes) -> str:
+    return f"{sizes.train:,} + {sizes.validation:,} + {sizes.test:,} texts"
+
+
+def _key(cell: Cell) -> Key:
+    """What makes two rows the same row in two runs; the id also holds code and versions, which may change."""
+    return (cell.task, cell.recipe, cell.base_model, cell.seed, cell.engine, cell.precision)

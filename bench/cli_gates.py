@@ -1,0 +1,66 @@
+"""The commands that compare runs: baseline, check, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.cli_options import json_option
+
+
+def add_commands(cli: click.Group) -> None:
+    """Register them with the group."""
+    for command in (baseline, check, compare):
+        cli.add_command(command)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("bench-baseline.json"),
+    show_default=True,
+    help="The baseline, small enough to commit.",
+)
+def baseline(folder: Path, out: Path) -> None:
+    """Write the answers of a run FOLDER as a baseline for `bench check`."""
+    from bench.gate_commands import baseline_command
+
+    baseline_command(folder, out)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--baseline",
+    "baseline_file",
+    type=click.Path(path_type=Path),
+    default=Path("bench-baseline.json"),
+    show_default=True,
+    help="A file written by `bench baseline`.",
+)
+@click.option("--markdown", type=click.Path(path_type=Path), help="Also write the verdicts as markdown, for a CI job.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Also write the verdicts as JUnit XML.")
+@json_option
+def check(folder: Path, baseline_file: Path, markdown: Path | None, junit: Path | None, as_json: bool) -> int:
+    """Judge the quality of a run FOLDER against a baseline, item by item.
+
+    Exit codes: 0 all rows pass; 8 not comparable (other data, labels or classes); 9 a row regressed or failed;
+    10 nothing regressed, but a row is not settled or missing.
+    """
+    from bench.gate_commands import check_command
+
+    return check_command(folder, baseline_file, markdown, junit, as_json=as_json)
+
+
+@click.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@json_option
+def compare(old: Path, new: Path, as_json: bool) -> None:
+    """Show what changed in quality from the run folder OLD to the run folder NEW, row by row."""
+    from bench.gate_commands import compare_command
+
+    compare_command(old, new, as_json=as_json)

@@ -1,0 +1,142 @@
+"""The verdicts of a check against a baseline: as markdown, for a terminal, as JUnit XML and as JSON-able data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from rich.console import Console
+from rich.text import Text
+
+from bench.gate import Check, CheckedRow, Judgement, Verdict
+from bench.results import Cell
+from reports import figures
+from reports.figures import MISSING
+from reports.markdown import clean, escape
+from reports.tables import Column, Row, Table, numbers, to_markdown, to_rich
+
+_COLUMNS = (
+    Column("row"),
+    Column("verdict"),
+    numbers("texts"),
+    numbers("lost", from_width=100),
+    numbers("won", from_width=100),
+    numbers("accuracy", "points"),
+    numbers("95 %", from_width=90),
+    numbers("margin", "points"),
+    numbers("F1", "points"),
+    Column("what to know", from_width=110),
+)
+_NOTES = (
+    "accuracy, F1: new minus old; 95 %: of the accuracy difference; lost, won: right in the baseline, now, only",
+    "REGRESSED: the whole interval is below 0 and the drop reaches the margin; PASS: the interval is above minus the "
+    "margin; else INCONCLUSIVE; margin: max(0.3 points, 2.8 sqrt(share of lost and won / texts))",
+    "speed is not judged here: a stored rate was measured at another time",
+)
+_BAD = frozenset({Verdict.REGRESSED, Verdict.FAILED})
+
+
+@dataclass(frozen=True)
+class CheckPage:
+    """A check as its readers want it."""
+
+    check: Check
+
+    @property
+    def markdown(self) -> str:
+        """GitHub-flavoured markdown that ends in a newline, for the summary of a CI job."""
+        parts = [f"## Quality against the baseline: {self.check.verdict}", escape(self._summary())]
+        return "\n\n".join([*parts, *map(to_markdown, self._tables())]) + "\n"
+
+    def print(self, console: Console) -> None:
+        """Print on a console, as wide as it is."""
+        console.print(Text(f"Quality against the baseline: {self.check.verdict}", style="bold"))
+        console.print(Text(clean(self._summary())))
+        for table in self._tables():
+            for renderable in to_rich(table, console.width):
+                console.print(renderable)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {"verdict": str(self.check.verdict), **self.check.model_dump(mode="json")}
+
+    @property
+    def junit(self) -> str:
+        """JUnit XML, a test case a row: regressed and failed rows are failures, unsettled and missing ones skipped."""
+        suite = ElementTree.Element("testsuite", name="bench check", tests=str(len(self.check.rows)))
+        suite.set("failures", str(sum(row.verdict in _BAD for row in self.check.rows)))
+        unsettled = (Verdict.INCONCLUSIVE, Verdict.MISSING)
+        suite.set("skipped", str(sum(row.verdict in unsettled for row in self.check.rows)))
+        for row in self.check.rows:
+            case = ElementTree.SubElement(suite, "testcase", classname=clean(row.cell.task), name=_name(row.cell))
+            if row.verdict is not Verdict.PASS:
+                kind = "failure" if row.verdict in _BAD else "skipped"
+                ElementTree.SubElement(case, kind, message=clean(f"{row.verdict}: {_what(row)}"))
+        return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+    def _summary(self) -> str:
+        counts = Counter(row.verdict for row in self.check.rows)
+        shown = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+        commits = f"baseline of {_short(self.check.baseline_commit)}, this run of {_short(self.check.run_commit)}"
+        new = f"; {len(self.check.new_rows)} rows are not in the baseline" if self.check.new_rows else ""
+        return f"{shown}; {commits}{new}"
+
+    def _tables(self) -> list[Table]:
+        tasks = dict.fromkeys(row.cell.task for row in self.check.rows)
+        return [_table(task, [row for row in self.check.rows if row.cell.task == task]) for task in tasks]
+
+
+def _table(task: str, rows: Sequence[CheckedRow]) -> Table:
+    worst_first = sorted(rows, key=lambda row: _ORDER.index(row.verdict))
+    return Table(task, _COLUMNS, tuple(map(_row, worst_first)), _NOTES)
+
+
+_ORDER = (Verdict.REGRESSED, Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.MISSING, Verdict.PASS)
+
+
+def _row(row: CheckedRow) -> Row:
+    judgement, difference_f1 = row.judgement, MISSING
+    if row.new_macro_f1 is not None:
+        difference_f1 = figures.points(row.new_macro_f1 - row.old_macro_f1)
+    if judgement is None:
+        return (_name(row.cell), row.verdict, *[MISSING] * 6, difference_f1, _what(row))
+    interval = judgement.difference
+    return (
+        _name(row.cell),
+        row.verdict,
+        figures.count(judgement.n),
+        figures.count(judgement.lost),
+        figures.count(judgement.won),
+        figures.points(interval.value),
+        f"{figures.points(interval.low)} to {figures.points(interval.high)}",
+        figures.points(judgement.margin),
+        difference_f1,
+        _what(row),
+    )
+
+
+def _what(row: CheckedRow) -> str:
+    if row.reason:
+        return row.reason
+    judgement = row.judgement
+    if judgement and judgement.items_needed:
+        return f"about {judgement.items_needed:,} texts would settle it"
+    if judgement and row.verdict is Verdict.REGRESSED:
+        return _drop(judgement)
+    return MISSING
+
+
+def _drop(judgement: Judgement) -> str:
+    return f"{figures.points(-judgement.difference.value)} points of accuracy lost on {judgement.n:,} texts"
+
+
+def _name(cell: Cell) -> str:
+    base = f" ({cell.base_model.rsplit('/', 1)[-1]})" if cell.base_model else ""
+    return clean(f"{cell.recipe}{base} s{cell.seed} {cell.engine or MISSING}")
+
+
+def _short(commit: str | None) -> str:
+    return commit[:12] if commit else "no commit"
