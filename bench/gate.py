@@ -51,6 +51,29 @@ class CheckedRow(Record):
     new_macro_f1: float | None
     judgement: Judgement | None
 
+    @property
+    def name(self) -> str:
+        """The row as a person calls it: recipe, base model, seed, engine."""
+        base = f" ({self.cell.base_model.rsplit('/', 1)[-1]})" if self.cell.base_model else ""
+        return f"{self.cell.recipe}{base} s{self.cell.seed} {self.cell.engine or '-'}"
+
+    @property
+    def bad(self) -> bool:
+        """Whether this row alone makes the check fail."""
+        return self.verdict in {Verdict.REGRESSED, Verdict.FAILED}
+
+    @property
+    def explanation(self) -> str | None:
+        """What a reader of the verdict must know beside it; None where that is nothing."""
+        if self.reason or self.judgement is None:
+            return self.reason
+        if self.judgement.items_needed:
+            return f"about {self.judgement.items_needed:,} texts would settle it"
+        if self.bad:
+            drop = -100 * self.judgement.difference.value
+            return f"{drop:.2f} points of accuracy lost on {self.judgement.n:,} texts"
+        return None
+
 
 class Check(Record):
     """All rows of a baseline, in its order, and the run's rows that the baseline does not have."""
@@ -64,9 +87,9 @@ class Check(Record):
     @property
     def verdict(self) -> Verdict:
         """REGRESSED when any row regressed or failed; else INCONCLUSIVE when any is not settled or missing."""
-        verdicts = {row.verdict for row in self.rows}
-        if verdicts & {Verdict.REGRESSED, Verdict.FAILED}:
+        if any(row.bad for row in self.rows):
             return Verdict.REGRESSED
+        verdicts = {row.verdict for row in self.rows}
         return Verdict.INCONCLUSIVE if verdicts & {Verdict.INCONCLUSIVE, Verdict.MISSING} else Verdict.PASS
 
 

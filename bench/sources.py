@@ -204,6 +204,7 @@ def _from_sample(suite: Suite, _progress: Progress | None) -> Raw | None:
         source=Source(
             kind="sample",
             name=f"bench/samples/{suite.sample}",
+            licence="own texts of this project",
             note="texts written by this project; not comparable with any published figure",
         ),
         train=read_table(SAMPLES / suite.sample),

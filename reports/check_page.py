@@ -11,8 +11,7 @@ from xml.etree import ElementTree
 from rich.console import Console
 from rich.text import Text
 
-from bench.gate import Check, CheckedRow, Judgement, Verdict
-from bench.results import Cell
+from bench.gate import Check, CheckedRow, Verdict
 from reports import figures
 from reports.figures import MISSING
 from reports.markdown import clean, escape
@@ -36,7 +35,6 @@ _NOTES = (
     "margin; else INCONCLUSIVE; margin: max(0.3 points, 2.8 sqrt(share of lost and won / texts))",
     "speed is not judged here: a stored rate was measured at another time",
 )
-_BAD = frozenset({Verdict.REGRESSED, Verdict.FAILED})
 
 
 @dataclass(frozen=True)
@@ -67,14 +65,14 @@ class CheckPage:
     def junit(self) -> str:
         """JUnit XML, a test case a row: regressed and failed rows are failures, unsettled and missing ones skipped."""
         suite = ElementTree.Element("testsuite", name="bench check", tests=str(len(self.check.rows)))
-        suite.set("failures", str(sum(row.verdict in _BAD for row in self.check.rows)))
+        suite.set("failures", str(sum(row.bad for row in self.check.rows)))
         unsettled = (Verdict.INCONCLUSIVE, Verdict.MISSING)
         suite.set("skipped", str(sum(row.verdict in unsettled for row in self.check.rows)))
         for row in self.check.rows:
-            case = ElementTree.SubElement(suite, "testcase", classname=clean(row.cell.task), name=_name(row.cell))
+            case = ElementTree.SubElement(suite, "testcase", classname=clean(row.cell.task), name=clean(row.name))
             if row.verdict is not Verdict.PASS:
-                kind = "failure" if row.verdict in _BAD else "skipped"
-                ElementTree.SubElement(case, kind, message=clean(f"{row.verdict}: {_what(row)}"))
+                kind = "failure" if row.bad else "skipped"
+                ElementTree.SubElement(case, kind, message=clean(f"{row.verdict}: {row.explanation}"))
         return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
     def _summary(self) -> str:
@@ -102,10 +100,10 @@ def _row(row: CheckedRow) -> Row:
     if row.new_macro_f1 is not None:
         difference_f1 = figures.points(row.new_macro_f1 - row.old_macro_f1)
     if judgement is None:
-        return (_name(row.cell), row.verdict, *[MISSING] * 6, difference_f1, _what(row))
+        return (clean(row.name), row.verdict, *[MISSING] * 6, difference_f1, row.explanation or MISSING)
     interval = judgement.difference
     return (
-        _name(row.cell),
+        clean(row.name),
         row.verdict,
         figures.count(judgement.n),
         figures.count(judgement.lost),
@@ -114,28 +112,8 @@ def _row(row: CheckedRow) -> Row:
         f"{figures.points(interval.low)} to {figures.points(interval.high)}",
         figures.points(judgement.margin),
         difference_f1,
-        _what(row),
+        row.explanation or MISSING,
     )
-
-
-def _what(row: CheckedRow) -> str:
-    if row.reason:
-        return row.reason
-    judgement = row.judgement
-    if judgement and judgement.items_needed:
-        return f"about {judgement.items_needed:,} texts would settle it"
-    if judgement and row.verdict is Verdict.REGRESSED:
-        return _drop(judgement)
-    return MISSING
-
-
-def _drop(judgement: Judgement) -> str:
-    return f"{figures.points(-judgement.difference.value)} points of accuracy lost on {judgement.n:,} texts"
-
-
-def _name(cell: Cell) -> str:
-    base = f" ({cell.base_model.rsplit('/', 1)[-1]})" if cell.base_model else ""
-    return clean(f"{cell.recipe}{base} s{cell.seed} {cell.engine or MISSING}")
 
 
 def _short(commit: str | None) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -296,3 +298,45 @@ def test_what_cannot_be_compared_has_its_own_exit_code(tmp_path: Path) -> None:
     assert_one_line_error(bench("compare", str(old), str(other)), 8, "other data")
     assert_one_line_error(bench("check", str(old), "--baseline", str(tmp_path / "none.json")), 6, "none.json")
     assert_one_line_error(bench("baseline", str(tmp_path)), 6, "run.json")
+
+
+# ---------------------------------------------------------------- pytest plugin
+
+
+def run_pytest(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rfs", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_pytest_makes_every_row_a_test(tmp_path: Path) -> None:
+    run, cell_id = full_run(), "agnews.lora.s0.eager"
+    old = stored(run, tmp_path / "old")
+    worse = with_answers(run, cell_id, losing(run.answers[cell_id], 40, 4))
+    new = stored(replace(worse, results=worse.results[1:]), tmp_path / "new")
+    write_baseline(tmp_path / "b.json", make_baseline(run))
+    rows = len(run.answers)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    same = run_pytest("--bench-run", str(old), "--bench-baseline", str(tmp_path / "b.json"), folder=empty)
+    assert same.returncode == 0, same.stdout
+    assert f"{rows} passed" in same.stdout
+    changed_run = run_pytest("--bench-run", str(new), "--bench-baseline", str(tmp_path / "b.json"), folder=empty)
+    assert changed_run.returncode == 1
+    assert f"1 failed, {rows - 2} passed, 1 skipped" in changed_run.stdout
+    assert "REGRESSED: 2.00 points of accuracy lost on 2,000 texts" in changed_run.stdout
+    assert "MISSING: not in this run" in changed_run.stdout
+    assert "Traceback" not in changed_run.stdout
+
+
+def test_pytest_refuses_half_the_options_and_unreadable_files(tmp_path: Path) -> None:
+    half = run_pytest("--bench-run", str(tmp_path), folder=tmp_path)
+    assert half.returncode == 4
+    assert "must be given together" in half.stderr
+    none = run_pytest("--bench-run", str(tmp_path), "--bench-baseline", str(tmp_path / "b.json"), folder=tmp_path)
+    assert none.returncode == 4
+    assert "run.json" in none.stderr
