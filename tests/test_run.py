@@ -96,7 +96,11 @@ def test_killed_half_way_it_goes_on(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = ("--data", str(own_data(tmp_path)), "--methods", "tfidf", "--tier", "sample", "--out", str(out))
-    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # a shell's background jobs ignore Ctrl-C, and this test may be run by one
+    listening = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {COMMAND[2]}"
+    process = subprocess.Popen(
+        [*COMMAND[:2], listening, *COMMAND[3:], *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + PATIENCE_S
     while not (out / "run.json").exists():
         assert time.monotonic() < deadline, "the run did not start"
