@@ -60,7 +60,7 @@ def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
     with RunConsole(quiet) as console:
         console.start("preparing the data")
         plan = make_plan(request, console.progress)
-        context = Context(plan, console, Workers(plan.threads), cache_dir())
+        context = Context(plan, console, Workers(plan.threads), cache_dir(), logs=out / ".logs")
         for task in plan.tasks:
             for recipe in plan.recipes:
                 for seed in range(plan.seeds):

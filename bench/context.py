@@ -14,19 +14,19 @@ from bench.processes import Outcome, Workers
 
 @dataclass(frozen=True)
 class Context:
-    """One run's surroundings; `cache` is shared by all runs, `out` belongs to this one."""
+    """One run's surroundings; `cache` is shared by all runs, `out` and `logs` belong to this one."""
 
     plan: Plan
     console: RunConsole
     workers: Workers
     cache: Path
+    logs: Path
 
     @property
     def out(self) -> Path:
         return self.plan.out
 
     def run(self, title: str, job: Callable[..., Any], argument: Any, limit_s: float, log_name: str) -> Outcome:
-        """Run one job in its own process, its progress on the console, its output in logs/."""
+        """Run one job in its own process, its progress on the console, its output in a log of its own."""
         self.console.start(title)
-        log = self.out / "logs" / f"{log_name}.log"
-        return self.workers.run(job, (argument,), limit_s, log, self.console.progress)
+        return self.workers.run(job, (argument,), limit_s, self.logs / f"{log_name}.log", self.console.progress)

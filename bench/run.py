@@ -26,7 +26,7 @@ LOCK = ".lock"
 def run_plan(plan: Plan, console: RunConsole) -> tuple[Result, ...]:
     """Bring every cell of the plan to a result, in the plan's order; safe to interrupt and to call again."""
     with _only_run(plan.out):
-        context = Context(plan, console, Workers(plan.threads), cache_dir())
+        context = Context(plan, console, Workers(plan.threads), cache_dir(), plan.out / "logs")
         write_json(plan.out / ENVIRONMENT, describe_environment(plan.device, plan.threads))
         results: list[Result] = []
         _write_settings(plan, results)

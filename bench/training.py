@@ -92,7 +92,7 @@ def _ensure_trained(
     plan = context.plan
     fit = jobs.FitTask(task.data_folder, recipe, base, seed, folder, plan.device, plan.threads, context.cache)
     limit_s = plan.cell_limit_s or task.tier.fit_limit_s
-    outcome = context.run(f"{title}: training", jobs.fit, fit, limit_s, f"fit.{folder.name}")
+    outcome = context.run(title, jobs.fit, fit, limit_s, f"fit.{folder.name}")
     if outcome.status is Status.OK:
         context.console.line(f"{title}: trained in {outcome.wall_s:.1f} s")
     else:

@@ -39,7 +39,7 @@ def assert_one_line_error(done: subprocess.CompletedProcess[str], exit_code: int
 def test_help_imports_nothing_heavy() -> None:
     done = bench("--help")
     assert done.returncode == 0
-    for command in ("run", "report", "train", "predict", "list", "doctor", "completion"):
+    for command in ("run", "report", "train", "predict", "list", "doctor", "completion", "check"):
         assert f"\n  {command}" in done.stdout
     probe = (
         "import sys; from bench.cli import cli; cli.main(['--help'], standalone_mode=False); print(sorted(sys.modules))"
@@ -53,7 +53,9 @@ def test_bench_data_is_for_suites_alone(tmp_path: Path) -> None:
     assert_one_line_error(bench("run", BENCH_DATA=str(tmp_path)), 2, "nothing to run", "--suite", "--data")
 
 
-@pytest.mark.parametrize("command", ["run", "report", "train", "predict", "list", "doctor", "completion"])
+@pytest.mark.parametrize(
+    "command", ["run", "report", "train", "predict", "list", "doctor", "completion", "baseline", "check", "compare"]
+)
 def test_every_command_has_help(command: str) -> None:
     done = bench(command, "--help")
     assert done.returncode == 0
@@ -199,6 +201,7 @@ def test_own_data_end_to_end(tmp_path: Path) -> None:
     trained = bench("train", *columns, "--out", str(tmp_path / "models"), "--json")
     assert trained.returncode == 0, trained.stderr
     [model] = json.loads(trained.stdout)
+    assert [str(path) for path in (tmp_path / "models").glob("[!.]*")] == [model], "models/* is what predict takes"
     answers = json.loads(bench("predict", model, "--text", "the good one", "--json").stdout)
     assert answers[0]["models"][0]["label"] == "good"
     side_by_side = bench("predict", model, model, stdin="the bad one\n\nthe good one\n")
