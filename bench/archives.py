@@ -52,6 +52,7 @@ def _copy(file: IO[bytes], where: str, member: str, limit_bytes: int, write: Cal
                 if left < 0:
                     raise AssetError(f"{where}: {member} is larger than {limit_bytes:,} bytes; refused")
                 write(chunk)
+    # NotImplementedError is what zipfile raises for a header whose method or version is not one it knows
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, NotImplementedError) as error:
         raise AssetError(f"{where} is damaged or half-downloaded ({error}); delete it and run again") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.baseline import Baseline, RowAnswers, row_answers, unpack
+from bench.baseline import Baseline, BaselineRow, RowAnswers, row_answers, unpack
 from bench.errors import NotComparable
 from bench.gate import Check, CheckedRow, Judgement, Verdict, judge_answers
 from bench.results import Cell, Result, StoredRun
@@ -24,16 +24,14 @@ def check_run(run: StoredRun, baseline: Baseline) -> Check:
     results = {_key(result.cell): result for result in run.results}
     rows = []
     for row in baseline.rows:
-        verdict, reason, judgement = _judge(run, results.get(_key(row.cell)), answers[row.cell.id])
-        result = results.get(_key(row.cell))
-        new_f1 = result.quality.macro_f1.value if result and result.quality else None
+        result, old = results.get(_key(row.cell)), answers[row.cell.id]
+        verdict, reason, judgement = _judge(run, result, old)
         rows.append(
             CheckedRow(
                 cell=row.cell,
                 verdict=verdict,
                 reason=reason,
-                old_macro_f1=row.macro_f1.value,
-                new_macro_f1=new_f1,
+                macro_f1_difference=_macro_f1_difference(row, result, old, judgement),
                 judgement=judgement,
             )
         )
@@ -62,6 +60,16 @@ def _judge(run: StoredRun, result: Result | None, old: RowAnswers) -> tuple[Verd
         raise NotComparable(f"{result.cell.task}: the same test items have other labels than in the baseline")
     judgement = judge_answers(labels, old.predictions[old_rows], new.predictions[new_rows])
     return judgement.verdict, None, judgement
+
+
+def _macro_f1_difference(
+    row: BaselineRow, result: Result | None, old: RowAnswers, judgement: Judgement | None
+) -> float | None:
+    if judgement is None or result is None or result.quality is None:
+        return None
+    if not judgement.n == result.quality.n == len(old.ids):
+        return None
+    return result.quality.macro_f1.value - row.macro_f1.value
 
 
 def _refuse_other_data(run: StoredRun, baseline: Baseline) -> None:

@@ -42,13 +42,15 @@ class Judgement(Record):
 
 
 class CheckedRow(Record):
-    """A row of the baseline and what became of it; `judgement` and the new macro F1 where there are answers."""
+    """A row of the baseline and what became of it; `judgement` where there are answers.
+
+    `macro_f1_difference`, new minus old, is None where the two did not answer the same items.
+    """
 
     cell: Cell
     verdict: Verdict
     reason: str | None
-    old_macro_f1: float
-    new_macro_f1: float | None
+    macro_f1_difference: float | None
     judgement: Judgement | None
 
     @property

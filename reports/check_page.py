@@ -80,7 +80,8 @@ class CheckPage:
         shown = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
         commits = f"baseline of {_short(self.check.baseline_commit)}, this run of {_short(self.check.run_commit)}"
         new = f"; {len(self.check.new_rows)} rows are not in the baseline" if self.check.new_rows else ""
-        return f"{shown}; {commits}{new}"
+        hardware = "" if self.check.same_hardware else "; on other hardware than the baseline's"
+        return f"{shown}; {commits}{new}{hardware}"
 
     def _tables(self) -> list[Table]:
         tasks = dict.fromkeys(row.cell.task for row in self.check.rows)
@@ -96,9 +97,7 @@ _ORDER = (Verdict.REGRESSED, Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.MISSI
 
 
 def _row(row: CheckedRow) -> Row:
-    judgement, difference_f1 = row.judgement, MISSING
-    if row.new_macro_f1 is not None:
-        difference_f1 = figures.points(row.new_macro_f1 - row.old_macro_f1)
+    judgement, difference_f1 = row.judgement, figures.points(row.macro_f1_difference)
     if judgement is None:
         return (clean(row.name), row.verdict, *[MISSING] * 6, difference_f1, row.explanation or MISSING)
     interval = judgement.difference

@@ -188,6 +188,29 @@ def test_new_rows_are_named_and_not_judged() -> None:
     assert [cell.id for cell in check.new_rows] == [run.results[0].cell.id]
 
 
+def test_macro_f1_is_compared_over_the_same_items_only() -> None:
+    run = full_run()
+    cell_id = run.results[0].cell.id
+    answers = run.answers[cell_id]
+    head = replace(
+        answers,
+        ids=answers.ids[:500],
+        labels=answers.labels[:500],
+        prediction=replace(answers.prediction, labels=answers.prediction.labels[:500]),
+    )
+    check = check_run(with_answers(run, cell_id, head), make_baseline(run))
+    differences = {row.cell.id: (row.judgement and row.judgement.n, row.macro_f1_difference) for row in check.rows}
+    assert differences.pop(cell_id) == (500, None)
+    assert {difference for _, difference in differences.values()} == {0.0}
+
+
+def test_other_hardware_is_said() -> None:
+    run = full_run()
+    elsewhere = replace(run, environment={**run.environment, "hardware_sha256": "0" * 64})
+    assert "other hardware" in CheckPage(check_run(elsewhere, make_baseline(run))).markdown
+    assert "other hardware" not in CheckPage(check_run(run, make_baseline(run))).markdown
+
+
 def with_data(run: StoredRun, **changes: object) -> StoredRun:
     def updated(result: Result) -> Result:
         return result.model_copy(update={"data": result.data.model_copy(update=changes)})

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from tiny_models import CLASS_NAMES, TOPICS, WORDS, save_tokenizer, tiny_bert, tiny_gpt2, tiny_llama
+from tiny_models import CLASS_NAMES, TINY, TOPICS, WORDS, save_tokenizer, tiny_bert, tiny_gpt2, tiny_llama
 from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
@@ -66,17 +66,7 @@ def sequence_gpt2(folder: Path) -> Classifier:
 def sequence_roberta(folder: Path) -> Classifier:
     """Position ids count from the padding id, and the head reads the first token by itself."""
     torch.manual_seed(0)
-    config = RobertaConfig(
-        vocab_size=80,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=66,
-        pad_token_id=0,
-        initializer_range=0.2,
-        num_labels=3,
-    )
+    config = RobertaConfig(**(TINY | {"max_position_embeddings": 66}), pad_token_id=0, num_labels=3)
     RobertaForSequenceClassification(config).save_pretrained(folder)
     save_tokenizer(folder)
     return _finish(folder, "sequence")

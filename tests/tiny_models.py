@@ -77,36 +77,27 @@ def save_tokenizer(folder: Path, special: bool = True) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
+TINY = {
+    "vocab_size": 80,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 64,
+    "initializer_range": 0.2,
+}
+
+
 def tiny_bert(folder: Path) -> BaseWeights:
     """A BERT encoder of width 32 with random weights."""
     torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=80,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        pad_token_id=0,
-        initializer_range=0.2,
-    )
-    return _save(BertModel(config), folder, special=True, pooling="mean")
+    return _save(BertModel(BertConfig(**TINY, pad_token_id=0)), folder, special=True, pooling="mean")
 
 
 def tiny_llama(folder: Path) -> BaseWeights:
     """A Llama language model of width 32; its padding id is not set, as in many real ones."""
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=80,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        pad_token_id=None,
-        initializer_range=0.2,
-    )
+    config = LlamaConfig(**TINY, num_key_value_heads=2, pad_token_id=None)
     return _save(LlamaForCausalLM(config), folder, special=False, pooling="last")
 
 

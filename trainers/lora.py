@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from bench.errors import UsageError
 from bench.types import BaseWeights, Classifier, Dataset, Progress, Recipe
 from trainers.full_finetune import require_base
 from trainers.params import read_params
-from trainers.sequence import SequenceParams, fit_sequence
+from trainers.sequence import Adapter, SequenceParams, fit_sequence
 
 # The linear layers of attention by the names that architectures give them; the first group with a match is taken.
 ATTENTION_LAYERS = (
@@ -46,23 +45,24 @@ class LoraTrainer:
         """Train, merge and write the classifier folder."""
         params = read_params(self.recipe, LoraParams)
         base = require_base(self.base, self.recipe)
-        notes = (f"LoRA, r {params.r}, alpha {params.alpha}; merged",)
         adapt = partial(add_adapter, params=params)
-        return fit_sequence(self.recipe, base, params, data, seed, self.device, out, progress, adapt, notes)
+        return fit_sequence(self.recipe, base, params, data, seed, self.device, out, progress, adapt)
 
 
-def add_adapter(model: nn.Module, params: LoraParams) -> Callable[[], nn.Module]:
-    """Put LoRA into the model, in place; the function returned merges it and gives the plain model back."""
+def add_adapter(model: nn.Module, params: LoraParams) -> Adapter:
+    """Put LoRA into the model, in place."""
     from peft import LoraConfig, TaskType, get_peft_model
 
+    targets = find_targets(model, params.targets)
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS,
         r=params.r,
         lora_alpha=params.alpha,
         lora_dropout=params.dropout,
-        target_modules=list(find_targets(model, params.targets)),
+        target_modules=list(targets),
     )
-    return get_peft_model(model, config).merge_and_unload
+    note = f"LoRA on {', '.join(targets)}, r {params.r}, alpha {params.alpha}; merged"
+    return Adapter(get_peft_model(model, config).merge_and_unload, note)
 
 
 def find_targets(model: nn.Module, wanted: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,14 @@ class SequenceParams(LoopParams):
     max_length: int = 256
 
 
+@dataclass(frozen=True)
+class Adapter:
+    """Adapters inside a model: `merge` gives the plain model back when training has ended, `note` is for the table."""
+
+    merge: Callable[[], nn.Module]
+    note: str
+
+
 def fit_sequence(
     recipe: Recipe,
     base: BaseWeights,
@@ -35,13 +44,9 @@ def fit_sequence(
     device: str,
     out: Path,
     progress: Progress,
-    adapt: Callable[[nn.Module], Callable[[], nn.Module]] | None = None,
-    notes: tuple[str, ...] = (),
+    adapt: Callable[[nn.Module], Adapter] | None = None,
 ) -> Classifier:
-    """Train on all of data.train and write the classifier folder.
-
-    `adapt` puts adapters into the model, in place, and returns the function that merges them when training has ended.
-    """
+    """Train on all of data.train and write the classifier folder; `adapt` puts adapters into the model, in place."""
     max_length = min(params.max_length, base.max_length)
     started = time.perf_counter()
     train, validation = tokenise_splits(base, data, max_length)
@@ -49,12 +54,12 @@ def fit_sequence(
     seed_everything(seed)
     module = load_for_training(base, len(data.class_names), device)
     total = all_parameters(module)
-    merge = adapt(module.model) if adapt else None
+    adapter = adapt(module.model) if adapt else None
     trainable = trainable_parameters(module)
     with read_rows_only(module, train, validation) as (train_rows, validation_rows):
         outcome = train_module(module, train_rows, validation_rows, params, seed, device, progress)
-    save_sequence(merge() if merge else module.model, base, out)
-    fit = loop_record(outcome, len(train), tokenise_s, trainable, total, notes)
+    save_sequence(adapter.merge() if adapter else module.model, base, out)
+    fit = loop_record(outcome, len(train), tokenise_s, trainable, total, (adapter.note,) if adapter else ())
     settings: dict[str, Any] = {"before": base.prefix} if base.prefix else {}
     manifest = make_manifest("sequence", data, recipe, seed, fit, max_length, settings, base)
     return save_classifier(out, manifest)
