@@ -10,12 +10,13 @@ from bench.types import Availability, Classifier, EngineSpec
 
 if TYPE_CHECKING:
     from backends.batched import BatchedSession
+    from backends.generation import GenerationSession
 
 
 class EagerBackend:
     """One kernel after the other, with transformers' own choice of attention."""
 
-    kinds: frozenset[str] = frozenset({"sequence", "embedding", "network", "options"})
+    kinds: frozenset[str] = frozenset({"sequence", "embedding", "network", "options", "generate"})
 
     def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
         self.spec = spec
@@ -28,8 +29,12 @@ class EagerBackend:
         """Needs torch; bf16 needs hardware that multiplies it."""
         return torch_availability(spec, device)
 
-    def load(self, classifier: Classifier) -> BatchedSession:
+    def load(self, classifier: Classifier) -> BatchedSession | GenerationSession:
         """The classifier's module on the device, at the engine's precision."""
         from backends.torch_session import load_torch_session
 
+        if classifier.kind == "generate":
+            from backends.generation import GenerationSession
+
+            return GenerationSession(classifier, self.spec, self.device, self.threads)
         return load_torch_session(classifier, self.spec, self.device, self.threads, lambda module: module)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from bench import registry
 from bench.engines import default_engines, load_engines
 from bench.models import model_for
 from bench.plan import SCENARIOS
-from bench.recipes import recipes_for
+from bench.recipes import default_recipes, recipes_for
+from bench.studies import load_study, study_names
 from bench.suites import load_suite, suite_names
 from bench.tiers import load_tier, tier_names
 from bench.types import ModelSet, Recipe
@@ -22,7 +24,13 @@ def known_names(what: str) -> list[str]:
         return suite_names()
     if what == "methods":
         return sorted(
-            {name for models in MODEL_SETS for recipe in recipes_for(models) for name in (recipe.id, recipe.method)}
+            {
+                name
+                for models in MODEL_SETS
+                for recipe in recipes_for(models)
+                for name in (recipe.id, recipe.method, recipe.row)
+                if name
+            }
         )
     if what == "engines":
         return list(load_engines())
@@ -33,7 +41,8 @@ def catalogue(device: str) -> dict[str, Any]:
     """Everything `bench list` shows, JSON-able."""
     return {
         "suites": [_suite(name) for name in suite_names()],
-        "methods": [_method(recipe, models) for models in MODEL_SETS for recipe in recipes_for(models)],
+        "methods": [_method(recipe, models) for models in MODEL_SETS for recipe in default_recipes(models)],
+        "studies": [_study(name) for name in study_names()],
         "engines": engine_states(device),
         "scenarios": list(SCENARIOS),
         "tiers": [load_tier(name).model_dump() for name in tier_names()],
@@ -51,7 +60,35 @@ def _method(recipe: Recipe, models: ModelSet) -> dict[str, Any]:
         bases = [recipe.base_model]
     elif recipe.role:
         bases = sorted({model_for(recipe.role, language, models) for language in ("en", "zh")})
-    return {"id": recipe.id, "method": recipe.method, "title": recipe.title, "models": models, "base_models": bases}
+    return {
+        "id": recipe.id,
+        "row": recipe.row,
+        "method": recipe.method,
+        "title": recipe.title,
+        "models": models,
+        "base_models": bases,
+        "stands_for": recipe.stands_for,
+        "params": recipe.params,
+        "needs": recipe.needs,
+    }
+
+
+def recipe_list(models: ModelSet | None, file: Path | None) -> list[dict[str, Any]]:
+    """Everything `bench list --recipes` shows, JSON-able: every recipe of one model set or of both."""
+    chosen = MODEL_SETS if models is None else (models,)
+    return [_method(recipe, one) for one in chosen for recipe in recipes_for(one, file)]
+
+
+def _study(name: str) -> dict[str, Any]:
+    study = load_study(name)
+    return {
+        "name": name,
+        "title": study.title,
+        "axis": study.axis,
+        "row": study.row,
+        "methods": list(study.methods),
+        "values": [variant.name for variant in study.variants] or [f"{study.seeds} seeds"],
+    }
 
 
 def engine_states(device: str) -> list[dict[str, Any]]:

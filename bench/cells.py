@@ -52,6 +52,10 @@ def new_cell(
         seed=seed,
         engine=engine.name if engine else None,
         precision=engine.precision if engine else None,
+        row=recipe.row,
+        stands_for=recipe.stands_for,
+        variant_of=recipe.variant_of,
+        variant=recipe.variant,
     )
 
 

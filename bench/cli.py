@@ -12,7 +12,15 @@ import click
 
 import bench
 from bench import cli_gates, cli_look
-from bench.cli_options import OneLineGroup, csv_option, data_options, json_option, machine_options, quiet_option
+from bench.cli_options import (
+    OneLineGroup,
+    csv_option,
+    data_options,
+    json_option,
+    machine_options,
+    quiet_option,
+    recipe_options,
+)
 from bench.errors import BenchError, CellsFailed
 
 EPILOG = """\b
@@ -51,12 +59,12 @@ def cli(debug: bool) -> None:
 @cli.command()
 @csv_option("--suite", "suites", "Suites to run, e.g. agnews,weibo or weibo/tags-stripped.", "suites")
 @data_options
-@csv_option("--methods", "methods", "Training methods or recipe ids.", "methods")
+@recipe_options
 @csv_option("--backends", "engines", "Engines, e.g. eager,onnx-int8. Default: what suits this machine.", "engines")
 @csv_option("--scenario", "scenarios", "single (one request at a time), offline (all at once).", "scenarios")
-@click.option("--models", type=click.Choice(["small", "published"]), help="Base models; small on a CPU by default.")
+@click.option("--study", metavar="NAME", help="A study: recipes at several settings or sample sizes (`bench list`).")
 @click.option("--tier", metavar="TIER", help="quick (default), standard, report or mlperf: how long to measure.")
-@click.option("--seeds", type=int, default=1, show_default=True, help="Training seeds a method; 3 to 5 for a claim.")
+@click.option("--seeds", type=int, help="Training seeds a method, 1 by default; 3 to 5 for a claim.")
 @click.option("--limit", type=int, help="At most this many train and test texts (stratified; the table says so).")
 @machine_options
 @click.option(
@@ -91,10 +99,9 @@ def report(folder: Path, as_json: bool) -> None:
 @cli.command()
 @csv_option("--suite", "suites", "Suites to train on.", "suites")
 @data_options
-@csv_option("--methods", "methods", "Training methods or recipe ids.", "methods")
-@click.option("--models", type=click.Choice(["small", "published"]), help="Base models; small on a CPU by default.")
+@recipe_options
 @click.option("--tier", metavar="TIER", help="Takes this tier's number of training texts; quick by default.")
-@click.option("--seeds", type=int, default=1, show_default=True, help="Training seeds a method.")
+@click.option("--seeds", type=int, help="Training seeds a method, 1 by default.")
 @click.option("--limit", type=int, help="At most this many training texts (stratified).")
 @machine_options
 @click.option(

@@ -11,6 +11,7 @@ import click
 
 from bench.cli_options import json_option, machine_options
 from bench.errors import UsageError
+from bench.types import ModelSet
 
 
 def add_commands(cli: click.Group) -> None:
@@ -20,12 +21,23 @@ def add_commands(cli: click.Group) -> None:
 
 
 @click.command("list")
+@click.option("--recipes", "all_recipes", is_flag=True, help="Every recipe: row, base model, hyperparameters, needs.")
+@click.option("--models", type=click.Choice(["small", "published"]), help="With --recipes: one model set only.")
 @json_option
-def list_(as_json: bool) -> None:
-    """Show suites, methods, engines and tiers, and which of them can run here."""
-    from bench.catalogue import catalogue
+def list_(all_recipes: bool, models: ModelSet | None, as_json: bool) -> None:
+    """Show suites, methods, studies, engines and tiers, and which of them can run here."""
+    from bench.catalogue import catalogue, recipe_list
     from bench.environment import default_device
 
+    if all_recipes:
+        recipes = recipe_list(models, None)
+        if as_json:
+            _print_json(recipes)
+            return
+        from bench.views import print_recipes
+
+        print_recipes(recipes)
+        return
     content = catalogue(default_device())
     if as_json:
         _print_json(content)

@@ -70,6 +70,28 @@ def data_options(command: Command) -> Command:
     return command
 
 
+def recipe_options(command: Command) -> Command:
+    """Which classifiers are trained, and with what."""
+    for option in (
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Another value of a hyperparameter, e.g. --set epochs=3 (may be given several times).",
+        ),
+        click.option(
+            "--recipes", type=click.Path(path_type=Path), help="A TOML file of your own recipes (bench/recipes.toml)."
+        ),
+        click.option(
+            "--models", type=click.Choice(["small", "published"]), help="Base models; small on a CPU by default."
+        ),
+        csv_option("--methods", "methods", "Training methods, recipe ids or rows (A1 ... D2).", "methods"),
+    ):
+        command = option(command)
+    return command
+
+
 def machine_options(command: Command) -> Command:
     """What it runs on."""
     for option in (

@@ -21,7 +21,7 @@ from bench.processes import Workers
 from bench.results import Result, Status
 from bench.run import run_plan
 from bench.store import open_run
-from bench.training import train
+from bench.training import check_recipes, train
 
 FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
 
@@ -61,6 +61,7 @@ def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
         console.start("preparing the data")
         plan = make_plan(request, console.progress)
         context = Context(plan, console, Workers(plan.threads), cache_dir(), logs=out / ".logs")
+        check_recipes(context)
         for task in plan.tasks:
             for recipe in plan.recipes:
                 for seed in range(plan.seeds):

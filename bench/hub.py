@@ -46,6 +46,22 @@ def fetch_file(repo: str, name: str, revision: str, repo_type: str = "model") ->
         raise NotAvailable(f"{repo}/{name} cannot be had from the hub: {_first_line(error)}") from error
 
 
+def newest_revision(repo: str) -> str:
+    """The commit of a model's main branch: the one in the hub's cache, else asked for; NotAvailable when neither."""
+    from huggingface_hub import HfApi, constants
+
+    reference = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "refs" / "main"
+    if reference.is_file():
+        return reference.read_text(encoding="utf-8").strip()
+    reason = unreachable()
+    if reason is not None:
+        raise NotAvailable(reason)
+    try:
+        return str(HfApi().model_info(repo, timeout=ATTEMPT_S).sha)
+    except Exception as error:  # as in _probe: any failure is the hub's or the network's
+        raise NotAvailable(f"{repo} cannot be had from the hub: {_first_line(error)}") from error
+
+
 @cache
 def unreachable() -> str | None:
     """Why the hub cannot be used, None when it can; asked once a process, a failure is remembered for 10 minutes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -13,14 +14,16 @@ import numpy as np
 from bench import registry
 from bench.artifacts import load_classifier, verify_classifier
 from bench.cache import whole_folder
+from bench.cuts import cut_train
 from bench.datasets import open_dataset
+from bench.hardness import hardness_of_train
 from bench.load import run_scenario
 from bench.models import base_weights
 from bench.results import Answers, LoadRun, MeasuredPart, SessionCard
 from bench.store import write_answers, write_latencies
 from bench.threads import set_threads
 from bench.tiers import Tier
-from bench.types import BaseWeights, EngineSpec, Prediction, Progress, Recipe, Scenario, Session, Split
+from bench.types import BaseWeights, EngineSpec, Prediction, Progress, Recipe, Scenario, Session, Split, Workplace
 
 ANSWER_WINDOW = 2048
 WARMUP_TEXTS = 512
@@ -31,13 +34,24 @@ def prepare_base(name: str, progress: Progress) -> BaseWeights:
     return base_weights(name, progress)
 
 
+def check_recipes(recipes: tuple[Recipe, ...], progress: Progress) -> None:
+    """Read every recipe's hyperparameters as its trainer will; raises UsageError for a wrong one."""
+    for done, recipe in enumerate(recipes):
+        progress("checking the recipes", done, len(recipes))
+        registry.find("trainer", recipe.method).check(recipe)
+
+
 @dataclass(frozen=True)
 class FitTask:
-    """Everything a training process needs; `target` is the classifier folder it makes."""
+    """Everything a training process needs; `target` is the classifier folder it makes.
+
+    `scorer` is the language model that finds hard texts, for a recipe that selects by them.
+    """
 
     data_folder: Path
     recipe: Recipe
     base: BaseWeights | None
+    scorer: BaseWeights | None
     seed: int
     target: Path
     device: str
@@ -46,14 +60,17 @@ class FitTask:
 
 
 def fit(task: FitTask, progress: Progress) -> None:
-    """Train one classifier; its folder appears whole or not at all."""
+    """Train one classifier; its folder appears whole or not at all, and an interrupted training goes on."""
     set_threads(task.threads)
     data = open_dataset(task.data_folder)
-    trainer = registry.find("trainer", task.recipe.method)(
-        task.recipe, task.base, task.device, task.threads, task.cache
-    )
+    checkpoint = task.cache / "checkpoints" / task.target.name
+    place = Workplace(task.device, task.threads, task.cache, checkpoint)
+    hardness = hardness_of_train(data, task.scorer, place, progress) if task.scorer else None
+    data = cut_train(data, task.recipe.cut, hardness)
+    trainer = registry.find("trainer", task.recipe.method)(task.recipe, task.base, place)
     with whole_folder(task.target) as scratch:
         trainer.fit(data, task.seed, scratch, progress)
+    shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,18 @@ from bench.tiers import Tier
 from bench.types import SCHEMA_VERSION, BaseWeights, Classifier, Dataset, EngineSpec, Recipe, Scenario
 
 _ROOT = Path(__file__).resolve().parent.parent
-_FOUNDATION = ("tokens", "batching", "modules", "prompts", "linear", "threads", "artifacts")
+_MODULES = (
+    "modules",
+    "pretrained",
+    "pooling",
+    "sequence",
+    "embedding",
+    "networks",
+    "options",
+    "generation",
+    "adapters",
+)
+_FOUNDATION = ("tokens", "batching", "prompts", "linear", "threads", "artifacts", "cuts", "hardness", *_MODULES)
 _MEASURING = ("jobs", "load", "quality", "stats", "parity", "tiers")
 
 
@@ -24,7 +35,13 @@ def content_hash(content: Any) -> str:
 
 
 def classifier_key(
-    data: Dataset, recipe: Recipe, base: BaseWeights | None, seed: int, device: str, threads: int
+    data: Dataset,
+    recipe: Recipe,
+    base: BaseWeights | None,
+    scorer: BaseWeights | None,
+    seed: int,
+    device: str,
+    threads: int,
 ) -> str:
     """Equal for equal training: data, recipe, base weights, seed, machine, versions and the trainers' code."""
     return content_hash(
@@ -35,7 +52,8 @@ def classifier_key(
             "classes": data.class_names,
             "language": data.language,
             "prompt": data.prompt.model_dump(),
-            "recipe": recipe.model_dump(),
+            "recipe": recipe.model_dump(exclude={"row", "needs", "stands_for"}),
+            "scorer": scorer and scorer.sha256,
             "base": base and [base.sha256, base.pooling, base.prefix, base.max_length],
             "seed": seed,
             "device": device,

@@ -26,3 +26,8 @@ def detect_language(texts: Sequence[str]) -> str:
     if len(_HAN.findall(sample)) > 0.3 * letters and len(_KANA_HANGUL.findall(sample)) < 0.05 * letters:
         return "zh"
     return "en" if len(_ASCII.findall(sample)) > 0.97 * letters else "multi"
+
+
+def is_spaceless(language: str) -> bool:
+    """Whether a language writes no spaces between words, so that characters stand for them."""
+    return language in ("zh", "ja", "th")

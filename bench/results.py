@@ -35,6 +35,10 @@ class Cell(Record):
     seed: int
     engine: str | None
     precision: str | None
+    row: str | None = None
+    stands_for: str | None = None
+    variant_of: str | None = None
+    variant: str | None = None
 
 
 class SessionCard(Record):
@@ -217,6 +221,8 @@ class RunSettings(Record):
     device: str
     threads: int
     price_per_hour: float | None = None
+    study: str | None = None
+    study_axis: str | None = None
     cells: tuple[str, ...] = ()
 
 

@@ -18,7 +18,7 @@ from bench.plan import Plan, TaskPlan
 from bench.processes import Workers
 from bench.results import Result, RunSettings
 from bench.store import ENVIRONMENT, SETTINGS, read_record, result_path, write_json, write_record
-from bench.training import train
+from bench.training import check_recipes, train
 
 LOCK = ".lock"
 
@@ -27,6 +27,7 @@ def run_plan(plan: Plan, console: RunConsole) -> tuple[Result, ...]:
     """Bring every cell of the plan to a result, in the plan's order; safe to interrupt and to call again."""
     with _only_run(plan.out):
         context = Context(plan, console, Workers(plan.threads), cache_dir(), plan.out / "logs")
+        check_recipes(context)
         write_json(plan.out / ENVIRONMENT, describe_environment(plan.device, plan.threads))
         results: list[Result] = []
         _write_settings(plan, results)
@@ -115,6 +116,8 @@ def _write_settings(plan: Plan, results: Iterable[Result]) -> None:
         device=plan.device,
         threads=plan.threads,
         price_per_hour=plan.price_per_hour,
+        study=plan.study.title if plan.study else None,
+        study_axis=plan.study.axis if plan.study else None,
         cells=tuple(result.cell.id for result in results),
     )
     write_record(plan.out / SETTINGS, settings)

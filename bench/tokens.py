@@ -51,6 +51,7 @@ class TextTokenizer:
     def __init__(self, tokenizer: Tokenizer, max_length: int, before: str = "", after: str = "") -> None:
         tokenizer.no_truncation()  # tokenizer.json files carry limits of their own that are not the classifier's
         tokenizer.no_padding()
+        self.tokenizer = tokenizer
         self.max_length = max_length
         self.before = before
         self.after = after

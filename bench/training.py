@@ -10,7 +10,7 @@ from bench import jobs
 from bench.artifacts import load_classifier
 from bench.cells import failed_result, new_cell
 from bench.context import Context
-from bench.errors import AssetError
+from bench.errors import AssetError, UsageError
 from bench.keys import classifier_key, content_hash
 from bench.models import model_for
 from bench.plan import TaskPlan
@@ -41,6 +41,13 @@ def _name(task: TaskPlan, recipe: Recipe, seed: int) -> str:
     return f"{task.data.name.replace('/', '-')}.{recipe.id}.s{seed}"
 
 
+def check_recipes(context: Context) -> None:
+    """Stop before anything is trained when a hyperparameter is wrong; in a process of its own, which loads torch."""
+    outcome = context.run("checking the recipes", jobs.check_recipes, context.plan.recipes, BASE_LIMIT_S, "recipes")
+    if outcome.status is not Status.OK:
+        raise UsageError(outcome.reason or "the recipes cannot be read")
+
+
 def train(context: Context, task: TaskPlan, recipe: Recipe, seed: int) -> Trained | Result:
     """The trained classifier, or the row that says why there is none."""
     title = f"{task.data.name} {recipe.id} s{seed}"
@@ -52,17 +59,32 @@ def train(context: Context, task: TaskPlan, recipe: Recipe, seed: int) -> Traine
         context.console.line(f"{title}: {prepared.status.lower()}: {prepared.reason}")
         return failed_result(cell, task.data.card, prepared.status, prepared.reason)
     base: BaseWeights | None = prepared.payload
-    key = classifier_key(task.data, recipe, base, seed, context.plan.device, context.plan.threads)
+    scorer = _scorer(context, task, recipe)
+    if isinstance(scorer, Outcome):
+        cell = new_cell(
+            task.data, recipe, base_name, seed, None, content_hash([task.data.fingerprint, recipe.id, seed])
+        )
+        return failed_result(cell, task.data.card, scorer.status, f"choosing texts: {scorer.reason}")
+    key = classifier_key(task.data, recipe, base, scorer, seed, context.plan.device, context.plan.threads)
     cell = new_cell(task.data, recipe, base_name, seed, None, key)
     if result_path(context.out, cell.id).exists() and not context.plan.retry:
         failed = read_result(context.out, cell.id)
         if failed is not None:
             return failed
     folder = context.cache / "classifiers" / f"{_name(task, recipe, seed)}-{key[:12]}"
-    outcome = _ensure_trained(context, title, task, recipe, base, seed, folder)
+    outcome = _ensure_trained(context, title, task, recipe, base, scorer, seed, folder)
     if outcome.status is not Status.OK:
         return failed_result(cell, task.data.card, outcome.status, f"training: {outcome.reason}", outcome.wall_s)
     return Trained(task, recipe, seed, base_name, load_classifier(folder))
+
+
+def _scorer(context: Context, task: TaskPlan, recipe: Recipe) -> BaseWeights | Outcome | None:
+    """The language model that finds hard texts; None where the recipe does not select by them."""
+    if recipe.cut.selection == "stratified":
+        return None
+    prepared = _prepare_base(context, model_for("causal", task.data.language, context.plan.models))
+    found: BaseWeights | None = prepared.payload
+    return prepared if found is None else found
 
 
 def _base_name(recipe: Recipe, language: str, models: ModelSet) -> str | None:
@@ -80,7 +102,14 @@ def _prepare_base(context: Context, name: str | None) -> Outcome:
 
 
 def _ensure_trained(
-    context: Context, title: str, task: TaskPlan, recipe: Recipe, base: BaseWeights | None, seed: int, folder: Path
+    context: Context,
+    title: str,
+    task: TaskPlan,
+    recipe: Recipe,
+    base: BaseWeights | None,
+    scorer: BaseWeights | None,
+    seed: int,
+    folder: Path,
 ) -> Outcome:
     if folder.exists():
         try:
@@ -90,7 +119,7 @@ def _ensure_trained(
             context.console.line(f"{title}: training again, the cached classifier is damaged: {error}")
             shutil.rmtree(folder)
     plan = context.plan
-    fit = jobs.FitTask(task.data_folder, recipe, base, seed, folder, plan.device, plan.threads, context.cache)
+    fit = jobs.FitTask(task.data_folder, recipe, base, scorer, seed, folder, plan.device, plan.threads, context.cache)
     limit_s = plan.cell_limit_s or task.tier.fit_limit_s
     outcome = context.run(title, jobs.fit, fit, limit_s, f"fit.{folder.name}")
     if outcome.status is Status.OK:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
 
-ClassifierKind = Literal["sequence", "embedding", "options", "network", "linear"]
+ClassifierKind = Literal["sequence", "embedding", "options", "generate", "network", "linear"]
 Precision = Literal["fp32", "bf16", "int8"]
 Scenario = Literal["single", "offline"]
 ModelSet = Literal["small", "published"]
@@ -56,10 +56,15 @@ class Split:
 
 
 class Prompt(Record):
-    """How a language model is asked: `template` holds {text} and may hold {options}; one label word a class."""
+    """How a language model is asked: `template` holds {text} and may hold {options}; one label word a class.
+
+    `noun` and `question` make the multiple-choice prompt: the noun names the text, the question asks for its class.
+    """
 
     template: str
     label_words: tuple[str, ...]
+    noun: str = "Text"
+    question: str = "Which class does the text belong to?"
 
 
 class Source(Record):
@@ -138,8 +143,27 @@ class Dataset:
 # ---------------------------------------------------------------- recipes, models, classifiers
 
 
+class TrainCut(Record):
+    """The part of train that a recipe sees; validation and test stay as they are.
+
+    items: a nested stratified subset of that size, or with `selection` the texts that a zero-shot language model finds
+    hardest or easiest (by the loss of the true label). label_noise: share of labels replaced by another class.
+    first_words: how much of each text is left (characters where a language writes no spaces).
+    """
+
+    items: int | None = Field(default=None, ge=1)
+    selection: Literal["stratified", "hard", "easy"] = "stratified"
+    label_noise: float = Field(default=0.0, ge=0.0, le=1.0)
+    first_words: int | None = Field(default=None, ge=1)
+
+
 class Recipe(Record):
-    """One way to make a classifier: a training method, the role of its base model, hyperparameters."""
+    """One way to make a classifier: a training method, the role of its base model, hyperparameters.
+
+    `row` is its row among the published systems, `needs` what it takes beyond a small machine, `stands_for` the published
+    base model that a small one stands in for. A variant made by a
+    study or by --set names the recipe it varies (`variant_of`) and in what (`variant`).
+    """
 
     id: str
     title: str
@@ -147,6 +171,12 @@ class Recipe(Record):
     role: Literal["encoder", "causal"] | None = None
     base_model: str | None = None
     params: dict[str, Any] = {}
+    row: str | None = None
+    needs: str | None = None
+    stands_for: str | None = None
+    cut: TrainCut = TrainCut()
+    variant_of: str | None = None
+    variant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -164,7 +194,10 @@ class BaseWeights:
 
 
 class CurvePoint(Record):
-    """One evaluation on validation during training; losses in nats, scores in [0, 1], macro averages."""
+    """One evaluation on validation during training; losses in nats, scores in [0, 1], macro averages.
+
+    The test scores are for the table only (the write-ups chose their checkpoint by them); nothing is chosen by them.
+    """
 
     step: int
     epoch: float
@@ -174,10 +207,15 @@ class CurvePoint(Record):
     precision: float
     recall: float
     f1: float
+    test_accuracy: float | None = None
+    test_f1: float | None = None
 
 
 class FitRecord(Record):
-    """What training cost: wall times in seconds, apart from each other."""
+    """What training cost: wall times in seconds, apart from each other.
+
+    saved_bytes: what has to be kept of the training, beside the base model where the method leaves that as it is.
+    """
 
     fit_s: float
     tokenise_s: float = 0.0
@@ -188,6 +226,7 @@ class FitRecord(Record):
     examples: int | None = None
     trainable_parameters: int | None = None
     total_parameters: int | None = None
+    saved_bytes: int | None = None
     peak_bytes: int | None = None
     precision: str | None = None
     curve: tuple[CurvePoint, ...] = ()
@@ -239,8 +278,18 @@ class Progress(Protocol):
     def __call__(self, what: str, done: int, total: int) -> None: ...
 
 
+@dataclass(frozen=True)
+class Workplace:
+    """Where a trainer works. `checkpoint` is a folder that survives an interruption; None: nothing is kept."""
+
+    device: str
+    threads: int
+    cache: Path
+    checkpoint: Path | None = None
+
+
 class Trainer(Protocol):
-    """One training method. Constructed as Trainer(recipe, base, device, threads); construction only stores."""
+    """One training method. Constructed as Trainer(recipe, base, place); construction only stores."""
 
     def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
         """Train on data.train, choose on data.validation, write the classifier folder `out`."""

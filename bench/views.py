@@ -35,16 +35,50 @@ def print_catalogue(content: dict[str, Any]) -> None:
         classes = suite["classes"]
         shown = ", ".join(classes) if len(classes) <= 4 else f"{len(classes)} classes"
         _add(suites, suite["name"], suite["title"], suite["language"], shown)
-    methods = _table("Methods", "recipe", "method", "models", "base models", "what it is")
+    methods = _table(
+        "Methods of `bench run` (all: bench list --recipes)", "recipe", "method", "models", "base models", "what it is"
+    )
     for method in content["methods"]:
         bases = ", ".join(method["base_models"]) or None
         _add(methods, method["id"], method["method"], method["models"], bases, method["title"])
     tiers = _table("Tiers", "name", "seconds", "queries", "repeats")
     for tier in content["tiers"]:
         _add(tiers, tier["name"], f">= {tier['min_duration_s']:g}", f">= {tier['min_queries']:,}", str(tier["repeats"]))
-    for table in (suites, methods, _engine_table(content["engines"]), tiers):
+    studies = _table("Studies", "name", "varies", "values", "recipes")
+    for study in content["studies"]:
+        _add(studies, study["name"], study["axis"], ", ".join(study["values"]), ", ".join(study["methods"]))
+    for table in (suites, methods, studies, _engine_table(content["engines"]), tiers):
         console.print(table)
         console.print()
+
+
+def print_recipes(recipes: list[dict[str, Any]]) -> None:
+    """The page of `bench list --recipes`: one table a model set."""
+    console = _console()
+    for models in dict.fromkeys(recipe["models"] for recipe in recipes):
+        table = _table(f"Recipes, models {models}", "row", "recipe", "method", "base model", "hyperparameters, needs")
+        for recipe in recipes:
+            if recipe["models"] == models:
+                base = ", ".join(recipe["base_models"]) or None
+                stands = f" for {recipe['stands_for']}" if recipe["stands_for"] else ""
+                settings = [f"{name}={_setting(value)}" for name, value in recipe["params"].items()]
+                needs = [f"needs {recipe['needs']}"] if recipe["needs"] else []
+                _add(
+                    table,
+                    recipe["row"],
+                    recipe["id"],
+                    recipe["method"],
+                    base and base + stands,
+                    ", ".join(settings + needs),
+                )
+        console.print(table)
+        console.print()
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list):
+        return "+".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _engine_table(engines: list[dict[str, Any]]) -> Table:

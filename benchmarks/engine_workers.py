@@ -20,7 +20,7 @@ from bench.engines import load_engines
 from bench.models import base_weights, model_for
 from bench.recipes import recipes_for
 from bench.threads import set_threads
-from bench.types import Classifier, Dataset
+from bench.types import Classifier, Dataset, Workplace
 
 PIPELINE = "transformers.pipeline"
 FOREIGN_LIMIT = 0.03
@@ -61,7 +61,7 @@ def train_minilm(data: Dataset, folder: Path, threads: int) -> Path:
     recipe = next(recipe for recipe in recipes_for("small") if recipe.method == "full-finetune")
     base = base_weights(model_for("encoder", "en", "small"), None)
     folder.mkdir(parents=True)
-    trainer = registry.find("trainer", recipe.method)(recipe, base, "cpu", threads, cache_dir())
+    trainer = registry.find("trainer", recipe.method)(recipe, base, Workplace("cpu", threads, cache_dir()))
     trainer.fit(data, 0, folder, lambda *_: None)
     return folder
 

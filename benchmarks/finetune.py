@@ -22,13 +22,15 @@ from bench.cache import cache_dir
 from bench.datasets import Limits, prepare_dataset
 from bench.environment import cpu_card
 from bench.models import base_weights
-from bench.modules import SequenceModule, load_module, load_pretrained
+from bench.modules import load_module
+from bench.pretrained import load_pretrained
+from bench.sequence import SequenceModule
 from bench.quality import measure_quality
 from bench.results import Answers, Quality
 from bench.suites import load_suite
 from bench.threads import set_threads
 from bench.tokens import TextTokenizer
-from bench.types import BaseWeights, Dataset, Prediction, Recipe
+from bench.types import BaseWeights, Dataset, Prediction, Recipe, Workplace
 from trainers.batches import tokenise
 from trainers.full_finetune import FullFinetuneTrainer
 from trainers.loop import predict_logits, seed_everything
@@ -61,7 +63,7 @@ def harness_loop(data: Dataset, base: BaseWeights, threads: int) -> tuple[float,
     params = {"learning_rate": LEARNING_RATE, "epochs": 1, "batch_size": BATCH_SIZE, "evaluations": 1}
     recipe = Recipe(id="full-finetune", title="full fine-tune", method="full-finetune", params=params)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = FullFinetuneTrainer(recipe, base, "cpu", threads, cache_dir())
+        trainer = FullFinetuneTrainer(recipe, base, Workplace("cpu", threads, cache_dir()))
         trainer.fit(data, SEED, Path(folder), lambda *_: None)
         classifier = load_classifier(Path(folder))
         fit = classifier.manifest.fit

@@ -21,15 +21,12 @@ from transformers import (
 
 from bench.artifacts import save_classifier
 from bench.errors import AssetError, UsageError
-from bench.modules import (
-    EmbeddingModule,
-    OptionsModule,
-    SentenceEncoder,
-    SequenceModule,
-    TextCnn,
-    load_module,
-    load_pretrained,
-)
+from bench.embedding import EmbeddingModule, SentenceEncoder, make_head
+from bench.modules import load_module
+from bench.networks import TextCnn
+from bench.options import OptionsModule
+from bench.pretrained import load_pretrained
+from bench.sequence import SequenceModule
 from bench.types import Classifier, FitRecord, Manifest, Recipe
 
 ROWS = [[2, 5, 9, 3], [2, 7, 3], [2, 11, 12, 13, 14, 15, 16, 17, 3], [2, 0, 3]]
@@ -56,7 +53,7 @@ def make_module(kind: str, folder: Path) -> nn.Module:
         return OptionsModule(load_pretrained(AutoModelForCausalLM, base.path), LABEL_TOKENS, "sum").eval()
     _, pooling, _ = kind.split("-")
     encoder = SentenceEncoder(load_pretrained(AutoModel, base.path), pooling, normalise=True)
-    return EmbeddingModule(encoder, torch.randn(3, 32), torch.randn(3)).eval()
+    return EmbeddingModule(encoder, make_head({"0.weight": torch.randn(3, 32), "0.bias": torch.randn(3)})).eval()
 
 
 KINDS = (

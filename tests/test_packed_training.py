@@ -12,7 +12,8 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification
 
 from bench.batching import pad
-from bench.modules import SequenceModule, load_pretrained
+from bench.pretrained import load_pretrained
+from bench.sequence import SequenceModule
 from trainers.batches import TokenisedSplit
 from trainers.loop import LoopParams, train_module
 from trainers.lora import LoraParams, add_adapter

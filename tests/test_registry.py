@@ -31,7 +31,7 @@ def test_a_backend_keeps_its_contract(name: str) -> None:
 @pytest.mark.parametrize("name", registry.names("trainer"))
 def test_a_trainer_keeps_its_contract(name: str) -> None:
     trainer = registry.find("trainer", name)
-    assert list(inspect.signature(trainer).parameters) == ["recipe", "base", "device", "threads", "cache"]
+    assert list(inspect.signature(trainer).parameters) == ["recipe", "base", "place"]
     assert list(inspect.signature(trainer.fit).parameters) == ["self", "data", "seed", "out", "progress"]
     assert any(recipe.method == name for models in ("small", "published") for recipe in recipes_for(models))
 

@@ -20,7 +20,7 @@ from transformers import (
 
 from bench.artifacts import save_classifier
 from bench.linear import make_vectoriser, save_linear
-from bench.modules import TextCnn
+from bench.networks import TextCnn
 from bench.types import Classifier, FitRecord, Manifest, Recipe
 
 MAX_LENGTH = 24
@@ -86,7 +86,7 @@ def sequence_relu(folder: Path) -> Classifier:
 def _embedding(folder: Path, pooling: str) -> Classifier:
     tiny_bert(folder)
     torch.manual_seed(2)
-    save_file({"weight": torch.randn(3, 32), "bias": torch.randn(3)}, folder / "head.safetensors")
+    save_file({"0.weight": torch.randn(3, 32), "0.bias": torch.randn(3)}, folder / "head.safetensors")
     return _finish(folder, "embedding", pooling=pooling, normalise=True)
 
 
@@ -104,7 +104,7 @@ def network(folder: Path) -> Classifier:
     folder.mkdir(parents=True, exist_ok=True)
     save_file(TextCnn(classes=3, **shape).state_dict(), folder / "network.safetensors")
     save_tokenizer(folder)
-    return _finish(folder, "network", **shape)
+    return _finish(folder, "network", architecture="cnn", network=shape)
 
 
 def options_llama(folder: Path) -> Classifier:

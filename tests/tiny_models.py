@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,21 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertModel,
+    DebertaV2Config,
+    DebertaV2Model,
+    DistilBertConfig,
+    DistilBertModel,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    ModernBertConfig,
+    ModernBertModel,
     PreTrainedModel,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    RobertaConfig,
+    RobertaModel,
 )
 
 from bench.artifacts import file_sha256
@@ -28,7 +39,7 @@ TOPICS = (
 CLASS_NAMES = ("sports", "money", "science")
 FILLERS = tuple(f"word{number}" for number in range(30))
 LABEL_WORDS = (" sports", " money", " science")
-WORDS = (*(word for topic in TOPICS for word in topic), *FILLERS, *CLASS_NAMES, "topic", ":", "about")
+WORDS = (*(word for topic in TOPICS for word in topic), *FILLERS, *CLASS_NAMES, "topic", ":", "about", *"ABC", ".", "?")
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -99,6 +110,59 @@ def tiny_llama(folder: Path) -> BaseWeights:
     torch.manual_seed(0)
     config = LlamaConfig(**TINY, num_key_value_heads=2, pad_token_id=None)
     return _save(LlamaForCausalLM(config), folder, special=False, pooling="last")
+
+
+def tiny_chat(folder: Path) -> BaseWeights:
+    """The same with a chat template, as an instructed model has one; [SEP] ends what it says."""
+    base = tiny_llama(folder)
+    template = "{% for message in messages %}[CLS] {{ message.content }} [SEP] {% endfor %}"
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": "[SEP]",
+        "pad_token": "[PAD]",
+        "chat_template": template + "{% if add_generation_prompt %}about : {% endif %}",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return base
+
+
+def tiny_qwen3(folder: Path) -> BaseWeights:
+    """A Qwen3 language model of width 32: normalised queries and keys, heads of their own width."""
+    torch.manual_seed(0)
+    config = Qwen3Config(**TINY, num_key_value_heads=2, head_dim=16, pad_token_id=None)
+    return _save(Qwen3ForCausalLM(config), folder, special=False, pooling="last")
+
+
+def tiny_distilbert(folder: Path) -> BaseWeights:
+    """A DistilBERT encoder of width 32."""
+    torch.manual_seed(0)
+    config = DistilBertConfig(
+        vocab_size=80, dim=32, n_layers=2, n_heads=4, hidden_dim=64, max_position_embeddings=64, initializer_range=0.2
+    )
+    return _save(DistilBertModel(config), folder, special=True, pooling="cls")
+
+
+def tiny_roberta(folder: Path) -> BaseWeights:
+    """A RoBERTa encoder of width 32: positions count from the padding id."""
+    torch.manual_seed(0)
+    config = RobertaConfig(**(TINY | {"max_position_embeddings": 66}), pad_token_id=0)
+    return _save(RobertaModel(config), folder, special=True, pooling="cls")
+
+
+def tiny_deberta(folder: Path) -> BaseWeights:
+    """A DeBERTa-v2 encoder of width 32: disentangled attention over relative positions."""
+    torch.manual_seed(0)
+    config = DebertaV2Config(**TINY, relative_attention=True, pos_att_type=["p2c", "c2p"], position_buckets=16)
+    return _save(DebertaV2Model(config), folder, special=True, pooling="cls")
+
+
+def tiny_modernbert(folder: Path) -> BaseWeights:
+    """A ModernBERT encoder of width 32: rotary positions, local and global attention."""
+    torch.manual_seed(0)
+    config = ModernBertConfig(
+        **TINY, pad_token_id=0, cls_token_id=2, sep_token_id=3, bos_token_id=2, eos_token_id=3, local_attention=8
+    )
+    return _save(ModernBertModel(config), folder, special=True, pooling="cls")
 
 
 def tiny_gpt2(folder: Path) -> BaseWeights:

@@ -5,66 +5,60 @@ from __future__ import annotations
 import time
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bench.artifacts import link_or_copy, save_classifier
+from bench.artifacts import save_classifier
 from bench.cache import write_whole
-from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Manifest, Progress, Recipe, Split
-from trainers.full_finetune import require_base
+from bench.pretrained import link_model
+from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Manifest, Progress, Split
 from trainers.params import Params, read_params
+from trainers.trainer import RecipeTrainer
 
 if TYPE_CHECKING:
     from torch import nn
 
-MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 REPORT_EVERY_BATCHES = 4
 
 
 class FrozenHeadParams(Params):
-    """Head strengths to choose from, on normalised vectors; tokens of a text that are read."""
+    """The head, and strengths (inverse regularisation) of it to choose from; tokens of a text that are read."""
 
+    head: Literal["logistic", "mlp"] = "logistic"
+    hidden: int = 256
     strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
     max_length: int = 256
     normalise: bool = True
 
 
-class FrozenHeadTrainer:
+class FrozenHeadTrainer(RecipeTrainer):
     """The vectors' cache key covers encoder, pooling, prefix, length, precision and every text."""
 
-    def __init__(self, recipe: Recipe, base: BaseWeights | None, device: str, threads: int, cache: Path) -> None:
-        self.recipe = recipe
-        self.base = base
-        self.device = device
-        self.cache = cache
+    params_type = FrozenHeadParams
 
     def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
         """Embed train and validation, fit the head, write the classifier folder."""
         from safetensors.numpy import save_file
 
-        from trainers.heads import choose_logistic_regression
+        from trainers.heads import choose_logistic_regression, choose_mlp
 
-        base = require_base(self.base, self.recipe)
+        base = self.require_base()
         params = read_params(self.recipe, FrozenHeadParams)
         max_length = min(params.max_length, base.max_length)
         started = time.perf_counter()
         vectors = self._vectors(data.train, base, max_length, params.normalise, progress)
         validation_vectors = self._vectors(data.validation, base, max_length, params.normalise, progress)
         embed_s = time.perf_counter() - started
-        head = choose_logistic_regression(
-            vectors,
-            data.train.labels,
-            validation_vectors,
-            data.validation.labels,
-            len(data.class_names),
-            params.strengths,
-            seed,
-        )
-        for name in MODEL_FILES:
-            link_or_copy(base.path / name, out / name)
-        save_file({"weight": head.weight, "bias": head.bias}, out / "head.safetensors")
-        parameters = int(head.weight.size + head.bias.size)
+        progress("fitting the head", 0, 1)
+        fixed = (vectors, data.train.labels, validation_vectors, data.validation.labels, len(data.class_names))
+        if params.head == "mlp":
+            head = choose_mlp(*fixed, params.strengths, params.hidden, seed)
+        else:
+            head = choose_logistic_regression(*fixed, params.strengths, seed)
+        link_model(base.path, out)
+        save_file(head.weights, out / "head.safetensors")
+        parameters = sum(int(weight.size) for weight in head.weights.values())
         manifest = Manifest(
             kind="embedding",
             class_names=data.class_names,
@@ -82,8 +76,11 @@ class FrozenHeadTrainer:
                 examples=len(data.train),
                 trainable_parameters=parameters,
                 total_parameters=parameters + _stored_parameters(base),
+                saved_bytes=(out / "head.safetensors").stat().st_size,
                 curve=(head.point,),
-                notes=(f"vectors {embed_s:.1f} s (0 when cached), head {head.fit_s:.1f} s, C = {head.strength:g}",),
+                notes=(
+                    f"vectors {embed_s:.1f} s (0 when cached), head {head.fit_s:.1f} s, {params.head}, C = {head.strength:g}",
+                ),
             ),
         )
         return save_classifier(out, manifest)
@@ -96,13 +93,13 @@ class FrozenHeadTrainer:
 
         from bench.precision import has_fast_bf16
 
-        bf16 = has_fast_bf16(self.device)
+        bf16 = has_fast_bf16(self.place.device)
         key = _cache_key(split, base, max_length, normalise, bf16)
-        path = self.cache / "vectors" / f"{base.name}-{key[:16]}.safetensors"
+        path = self.place.cache / "vectors" / f"{base.name}-{key[:16]}.safetensors"
         if path.exists():
             cached: np.ndarray = load(path.read_bytes())["vectors"]
             return cached
-        vectors = _embed(split, base, max_length, normalise, self.device, bf16, progress)
+        vectors = _embed(split, base, max_length, normalise, self.place.device, bf16, progress)
         write_whole(path, save({"vectors": vectors}))
         return vectors
 
@@ -142,7 +139,8 @@ def _embed(
 def _sentence_encoder(base: BaseWeights, normalise: bool) -> nn.Module:
     from transformers import AutoModel
 
-    from bench.modules import SentenceEncoder, load_pretrained
+    from bench.embedding import SentenceEncoder
+    from bench.pretrained import load_pretrained
 
     return SentenceEncoder(load_pretrained(AutoModel, base.path), base.pooling, normalise)
 
@@ -151,5 +149,8 @@ def _stored_parameters(base: BaseWeights) -> int:
     """Numbers in the encoder's file, read from its header."""
     from safetensors import safe_open
 
-    with safe_open(base.path / "model.safetensors", framework="numpy") as file:
-        return sum(int(np.prod(file.get_slice(name).get_shape())) for name in file.keys())  # noqa: SIM118
+    total = 0
+    for path in base.path.glob("model*.safetensors"):
+        with safe_open(path, framework="numpy") as file:
+            total += sum(int(np.prod(file.get_slice(name).get_shape())) for name in file.keys())  # noqa: SIM118
+    return total

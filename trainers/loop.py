@@ -6,37 +6,39 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import nn
 
 from bench.errors import BenchError
 from bench.precision import has_fast_bf16
-from bench.types import CurvePoint, Progress
+from bench.types import CurvePoint, Progress, Workplace
 from trainers.batches import TokenisedSplit, evaluation_batches, grouped_batches
-from trainers.evaluate import curve_point
-from trainers.params import Params
+from trainers.checkpoints import Checkpoints
+from trainers.evaluate import curve_point, with_test_scores
+from trainers.losses import LossParams, Objective, make_objective
+from trainers.optimisers import OptimiserParams, make_optimiser, share_of_rate
 
 
-class LoopParams(Params):
+class LoopParams(LossParams, OptimiserParams):
     """Hyperparameters of the loop; `batch_size` is that of an optimiser step, computed in `accumulation` parts.
 
-    With fewer than `min_steps` steps in the epochs asked for, there are as many epochs as it takes.
+    With fewer than `min_steps` steps in the epochs asked for, there are as many epochs as it takes. halve_on_oom: when
+    memory runs out, compute each step in twice as many parts and go on; the step stays the same.
     """
 
-    learning_rate: float = 2e-4
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    warmup_share: float = 0.1
-    epochs: int = 3
-    min_steps: int = 0
-    batch_size: int = 32
-    accumulation: int = 1
-    weight_decay: float = 0.01
+    epochs: int = Field(default=3, ge=1)
+    min_steps: int = Field(default=0, ge=0)
+    batch_size: int = Field(default=32, ge=1)
+    accumulation: int = Field(default=1, ge=1)
     max_grad_norm: float = 1.0
-    evaluations: int = 8
+    evaluations: int = Field(default=8, ge=1)
     patience: int | None = None
+    halve_on_oom: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,70 +70,229 @@ def train_module(
     validation: TokenisedSplit,
     params: LoopParams,
     seed: int,
-    device: str,
+    place: Workplace,
     progress: Progress,
+    objective: Objective | None = None,
+    test: TokenisedSplit | None = None,
 ) -> LoopOutcome:
     """Train `module` in place; forward(input_ids, attention_mask) -> logits (b, k).
 
     The checkpoint with the best validation macro F1 is kept, the lower loss where equal. A loss that is not finite ends
     the training with the last good checkpoint; BenchError when there is none. `fit_s` is the time to the chosen
-    checkpoint, evaluations left out.
+    checkpoint, evaluations left out. `test` is scored beside validation for the table, and chooses nothing. Where
+    place.checkpoint holds the state of the same training, it goes on from there and ends with the same weights.
     """
-    fit_s = evaluate_s = 0.0
-    bf16 = has_fast_bf16(device)
-    module.to(device).train()
-    trainable = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
-    steps_of_epoch = math.ceil(len(train) / params.batch_size)
-    steps = max(params.epochs * steps_of_epoch, params.min_steps)
-    optimiser = _optimiser(trainable, params)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps, params))
-    every = max(1, math.ceil(steps / params.evaluations))
-    curve: list[CurvePoint] = []
-    notes: list[str] = []
-    best: _Best | None = None
-    losses: list[float] = []
-    step = 0
-    started = time.perf_counter()
-    for rows in _endless(train.lengths, params.batch_size, seed):
-        loss = _step(module, train, rows, params, optimiser, trainable, device, bf16)
-        if not math.isfinite(loss):
-            notes.append(
-                f"the loss was {loss} at step {step + 1}; training stopped, the best checkpoint before it is kept"
-            )
-            break
-        schedule.step()
-        step += 1
-        losses.append(loss)
-        progress("training", step, steps)
-        if step % every == 0 or step == steps:
-            fit_s += time.perf_counter() - started
-            started = time.perf_counter()
-            logits = predict_logits(module, validation, device, bf16)
-            point = curve_point(step, step / steps_of_epoch, float(np.mean(losses)), logits, validation.labels)
-            losses = []
-            curve.append(point)
-            if best is None or _score(point) > _score(best.point):
-                best = _Best(point, {name: weight.detach().clone() for name, weight in trainable.items()}, fit_s)
-            evaluate_s += time.perf_counter() - started
-            started = time.perf_counter()
-            if step == steps or _stale(curve, best.point, params.patience):
+    if objective is None:
+        class_count = max(int(train.labels.max()), int(validation.labels.max())) + 1
+        objective = make_objective(params, train.labels, class_count)
+    checkpoints = Checkpoints(place.checkpoint)
+    training = _Training(module, train, validation, test, params, place.device, objective, seed)
+    state = checkpoints.load()
+    if state is not None:
+        training.restore(state)
+    training.run(progress, checkpoints)
+    return training.outcome()
+
+
+class _Training:
+    """A training under way: everything that a checkpoint has to bring back."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        train: TokenisedSplit,
+        validation: TokenisedSplit,
+        test: TokenisedSplit | None,
+        params: LoopParams,
+        device: str,
+        objective: Objective,
+        seed: int,
+    ) -> None:
+        self.module = module.to(device).train()
+        self.train, self.validation, self.test = train, validation, test
+        self.params, self.device, self.objective, self.seed = params, device, objective, seed
+        self.bf16 = has_fast_bf16(device)
+        self.trainable = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
+        self.steps_of_epoch = math.ceil(len(train) / params.batch_size)
+        self.steps = max(params.epochs * self.steps_of_epoch, params.min_steps)
+        self.optimiser = make_optimiser(self.trainable, params)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimiser, lambda step: share_of_rate(step, self.steps, params)
+        )
+        self.accumulation = params.accumulation
+        self.step = 0
+        self.fit_s = self.evaluate_s = 0.0
+        self.curve: list[CurvePoint] = []
+        self.notes: list[str] = []
+        self.best: _Best | None = None
+
+    def run(self, progress: Progress, checkpoints: Checkpoints) -> None:
+        """To the last step, or until the loss breaks or validation has stopped getting better."""
+        every = max(1, math.ceil(self.steps / self.params.evaluations))
+        losses: list[float] = []
+        if self._is_over():
+            return
+        started = time.perf_counter()
+        for rows in islice(_endless(self.train.lengths, self.params.batch_size, self.seed), self.step, None):
+            loss = self._step(rows)
+            if not math.isfinite(loss):
+                self.notes.append(
+                    f"the loss was {loss} at step {self.step + 1}; training stopped, "
+                    "the best checkpoint before it is kept"
+                )
                 break
-    if best is None:
-        raise BenchError(f"training failed: {notes[0]}; lower the learning rate ({params.learning_rate:g})")
-    with torch.no_grad():
-        for name, weight in trainable.items():
-            weight.copy_(best.weights[name])
-    module.eval()
-    return LoopOutcome(
-        fit_s=best.fit_s,
-        evaluate_s=evaluate_s,
-        steps=step,
-        chosen_step=best.point.step,
-        epochs=step / steps_of_epoch,
-        precision="bf16 autocast" if bf16 else "fp32",
-        curve=tuple(curve),
-        notes=tuple(notes),
-    )
+            self.schedule.step()
+            self.step += 1
+            losses.append(loss)
+            progress("training", self.step, self.steps)
+            if self.step % every == 0 or self.step == self.steps:
+                self.fit_s += time.perf_counter() - started
+                started = time.perf_counter()
+                self._evaluate(float(np.mean(losses)))
+                losses = []
+                self.evaluate_s += time.perf_counter() - started
+                if checkpoints.due():
+                    checkpoints.save(self.state())
+                if self._is_over():
+                    break
+                started = time.perf_counter()
+
+    def _is_over(self) -> bool:
+        return self.step >= self.steps or (
+            self.best is not None and _stale(self.curve, self.best.point, self.params.patience)
+        )
+
+    def _evaluate(self, training_loss: float) -> None:
+        """A point of the curve, and the weights where it is the best so far."""
+        logits = predict_logits(self.module, self.validation, self.device, self.bf16)
+        epoch = self.step / self.steps_of_epoch
+        point = curve_point(self.step, epoch, training_loss, logits, self.validation.labels)
+        if self.test is not None:
+            point = with_test_scores(
+                point, predict_logits(self.module, self.test, self.device, self.bf16), self.test.labels
+            )
+        self.curve.append(point)
+        if self.best is None or _score(point) > _score(self.best.point):
+            weights = {name: weight.detach().clone() for name, weight in self.trainable.items()}
+            self.best = _Best(point, weights, self.fit_s)
+
+    def _step(self, rows: np.ndarray) -> float:
+        """One optimiser step; the mean loss of the batch, in nats. A loss that is not finite moves no weight."""
+        while True:
+            parts = np.array_split(rows, min(self.accumulation, len(rows)))
+            try:
+                return self._step_in_parts(parts)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self.optimiser.zero_grad(set_to_none=True)
+                if not self.params.halve_on_oom or len(parts[0]) == 1:
+                    raise BenchError(self._out_of_memory(parts)) from error
+            self.accumulation *= 2
+            self.notes.append(
+                f"memory ran out with {len(parts[0])} texts at once at step {self.step + 1}: "
+                f"each step is computed in {self.accumulation} parts from there on"
+            )
+
+    def _step_in_parts(self, parts: list[np.ndarray]) -> float:
+        total = 0.0
+        size = sum(map(len, parts))
+        for part in parts:
+            input_ids, attention_mask, labels = self.train.batch(part, self.device)
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
+                loss = self.objective(self.module, input_ids, attention_mask, labels) / size
+            total += loss.item()
+            if not math.isfinite(total):
+                return total
+            loss.backward()
+        nn.utils.clip_grad_norm_(self.trainable.values(), self.params.max_grad_norm)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        return total
+
+    def _out_of_memory(self, parts: list[np.ndarray]) -> str:
+        longest = max(int(self.train.lengths[part].max()) for part in parts)
+        advice = (
+            f"set accumulation = {2 * self.accumulation} (the step stays the same) or halve_on_oom = true"
+            if len(parts[0]) > 1
+            else "set a smaller max_length, or take a smaller base model"
+        )
+        return (
+            f"out of memory in training with {len(parts[0])} texts of up to {longest} tokens at once "
+            f"(batch_size {self.params.batch_size}, accumulation {self.accumulation}); {advice}"
+        )
+
+    def outcome(self) -> LoopOutcome:
+        """Put the best weights back and say what was done."""
+        if self.best is None:
+            raise BenchError(
+                f"training failed: {self.notes[0]}; lower the learning rate ({self.params.learning_rate:g})"
+            )
+        with torch.no_grad():
+            for name, weight in self.trainable.items():
+                weight.copy_(self.best.weights[name])
+        self.module.eval()
+        return LoopOutcome(
+            fit_s=self.best.fit_s,
+            evaluate_s=self.evaluate_s,
+            steps=self.step,
+            chosen_step=self.best.point.step,
+            epochs=self.step / self.steps_of_epoch,
+            precision="bf16 autocast" if self.bf16 else "fp32",
+            curve=tuple(self.curve),
+            notes=tuple(self.notes),
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the steps to come depend on."""
+        best = self.best
+        return {
+            "step": self.step,
+            "accumulation": self.accumulation,
+            "weights": {name: weight.detach() for name, weight in self.trainable.items()},
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "random": torch.get_rng_state(),
+            "module_random": _module_random(self.module),
+            "best": best and {"at": best.point.step, "weights": best.weights, "fit_s": best.fit_s},
+            "curve": [point.model_dump() for point in self.curve],
+            "notes": list(self.notes),
+            "seconds": [self.fit_s, self.evaluate_s],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self.step, self.accumulation = state["step"], state["accumulation"]
+        with torch.no_grad():
+            for name, weight in self.trainable.items():
+                weight.copy_(state["weights"][name])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["random"])
+        _set_module_random(self.module, state["module_random"])
+        self.curve = [CurvePoint(**point) for point in state["curve"]]
+        self.notes = [*state["notes"], f"interrupted; went on from step {self.step}"]
+        self.fit_s, self.evaluate_s = state["seconds"]
+        if state["best"]:
+            point = next(point for point in self.curve if point.step == state["best"]["at"])
+            self.best = _Best(point, state["best"]["weights"], state["best"]["fit_s"])
+
+
+def _module_random(module: nn.Module) -> list[int] | None:
+    """The state of a module's own random numbers, where it has some."""
+    random = getattr(module, "random", None)
+    return None if random is None else random.state()
+
+
+def _set_module_random(module: nn.Module, state: list[int] | None) -> None:
+    if state is not None:
+        module.random.set_state(state)  # type: ignore[operator, union-attr]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, on a CPU or a GPU."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def seed_everything(seed: int) -> None:
@@ -155,7 +316,7 @@ def predict_logits(module: nn.Module, split: TokenisedSplit, device: str, bf16: 
                 logits = np.empty((len(split), part.shape[1]), dtype=np.float32)
             logits[rows] = part
     module.train(training)
-    assert logits is not None  # noqa: S101 - a validation split is never empty
+    assert logits is not None  # noqa: S101 - a split is never empty
     return logits
 
 
@@ -163,52 +324,6 @@ def _endless(lengths: np.ndarray, batch_size: int, seed: int) -> Iterator[np.nda
     generator = np.random.default_rng(seed)
     while True:
         yield from grouped_batches(lengths, batch_size, generator)
-
-
-def _step(
-    module: nn.Module,
-    train: TokenisedSplit,
-    rows: np.ndarray,
-    params: LoopParams,
-    optimiser: torch.optim.Optimizer,
-    trainable: Mapping[str, torch.Tensor],
-    device: str,
-    bf16: bool,
-) -> float:
-    """One optimiser step; returns the mean loss of the batch, in nats. A loss that is not finite moves no weight."""
-    total = 0.0
-    for part in np.array_split(rows, min(params.accumulation, len(rows))):
-        input_ids, attention_mask, labels = train.batch(part, device)
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            logits = module(input_ids, attention_mask)
-        loss = nn.functional.cross_entropy(logits.float(), labels, reduction="sum") / len(rows)
-        total += loss.item()
-        if not math.isfinite(total):
-            return total
-        loss.backward()
-    nn.utils.clip_grad_norm_(trainable.values(), params.max_grad_norm)
-    optimiser.step()
-    optimiser.zero_grad(set_to_none=True)
-    return total
-
-
-def _optimiser(trainable: Mapping[str, torch.Tensor], params: LoopParams) -> torch.optim.Optimizer:
-    """AdamW; biases and normalisation weights are not decayed."""
-    decayed = [weight for weight in trainable.values() if weight.ndim > 1]
-    others = [weight for weight in trainable.values() if weight.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": params.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=params.learning_rate, fused=True)
-
-
-def _rate(step: int, steps: int, params: LoopParams) -> float:
-    """The share of the learning rate at a step: linear warm-up, then the schedule down to 0."""
-    warmup = params.warmup_share * steps
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    done = (step - warmup) / max(1.0, steps - warmup)
-    if params.schedule == "constant":
-        return 1.0
-    return 1 - done if params.schedule == "linear" else (1 + math.cos(math.pi * done)) / 2
 
 
 def _score(point: CurvePoint) -> tuple[float, float]:

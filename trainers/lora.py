@@ -1,17 +1,19 @@
-"""LoRA (Hu et al. 2021) on a transformer with a linear head; the adapter is merged when training ends."""
+"""LoRA (Hu et al. 2021) on a transformer with a linear head: merged when training ends, or kept beside the base."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
+from bench.adapters import add_adapter, merge_lora
 from bench.errors import UsageError
-from bench.types import BaseWeights, Classifier, Dataset, Progress, Recipe
-from trainers.full_finetune import require_base
-from trainers.params import read_params
-from trainers.sequence import Adapter, SequenceParams, fit_sequence
+from bench.types import Classifier, Dataset, Progress
+from trainers.params import Params, read_params
+from trainers.sequence import Adapted, SequenceParams, fit_sequence
+from trainers.trainer import RecipeTrainer
 
 # The linear layers of attention by the names that architectures give them; the first group with a match is taken.
 ATTENTION_LAYERS = (
@@ -24,45 +26,48 @@ ATTENTION_LAYERS = (
 )
 
 
-class LoraParams(SequenceParams):
-    """A fine-tune's, and the adapter's; `targets` are names of linear layers, the attention's by default."""
+class LoraSettings(Params):
+    """The adapter's; `targets` are names of linear layers, the attention's by default."""
 
     r: int = 8
     alpha: int = 16
     dropout: float = 0.0
     targets: tuple[str, ...] | None = None
 
+    def of(self, model: nn.Module) -> dict[str, Any]:
+        """The settings of bench/adapters.py for a model; raises UsageError for targets it does not have."""
+        targets = list(find_targets(model, self.targets))
+        return {"kind": "lora", "r": self.r, "alpha": self.alpha, "dropout": self.dropout, "targets": targets}
 
-class LoraTrainer:
-    """Trains the adapter and the head; what it writes is an ordinary classifier that every engine serves."""
 
-    def __init__(self, recipe: Recipe, base: BaseWeights | None, device: str, threads: int, cache: Path) -> None:
-        self.recipe = recipe
-        self.base = base
-        self.device = device
+class LoraParams(SequenceParams, LoraSettings):
+    """A fine-tune's, and the adapter's.
+
+    merge: write a plain model; otherwise adapter and base stay apart, and several adapters can share one base.
+    """
+
+    merge: bool = True
+
+
+class LoraTrainer(RecipeTrainer):
+    """Trains the adapter and the head; merged, what it writes is an ordinary classifier that every engine serves."""
+
+    params_type = LoraParams
 
     def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
-        """Train, merge and write the classifier folder."""
+        """Train and write the classifier folder."""
         params = read_params(self.recipe, LoraParams)
-        base = require_base(self.base, self.recipe)
-        adapt = partial(add_adapter, params=params)
-        return fit_sequence(self.recipe, base, params, data, seed, self.device, out, progress, adapt)
+        return fit_sequence(self, params, data, seed, out, progress, partial(adapt, params=params))
 
 
-def add_adapter(model: nn.Module, params: LoraParams) -> Adapter:
+def adapt(model: Any, params: LoraParams) -> Adapted:
     """Put LoRA into the model, in place."""
-    from peft import LoraConfig, TaskType, get_peft_model
-
-    targets = find_targets(model, params.targets)
-    config = LoraConfig(
-        task_type=TaskType.SEQ_CLS,
-        r=params.r,
-        lora_alpha=params.alpha,
-        lora_dropout=params.dropout,
-        target_modules=list(targets),
-    )
-    note = f"LoRA on {', '.join(targets)}, r {params.r}, alpha {params.alpha}; merged"
-    return Adapter(get_peft_model(model, config).merge_and_unload, note)
+    settings = params.of(model)
+    module = add_adapter(model, settings)
+    note = f"LoRA on {', '.join(settings['targets'])}, r {params.r}, alpha {params.alpha}"
+    if params.merge:
+        return Adapted(module, f"{note}; merged", merge=partial(merge_lora, model))
+    return Adapted(module, f"{note}; beside the base", settings=settings)
 
 
 def find_targets(model: nn.Module, wanted: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -19,14 +19,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.modules import SequenceModule
+from bench.adapters import Bottleneck
+from bench.sequence import SequenceModule
 
 
 def can_pack(model: nn.Module) -> bool:
-    """Whether this is the architecture that PackedBert computes."""
+    """Whether this is the architecture that PackedBert computes, and nothing stands between its layers."""
     from transformers import BertForSequenceClassification
 
-    return isinstance(model, BertForSequenceClassification) and not model.config.is_decoder
+    plain = not any(isinstance(layer, Bottleneck) for layer in model.modules())
+    return plain and isinstance(model, BertForSequenceClassification) and not model.config.is_decoder
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,21 @@ class ByteDropout:
 
     def __init__(self, seed: int) -> None:
         self.generator = np.random.Generator(np.random.SFC64(seed))
+
+    def state(self) -> list[int]:
+        """Where the stream of random numbers is, as plain numbers."""
+        state = self.generator.bit_generator.state
+        return [int(word) for word in (*state["state"]["state"], state["has_uint32"], state["uinteger"])]
+
+    def set_state(self, state: list[int]) -> None:
+        """Go on from a `state`."""
+        *words, has_uint32, uinteger = state
+        self.generator.bit_generator.state = {
+            "bit_generator": "SFC64",
+            "state": {"state": np.array(words, dtype=np.uint64)},
+            "has_uint32": has_uint32,
+            "uinteger": uinteger,
+        }
 
     def __call__(self, values: Tensor, probability: float) -> Tensor:
         dropped = round(probability * 256)

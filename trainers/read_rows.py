@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.modules import SequenceModule
+from bench.sequence import SequenceModule
 from trainers.batches import TokenisedSplit
 from trainers.packed_bert import PackedBert
 
 
 @contextmanager
 def read_rows_only(
-    module: SequenceModule, train: TokenisedSplit, validation: TokenisedSplit
-) -> Iterator[tuple[TokenisedSplit, TokenisedSplit]]:
-    """Within the block the word embedding holds the rows of the two splits only, and their tokens count those rows.
+    module: SequenceModule, train: TokenisedSplit, validation: TokenisedSplit, test: TokenisedSplit | None = None
+) -> Iterator[tuple[TokenisedSplit, TokenisedSplit, TokenisedSplit | None]]:
+    """Within the block the word embedding holds the rows of the splits only, and their tokens count those rows.
 
     Of multilingual-e5-small's 118 million weights 96 are rows of its vocabulary; the gradient's zeros and the
     optimiser took half of a step for them. A row that no text reads has no gradient: it stays as it is, where AdamW
@@ -28,14 +28,16 @@ def read_rows_only(
     """
     embeddings = module.model.bert.embeddings if isinstance(module, PackedBert) else None
     if embeddings is None or not embeddings.word_embeddings.weight.requires_grad:
-        yield train, validation
+        yield train, validation, test
         return
     whole = embeddings.word_embeddings
-    rows = np.unique(np.concatenate([np.asarray(ids) for split in (train, validation) for ids in split.ids]))
+    rows = np.unique(
+        np.concatenate([np.asarray(ids) for split in (train, validation, test) if split for ids in split.ids])
+    )
     read = torch.from_numpy(rows)
     embeddings.word_embeddings = nn.Embedding.from_pretrained(whole.weight.detach()[read], freeze=False)
     try:
-        yield _renumbered(train, rows), _renumbered(validation, rows)
+        yield _renumbered(train, rows), _renumbered(validation, rows), test and _renumbered(test, rows)
     finally:
         with torch.no_grad():
             whole.weight[read] = embeddings.word_embeddings.weight

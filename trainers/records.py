@@ -11,7 +11,13 @@ from trainers.loop import LoopOutcome
 
 
 def loop_record(
-    outcome: LoopOutcome, examples: int, tokenise_s: float, trainable: int, total: int, notes: tuple[str, ...] = ()
+    outcome: LoopOutcome,
+    examples: int,
+    tokenise_s: float,
+    trainable: int,
+    total: int,
+    saved_bytes: int,
+    notes: tuple[str, ...] = (),
 ) -> FitRecord:
     """What training cost, for the tables."""
     return FitRecord(
@@ -24,6 +30,7 @@ def loop_record(
         examples=examples,
         trainable_parameters=trainable,
         total_parameters=total,
+        saved_bytes=saved_bytes,
         peak_bytes=peak_rss_bytes(),
         precision=outcome.precision,
         curve=outcome.curve,

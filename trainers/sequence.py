@@ -8,78 +8,134 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import save_file
 from torch import nn
 
-from bench.artifacts import link_or_copy, save_classifier
-from bench.modules import SequenceModule, load_pretrained
+from bench.adapters import TRAINED, trained_weights
+from bench.artifacts import save_classifier
+from bench.errors import UsageError
+from bench.pretrained import link_model, load_pretrained
+from bench.sequence import SequenceModule
 from bench.tokens import TextTokenizer
-from bench.types import BaseWeights, Classifier, Dataset, Progress, Recipe
+from bench.types import BaseWeights, Classifier, Dataset, Progress
 from trainers.batches import TokenisedSplit, tokenise
 from trainers.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
+from trainers.losses import make_objective
 from trainers.packed_bert import PackedBert, can_pack
 from trainers.read_rows import read_rows_only
 from trainers.records import loop_record, make_manifest
+from trainers.trainer import RecipeTrainer
 
 
 class SequenceParams(LoopParams):
-    """The loop's, and how many tokens of a text are read."""
+    """The loop's; how many tokens of a text are read; whether test is scored beside validation, for the table only."""
 
     max_length: int = 256
+    test_curve: bool = False
+    gradient_checkpointing: bool = False
 
 
 @dataclass(frozen=True)
-class Adapter:
-    """Adapters inside a model: `merge` gives the plain model back when training has ended, `note` is for the table."""
+class Adapted:
+    """A model with adapters built in.
 
-    merge: Callable[[], nn.Module]
+    `settings` rebuild it beside the base model as it was (bench/adapters.py); None where `merge` gives a plain model
+    instead. `settle` is called when training has ended; `note` is for the table.
+    """
+
+    module: SequenceModule
     note: str
+    settings: dict[str, Any] | None = None
+    merge: Callable[[], nn.Module] | None = None
+    settle: Callable[[], None] | None = None
+
+
+Adapt = Callable[[Any], Adapted]
 
 
 def fit_sequence(
-    recipe: Recipe,
-    base: BaseWeights,
+    trainer: RecipeTrainer,
     params: SequenceParams,
     data: Dataset,
     seed: int,
-    device: str,
     out: Path,
     progress: Progress,
-    adapt: Callable[[nn.Module], Adapter] | None = None,
+    adapt: Adapt | None = None,
+    virtual_tokens: int = 0,
 ) -> Classifier:
-    """Train on all of data.train and write the classifier folder; `adapt` puts adapters into the model, in place."""
-    max_length = min(params.max_length, base.max_length)
+    """Train on all of data.train and write the classifier folder; `adapt` builds adapters into the model.
+
+    Without `adapt` all weights move. With it the adapter does, and the layers that the base model has no weights for.
+    """
+    base, place = trainer.require_base(), trainer.place
+    max_length = text_length(base, params.max_length, virtual_tokens)
     started = time.perf_counter()
-    train, validation = tokenise_splits(base, data, max_length)
+    tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, before=base.prefix)
+    train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
+    test = tokenise(data.test, tokenizer) if params.test_curve else None
     tokenise_s = time.perf_counter() - started
     seed_everything(seed)
-    module = load_for_training(base, len(data.class_names), device)
-    total = all_parameters(module)
-    adapter = adapt(module.model) if adapt else None
+    model, fresh = load_with_new_head(base, len(data.class_names))
+    total = all_parameters(model)
+    if params.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
+    adapted = adapt(model) if adapt else None
+    module = adapted.module if adapted else SequenceModule(model)
+    if adapted:
+        for name, weight in model.named_parameters():
+            if name in fresh:
+                weight.requires_grad_(True)
+    if (
+        type(module) is SequenceModule
+        and place.device == "cpu"
+        and can_pack(model)
+        and not params.gradient_checkpointing
+    ):
+        module = PackedBert(model)
     trainable = trainable_parameters(module)
-    with read_rows_only(module, train, validation) as (train_rows, validation_rows):
-        outcome = train_module(module, train_rows, validation_rows, params, seed, device, progress)
-    save_sequence(adapter.merge() if adapter else module.model, base, out)
-    fit = loop_record(outcome, len(train), tokenise_s, trainable, total, (adapter.note,) if adapter else ())
+    objective = make_objective(params, train.labels, len(data.class_names))
+    with read_rows_only(module, train, validation, test) as (train_rows, validation_rows, test_rows):
+        outcome = train_module(module, train_rows, validation_rows, params, seed, place, progress, objective, test_rows)
+    if adapted and adapted.settle:
+        adapted.settle()
+    saved_bytes = sum(weight.numel() * 4 for weight in module.parameters() if weight.requires_grad)
     settings: dict[str, Any] = {"before": base.prefix} if base.prefix else {}
-    manifest = make_manifest("sequence", data, recipe, seed, fit, max_length, settings, base)
+    if adapted and adapted.settings:
+        settings["adapter"] = adapted.settings
+        _save_beside_base(module, base, out)
+        saved_bytes = (out / TRAINED).stat().st_size
+    else:
+        plain: Any = adapted.merge() if adapted and adapted.merge else module.model
+        plain.save_pretrained(out)
+        link_model(base.path, out, ("tokenizer.json",))
+    notes = (adapted.note,) if adapted else ()
+    fit = loop_record(outcome, len(train), tokenise_s, trainable, total, saved_bytes, notes)
+    manifest = make_manifest("sequence", data, trainer.recipe, seed, fit, max_length, settings, base)
     return save_classifier(out, manifest)
 
 
-def tokenise_splits(base: BaseWeights, data: Dataset, max_length: int) -> tuple[TokenisedSplit, TokenisedSplit]:
-    """Train and validation as token ids of the base model's tokenizer."""
-    tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, before=base.prefix)
-    return tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
+def text_length(base: BaseWeights, wanted: int, virtual_tokens: int) -> int:
+    """Tokens of a text that are read; raises UsageError when virtual tokens leave no room for any."""
+    room = base.max_length - virtual_tokens
+    if room < 8:
+        raise UsageError(
+            f"{virtual_tokens} virtual tokens leave no room for a text in the {base.max_length} tokens of {base.name}; "
+            f"set at most {base.max_length - 8}"
+        )
+    return min(wanted, room)
 
 
-def load_for_training(base: BaseWeights, class_count: int, device: str) -> SequenceModule:
-    """The base model with a new head, float32; on a CPU in the form that trains fastest."""
+def load_with_new_head(base: BaseWeights, class_count: int) -> tuple[Any, set[str]]:
+    """The base model with a new head, float32, and the names of the weights that it has none for: new, random."""
     from transformers import AutoModelForSequenceClassification
 
-    model = load_pretrained(AutoModelForSequenceClassification, base.path, num_labels=class_count)
-    return PackedBert(model) if device == "cpu" and can_pack(model) else SequenceModule(model)
+    model, loading = load_pretrained(
+        AutoModelForSequenceClassification, base.path, num_labels=class_count, output_loading_info=True
+    )
+    return model, set(loading["missing_keys"])
 
 
-def save_sequence(model: Any, base: BaseWeights, out: Path) -> None:
-    """config.json, model.safetensors and the base model's tokenizer.json."""
-    model.save_pretrained(out)
-    link_or_copy(base.path / "tokenizer.json", out / "tokenizer.json")
+def _save_beside_base(module: SequenceModule, base: BaseWeights, out: Path) -> None:
+    """The base model's files as they are, and what training moved."""
+    link_model(base.path, out)
+    save_file(trained_weights(module), out / TRAINED)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from bench.artifacts import save_classifier
+from bench.language import is_spaceless
 from bench.linear import make_vectoriser, save_linear
-from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Manifest, Progress, Recipe
+from bench.types import Classifier, Dataset, FitRecord, Manifest, Progress
 from trainers.heads import choose_logistic_regression
 from trainers.params import Params, read_params
-
-SPACELESS_LANGUAGES = frozenset({"zh", "ja", "th"})
+from trainers.trainer import RecipeTrainer
 
 
 class TfidfParams(Params):
@@ -26,16 +26,15 @@ class TfidfParams(Params):
     strengths: tuple[float, ...] = (1.0, 4.0, 16.0)
 
 
-class TfidfTrainer:
+class TfidfTrainer(RecipeTrainer):
     """Fits scikit-learn's vectoriser and head; stores numbers and words only."""
 
-    def __init__(self, recipe: Recipe, base: BaseWeights | None, device: str, threads: int, cache: Path) -> None:
-        self.recipe = recipe
+    params_type = TfidfParams
 
     def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
         """Choose the regularisation on validation and write the classifier folder."""
         params = read_params(self.recipe, TfidfParams)
-        spaceless = data.language in SPACELESS_LANGUAGES
+        spaceless = is_spaceless(data.language)
         analyser = "char" if spaceless else "word"
         longest = params.character_ngrams if spaceless else params.word_ngrams
         progress("counting words", 0, 2)
@@ -53,8 +52,9 @@ class TfidfTrainer:
             params.strengths,
             seed,
         )
-        save_linear(out, vectoriser, head.weight, head.bias)
-        parameters = int(np.size(head.weight) + np.size(head.bias))
+        weight, bias = head.weights["0.weight"], head.weights["0.bias"]
+        save_linear(out, vectoriser, weight, bias)
+        parameters = int(np.size(weight) + np.size(bias))
         manifest = Manifest(
             kind="linear",
             class_names=data.class_names,
@@ -70,6 +70,7 @@ class TfidfTrainer:
                 examples=len(data.train),
                 trainable_parameters=parameters,
                 total_parameters=parameters,
+                saved_bytes=sum(file.stat().st_size for file in out.iterdir()),
                 curve=(head.point,),
                 notes=(f"regularisation C = {head.strength:g} chosen on validation",),
             ),

@@ -1,0 +1,35 @@
+"""From the states of all tokens to one vector a text; padding takes no part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+
+def at_last_token(hidden: Tensor, attention_mask: Tensor) -> Tensor:
+    """The state of each row's last real token: (b, t, d) -> (b, d)."""
+    last = attention_mask.sum(dim=1) - 1
+    index = last.view(-1, 1, 1).expand(-1, 1, hidden.shape[-1])
+    return hidden.gather(1, index).squeeze(1)
+
+
+def mean_of_tokens(hidden: Tensor, attention_mask: Tensor) -> Tensor:
+    weights = attention_mask.unsqueeze(-1).float()
+    return (hidden.float() * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def first_token(hidden: Tensor, attention_mask: Tensor) -> Tensor:  # noqa: ARG001 - one signature for all poolings
+    return hidden[:, 0]
+
+
+def hidden_states(model: Any, input_ids: Tensor, attention_mask: Tensor, **options: Any) -> Tensor:
+    return model(input_ids=input_ids, attention_mask=attention_mask, **options).last_hidden_state
+
+
+POOLING: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mean": mean_of_tokens,
+    "cls": first_token,
+    "last": at_last_token,
+}

@@ -1,0 +1,73 @@
+"""A language model that writes its answer, as it is: zero-shot or few-shot, with or without thinking first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from bench.artifacts import save_classifier
+from bench.pretrained import link_model
+from bench.types import Classifier, Dataset, FitRecord, Manifest, Progress
+from trainers.params import read_params
+from trainers.prompting import BuiltPrompt, PromptParams, build_prompt
+from trainers.trainer import RecipeTrainer
+
+
+class GenerateParams(PromptParams):
+    """The prompt's; how many tokens an answer has, and how many the model may think before it (think = "open")."""
+
+    max_new_tokens: int = Field(default=8, ge=1)
+    think_tokens: int = Field(default=256, ge=1)
+    max_length: int = 512
+
+
+class GenerateTrainer(RecipeTrainer):
+    """Trains nothing: the prompt and how to read the answer make the classifier."""
+
+    params_type = GenerateParams
+
+    def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
+        """Write the base model, the prompt and the answers as a classifier folder."""
+        base, params = self.require_base(), read_params(self.recipe, GenerateParams)
+        prompt = build_prompt(params, data, base, seed)
+        link_model(base.path, out)
+        think_tokens = params.think_tokens if params.think == "open" else 0
+        settings = generate_settings(prompt, params.answers, data, params.max_new_tokens, think_tokens)
+        budget = f", after at most {think_tokens} tokens of thought" if think_tokens else ""
+        manifest = Manifest(
+            kind="generate",
+            class_names=data.class_names,
+            language=data.language,
+            max_length=min(params.max_length, base.max_length),
+            recipe=self.recipe,
+            seed=seed,
+            base_model=base.name,
+            base_origin=base.origin,
+            data_fingerprint=data.fingerprint,
+            settings=settings,
+            fit=FitRecord(
+                fit_s=0.0,
+                examples=params.shots * len(data.class_names),
+                trainable_parameters=0,
+                saved_bytes=0,
+                notes=(f"writes up to {params.max_new_tokens} tokens{budget}; the answer is read from them",),
+            ),
+        )
+        return save_classifier(out, manifest)
+
+
+def generate_settings(
+    prompt: BuiltPrompt, answers: str, data: Dataset, max_new_tokens: int, think_tokens: int = 0
+) -> dict[str, Any]:
+    """The settings of a `generate` classifier (bench/generation.py)."""
+    words = prompt.answers if answers == "letters" else data.prompt.label_words
+    return {
+        "before": prompt.before,
+        "after": prompt.after,
+        "answers": [word.strip() for word in words],
+        "answer_kind": answers,
+        "max_new_tokens": max_new_tokens,
+        "think_tokens": think_tokens,
+    }

@@ -1,0 +1,74 @@
+"""An encoder and a head built by hand, all weights trained: what "from scratch" means in the write-ups."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from pydantic import Field
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from bench.artifacts import save_classifier
+from bench.embedding import EmbeddingModule, SentenceEncoder
+from bench.pretrained import link_model, load_pretrained
+from bench.tokens import TextTokenizer
+from bench.types import Classifier, Dataset, Progress
+from trainers.batches import tokenise
+from trainers.loop import all_parameters, seed_everything, train_module, trainable_parameters
+from trainers.losses import make_objective
+from trainers.params import read_params
+from trainers.records import loop_record, make_manifest
+from trainers.sequence import SequenceParams, text_length
+from trainers.trainer import RecipeTrainer
+
+
+class OwnHeadParams(SequenceParams):
+    """A fine-tune's; width of the head's inner layer and its dropout."""
+
+    hidden: int = Field(default=256, ge=1)
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+
+
+class OwnHeadTrainer(RecipeTrainer):
+    """Pooled as the base model's sentence vectors are, then two linear layers."""
+
+    params_type = OwnHeadParams
+
+    def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
+        """Train encoder and head, write the classifier folder."""
+        from transformers import AutoModel
+
+        params, base = read_params(self.recipe, OwnHeadParams), self.require_base()
+        max_length = text_length(base, params.max_length, 0)
+        started = time.perf_counter()
+        tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, before=base.prefix)
+        train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
+        tokenise_s = time.perf_counter() - started
+        seed_everything(seed)
+        encoder = load_pretrained(AutoModel, base.path)
+        module = _Headed(encoder, base.pooling, params, len(data.class_names))
+        total = all_parameters(module)
+        objective = make_objective(params, train.labels, len(data.class_names))
+        outcome = train_module(module, train, validation, params, seed, self.place, progress, objective)
+        encoder.save_pretrained(out)
+        head = {name: weight.detach().contiguous() for name, weight in module.head.state_dict().items()}
+        save_file(head, out / "head.safetensors")
+        link_model(base.path, out, ("tokenizer.json",))
+        fit = loop_record(outcome, len(train), tokenise_s, trainable_parameters(module), total, 4 * total)
+        settings = {"pooling": base.pooling, "normalise": False, "before": base.prefix}
+        manifest = make_manifest("embedding", data, self.recipe, seed, fit, max_length, settings, base)
+        return save_classifier(out, manifest)
+
+
+class _Headed(EmbeddingModule):
+    """The served module with dropout on the vectors."""
+
+    def __init__(self, encoder: nn.Module, pooling: str, params: OwnHeadParams, classes: int) -> None:
+        width = encoder.config.hidden_size  # type: ignore[union-attr]
+        head = nn.Sequential(nn.Linear(width, params.hidden), nn.ReLU(), nn.Linear(params.hidden, classes))  # type: ignore[arg-type]
+        super().__init__(SentenceEncoder(encoder, pooling, normalise=False), head)
+        self.dropout = nn.Dropout(params.dropout)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return self.head(self.dropout(self.sentence_encoder(input_ids, attention_mask))).float()

@@ -1,0 +1,108 @@
+"""Prompt SFT: a language model trained to write the class's answer after the prompt, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from bench.adapters import add_lora, merge_lora
+from bench.artifacts import save_classifier
+from bench.options import OptionsModule
+from bench.pretrained import link_model, load_pretrained
+from bench.tokens import TextTokenizer
+from bench.types import Classifier, Dataset, Manifest, Progress
+from trainers.batches import tokenise
+from trainers.generate import generate_settings
+from trainers.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
+from trainers.lora import LoraSettings
+from trainers.params import read_params
+from trainers.prompting import PromptParams, build_prompt, end_of_answer
+from trainers.quantised import dequantise, load_quantised
+from trainers.records import loop_record, make_manifest
+from trainers.trainer import RecipeTrainer
+from trainers.zero_shot import options_settings
+
+
+class SftParams(LoopParams, PromptParams, LoraSettings):
+    """The loop's, the prompt's and the adapter's.
+
+    weights: all of them, a low-rank update ("lora"), or that over a base in 4 bits ("qlora", Dettmers et al. 2023). serve:
+    compare the answers' likelihoods ("options"), or let the model write and read its answer ("generate").
+    """
+
+    weights: Literal["all", "lora", "qlora"] = "all"
+    serve: Literal["options", "generate"] = "options"
+    max_length: int = 512
+    max_new_tokens: int = 8
+
+
+class SftTrainer(RecipeTrainer):
+    """The loss is on the answer's tokens only, its end included, over the whole vocabulary."""
+
+    params_type = SftParams
+
+    def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
+        """Train and write the classifier folder."""
+        params, base = read_params(self.recipe, SftParams), self.require_base()
+        max_length = min(params.max_length, base.max_length)
+        prompt = build_prompt(params, data, base, seed)
+        settings = options_settings(base, prompt, "sum", end_of_answer(base.path))
+        started = time.perf_counter()
+        tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, prompt.before, prompt.after)
+        train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
+        tokenise_s = time.perf_counter() - started
+        seed_everything(seed)
+        model = self._model(params)
+        total = all_parameters(model)
+        if params.weights != "all":
+            model.requires_grad_(False)
+            add_lora(model, params.r, params.alpha, params.dropout, _targets(model, params))
+        module = OptionsModule(model, settings["label_token_ids"], "sum")
+        trainable = trainable_parameters(module)
+        outcome = train_module(module, train, validation, params, seed, self.place, progress, objective=answer_loss)
+        if params.weights != "all":
+            model = merge_lora(dequantise(model))
+        model.save_pretrained(out)
+        link_model(base.path, out, _but_weights(base.path))
+        fit = loop_record(outcome, len(train), tokenise_s, trainable, total, 4 * trainable, (_note(params),))
+        if params.serve == "generate":
+            settings = generate_settings(prompt, params.answers, data, params.max_new_tokens)
+        manifest: Manifest = make_manifest(params.serve, data, self.recipe, seed, fit, max_length, settings, base)
+        return save_classifier(out, manifest)
+
+    def _model(self, params: SftParams) -> Any:
+        from transformers import AutoModelForCausalLM
+
+        base = self.require_base()
+        if params.weights == "qlora":
+            return load_quantised(AutoModelForCausalLM, base.path, self.place.device)
+        return load_pretrained(AutoModelForCausalLM, base.path)
+
+
+def answer_loss(module: nn.Module, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Tensor:
+    """Minus the log-likelihood of each text's true answer, summed over the batch, nats."""
+    scores: Tensor = module.log_likelihoods(input_ids, attention_mask)  # type: ignore[operator]
+    return -scores.gather(1, labels.unsqueeze(1)).sum()
+
+
+def _targets(model: Any, params: SftParams) -> list[str]:
+    targets: list[str] = params.of(model)["targets"]
+    return targets
+
+
+def _but_weights(folder: Path) -> list[str]:
+    names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+    return [name for name in names if (folder / name).exists()]
+
+
+def _note(params: SftParams) -> str:
+    what = {
+        "all": "all weights",
+        "lora": f"LoRA r {params.r}, merged",
+        "qlora": f"LoRA r {params.r} over 4-bit weights, merged into what those 4 bits stand for",
+    }[params.weights]
+    return f"loss on the answer only; {what}; answered by {params.serve}"
