@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +11,11 @@ from backends.torch_availability import torch_availability
 from bench.types import Availability, Classifier, EngineSpec
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from backends.batched import BatchedSession
     from backends.generation import GenerationSession
+    from bench.adapters import SwitchedAdapters
 
 
 class EagerBackend:
@@ -38,3 +43,29 @@ class EagerBackend:
 
             return GenerationSession(classifier, self.spec, self.device, self.threads)
         return load_torch_session(classifier, self.spec, self.device, self.threads, lambda module: module)
+
+    def load_switched(self, classifiers: Sequence[Classifier]) -> list[BatchedSession]:
+        """One session a classifier, all on one base model in memory; their adapters are exchanged as they are asked.
+
+        The classifiers have the same base model, adapter settings and number of classes.
+        """
+        from backends.torch_session import load_torch_session
+        from bench.modules import load_switched
+
+        switched = load_switched(classifiers)
+        return [
+            load_torch_session(
+                classifier,
+                self.spec,
+                self.device,
+                self.threads,
+                partial(_view, switched, number),
+                details={"adapters_on_one_base": len(classifiers)},
+                module=switched.module,
+            )
+            for number, classifier in enumerate(classifiers)
+        ]
+
+
+def _view(switched: SwitchedAdapters, number: int, _module: nn.Module) -> Callable[..., Tensor]:
+    return switched.view(number)

@@ -42,6 +42,8 @@ class PackedBackend:
 
         if not torch.backends.mkldnn.is_available():
             raise NotAvailable("this torch was built without oneDNN; pip install --force-reinstall torch")
+        if "adapter" in classifier.manifest.settings:
+            raise NotAvailable("packed serves plain encoders; this classifier's adapter is kept beside its base")
         first_token_only = classifier.kind == "sequence" or classifier.manifest.settings["pooling"] == "cls"
         return load_torch_session(
             classifier,

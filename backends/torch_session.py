@@ -28,16 +28,18 @@ def load_torch_session(
     convert: Callable[[nn.Module], Any],
     details: Mapping[str, Any] | None = None,
     recompiles: Callable[[], int] | None = None,
+    module: nn.Module | None = None,
 ) -> BatchedSession:
     """Load the module at the engine's precision, turn it into what computes, and put the batching in front.
 
-    convert takes the module on the device and returns a callable of the same signature; its time is conversion.
+    `module` is one that several sessions share, by default the classifier's own. convert takes the module on the device
+    and returns a callable of the same signature; its time is conversion.
     """
     started = perf_counter()
     kept = device == "cpu" and keep_freed_memory()
     torch.set_num_threads(threads)
     tokenizer = load_tokenizer(classifier)
-    module = to_precision(load_module(classifier), DTYPES[spec.precision]).to(device)
+    module = to_precision(module or load_module(classifier), DTYPES[spec.precision]).to(device)
     loaded = perf_counter()
     with torch.inference_mode():
         computing = convert(module)

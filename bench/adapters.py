@@ -7,8 +7,8 @@ bottleneck      width: a small network with a residual after every block (Houlsb
 virtual-tokens  count: learnt vectors in the input, of prompt tuning (Lester et al. 2021) and p-tuning (Liu et al. 2021)
 prefix          count: learnt keys and values in front of every layer (Li and Liang 2021), decoders only
 
-`trained.safetensors` holds what training moved, by the names of the built module: adapter, head, and layers that the base
-model had no weights for.
+`trained.safetensors` holds what training moved, by the names of the built module: adapter, head, and layers that the
+base model had no weights for.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def merge_lora(model: Any) -> Any:
 
 
 class Bottleneck(nn.Module):
-    """Down to `width`, ReLU, up again, added to its input; the way up starts near zero, so the model starts as it was."""
+    """Down to `width`, ReLU, up again, added to its input; up starts near zero, so the model starts as it was."""
 
     def __init__(self, features: int, width: int) -> None:
         super().__init__()
@@ -210,9 +210,9 @@ class Prefix(SequenceModule):
         from transformers import DynamicCache
 
         batch = len(input_ids)
-        dtype = self.model.get_input_embeddings().weight.dtype  # type: ignore[operator, union-attr]
+        dtype = self.model.get_input_embeddings().weight.dtype  # type: ignore[operator]
         cache = DynamicCache()
-        for number, (keys, values) in enumerate(self.keys_values.to(dtype)):  # type: ignore[arg-type]
+        for number, (keys, values) in enumerate(self.keys_values.to(dtype)):
             cache.update(keys.expand(batch, -1, -1, -1), values.expand(batch, -1, -1, -1), number)
         mask = torch.cat([attention_mask.new_ones(batch, self.count), attention_mask], dim=1)
         body: Any = self.model.base_model

@@ -116,6 +116,27 @@ def train(quiet: bool, as_json: bool, **choices: Any) -> None:
     train_command(choices, quiet=quiet, as_json=as_json)
 
 
+@cli.command()
+@csv_option("--suite", "suites", "The suite to search on.", "suites")
+@data_options
+@recipe_options
+@click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Trainings to try.")
+@click.option("--space", type=click.Path(path_type=Path), help="TOML file of what to search (bench/search.toml).")
+@click.option("--tier", metavar="TIER", help="Takes this tier's number of training texts; quick by default.")
+@click.option("--limit", type=int, help="At most this many training texts (stratified).")
+@machine_options
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("tuned.toml"), show_default=True, help="Recipe file."
+)
+@quiet_option
+@json_option
+def tune(quiet: bool, as_json: bool, **choices: Any) -> None:
+    """Search one recipe's hyperparameters by validation; write the best for `bench run --recipes`. Needs Optuna."""
+    from bench.commands import tune_command
+
+    tune_command(choices, quiet=quiet, as_json=as_json)
+
+
 cli_look.add_commands(cli)
 cli_gates.add_commands(cli)
 

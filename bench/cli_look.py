@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.cli_options import json_option, machine_options
 from bench.errors import UsageError
-from bench.types import ModelSet
+
+if TYPE_CHECKING:
+    from bench.types import ModelSet
 
 
 def add_commands(cli: click.Group) -> None:

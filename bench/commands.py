@@ -15,13 +15,14 @@ from bench.artifacts import link_or_copy, load_classifier
 from bench.cache import cache_dir, whole_folder, write_whole
 from bench.console import RunConsole
 from bench.context import Context
-from bench.errors import CellsFailed
+from bench.errors import CellsFailed, UsageError
 from bench.plan import RunRequest, make_plan
 from bench.processes import Workers
 from bench.results import Result, Status
 from bench.run import run_plan
 from bench.store import open_run
 from bench.training import check_recipes, train
+from bench.tune import load_space, recipe_toml, search
 
 FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
 
@@ -45,6 +46,8 @@ def report_command(folder: Path, as_json: bool) -> None:
 def _print_leaderboard(folder: Path, as_json: bool) -> None:
     leaderboard = registry.find("report", "leaderboard")(open_run(folder))
     write_whole(folder / "leaderboard.md", leaderboard.markdown.encode("utf-8"))
+    for name, picture in leaderboard.plots().items():
+        write_whole(folder / name, picture)
     if as_json:
         sys.stdout.write(json.dumps(leaderboard.to_dict(), ensure_ascii=False, indent=1) + "\n")
         return
@@ -76,6 +79,27 @@ def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
         sys.stdout.writelines(f"{folder}\n" for folder in trained)
     if failed:
         raise CellsFailed("; ".join(f"{row.cell.task} {row.cell.recipe}: {row.reason}" for row in failed))
+
+
+def tune_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
+    """Search the hyperparameters of one recipe on one task and write the best as a recipe file."""
+    out, trials, space = choices.pop("out"), choices.pop("trials"), choices.pop("space")
+    request = RunRequest(**{name: value for name, value in choices.items() if value is not None})
+    with RunConsole(quiet) as console:
+        console.start("preparing the data")
+        plan = make_plan(request, console.progress)
+        if len(plan.tasks) != 1 or len(plan.recipes) != 1:
+            named = ", ".join(recipe.id for recipe in plan.recipes)
+            raise UsageError(f"bench tune takes one task and one recipe; --methods chose: {named}")
+        context = Context(plan, console, Workers(plan.threads), cache_dir(), logs=out.parent / f".{out.stem}-logs")
+        check_recipes(context)
+        [recipe] = plan.recipes
+        best = search(context, plan.tasks[0], recipe, load_space(recipe.method, space), trials)
+    write_whole(out, recipe_toml(best).encode("utf-8"))
+    if as_json:
+        sys.stdout.write(json.dumps({"file": str(out), "params": best.params}) + "\n")
+    else:
+        sys.stdout.write(f"{out}\n{recipe_toml(best)}")
 
 
 def _deliver(source: Path, target: Path) -> Path:

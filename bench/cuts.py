@@ -43,7 +43,7 @@ def _order(labels: np.ndarray, cut: TrainCut, hardness: np.ndarray | None) -> np
 
 
 def _with_noise(train: Split, share: float, classes: int) -> Split:
-    """`share` of the labels replaced by another class, the same rows for every recipe; a larger share holds a smaller."""
+    """`share` of the labels replaced by another class, the same rows for all recipes; more noise holds less."""
     random = np.random.RandomState(DATA_SEED)
     rows = random.permutation(len(train))[: round(share * len(train))]
     labels = train.labels.copy()

@@ -43,7 +43,7 @@ class EmbeddingModule(nn.Module):
 
 
 def make_head(weights: Mapping[str, Tensor]) -> nn.Sequential:
-    """Linear layers with ReLU between them: weights "0.weight" float32 (h, d), "0.bias" (h,), then "2.weight" and on."""
+    """Linear layers with ReLU between them: weights "0.weight" float32 (h, d), "0.bias" (h,), then "2.weight" ..."""
     layers: list[nn.Module] = []
     for at in sorted({int(name.partition(".")[0]) for name in weights}):
         rows, columns = weights[f"{at}.weight"].shape

@@ -20,12 +20,13 @@ A `generate` classifier is no such module: bench/generation.py reads it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 
 from safetensors.torch import load_file
 from torch import nn
 
-from bench.adapters import TRAINED, add_adapter, load_trained
+from bench.adapters import TRAINED, SwitchedAdapters, add_adapter, load_trained
 from bench.embedding import EmbeddingModule, SentenceEncoder, make_head
 from bench.errors import AssetError, UsageError
 from bench.networks import make_network
@@ -45,10 +46,29 @@ def load_module(classifier: Classifier) -> nn.Module:
         raise UsageError(f"{classifier.path}: kind '{classifier.kind}' is no torch module of logits")
     try:
         module = loader(classifier)
-    except (KeyError, RuntimeError, OSError, ValueError) as error:
+    except (KeyError, TypeError, RuntimeError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise AssetError(f"{classifier.path} cannot be loaded ({reason}); train the classifier again") from error
     return module.float().eval()
+
+
+def load_switched(classifiers: Sequence[Classifier]) -> SwitchedAdapters:
+    """Several adapters on one base model in memory; raises UsageError where they do not share it."""
+    if len({shared_base(classifier) for classifier in classifiers}) != 1 or shared_base(classifiers[0]) is None:
+        raise UsageError("only adapters kept beside the same base model, built alike, can be switched")
+    trained = [load_file(classifier.path / TRAINED) for classifier in classifiers]
+    return SwitchedAdapters(load_module(classifiers[0]), trained)
+
+
+def shared_base(classifier: Classifier) -> str | None:
+    """What classifiers have in common that can be switched on one base; None for one that has its own weights."""
+    adapter = classifier.manifest.settings.get("adapter")
+    if adapter is None:
+        return None
+    base = {
+        name: digest for name, digest in classifier.manifest.files.items() if name not in (TRAINED, "tokenizer.json")
+    }
+    return json.dumps([base, adapter, len(classifier.class_names)], sort_keys=True)
 
 
 def _load_sequence(classifier: Classifier) -> nn.Module:

@@ -1,8 +1,8 @@
 """Networks trained from scratch on word vectors: token ids in, logits out; padding never changes an answer.
 
 All take right-padded input_ids and attention_mask int64 (b, t) and return logits float32 (b, k). Recurrent layers read
-each row backwards over its real tokens only (the row is turned round within its own length), which equals torch's packed
-sequences and, unlike them, can be compiled and exported.
+each row backwards over its real tokens only (the row is turned round within its own length), which equals torch's
+packed sequences and, unlike them, can be compiled and exported.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ def _max_over_windows(convolution: nn.Module, vectors: Tensor, mask: Tensor) -> 
 class Bidirectional(nn.Module):
     """One recurrent layer each way: (b, t, d) -> (b, t, 2 h); states of padding are 0."""
 
-    def __init__(self, cell: type[nn.RNNBase], width: int, hidden: int) -> None:
+    def __init__(self, cell: Callable[..., nn.Module], width: int, hidden: int) -> None:
         super().__init__()
-        self.forwards = cell(width, hidden, batch_first=True)  # type: ignore[call-arg]
-        self.backwards = cell(width, hidden, batch_first=True)  # type: ignore[call-arg]
+        self.forwards = cell(width, hidden, batch_first=True)
+        self.backwards = cell(width, hidden, batch_first=True)
 
     def forward(self, vectors: Tensor, attention_mask: Tensor) -> Tensor:
         states, _ = self.forwards(vectors)
@@ -79,7 +79,7 @@ class Recurrent(nn.Module):
 
     def __init__(
         self,
-        cell: type[nn.RNNBase],
+        cell: Callable[..., nn.Module],
         pool: Callable[[int], nn.Module],
         *,
         classes: int,

@@ -20,12 +20,13 @@ class OptionsModule(nn.Module):
     """One forward pass a text: a prompt in, the log-likelihood of every class's answer out.
 
     Logits are log-likelihoods in nats: summed over the answer's tokens ("sum"), their mean ("per-token"), or with those
-    after another prompt taken away (`content_free`): "calibrated", after content-free texts (contextual calibration, Zhao
-    et al. 2021), or "pmi", after the prompt's end alone (domain-conditional PMI, Holtzman et al. 2021).
+    after another prompt taken away (`content_free`): "calibrated", after content-free texts (contextual calibration,
+    Zhao et al. 2021), or "pmi", after the prompt's end alone (domain-conditional PMI, Holtzman et al. 2021).
 
-    All but the last token of every answer follow the padded prompt as branches of a tree: each sees the prompt and its own
-    answer only, at the position it would have, so that one pass is exact for answers of any length. `prefix_ids`, which
-    every prompt starts with, are computed once and kept as keys and values; prompts that start otherwise are computed whole.
+    All but the last token of every answer follow the padded prompt as branches of a tree: each sees the prompt and its
+    own answer only, at the position it would have, so that one pass is exact for answers of any length. `prefix_ids`,
+    which every prompt starts with, are computed once and kept as keys and values; prompts that start otherwise are
+    computed whole.
     """
 
     branch_positions: Tensor

@@ -29,9 +29,21 @@ class Predictor:
 
     def __enter__(self) -> Predictor:
         set_threads(self._threads)
-        for classifier in self._classifiers:
-            self._sessions.append(self._open(classifier))
+        opened: dict[int, Session] = {}
+        for same in self._on_one_base():
+            sessions = self._open([self._classifiers[number] for number in same])
+            opened.update(zip(same, sessions, strict=True))
+        self._sessions = [opened[number] for number in range(len(self._classifiers))]
         return self
+
+    def _on_one_base(self) -> list[list[int]]:
+        """The classifiers' numbers, those together whose adapters can be switched over one base model."""
+        from bench.modules import shared_base
+
+        groups: dict[str, list[int]] = {}
+        for number, classifier in enumerate(self._classifiers):
+            groups.setdefault(shared_base(classifier) or f"classifier {number}", []).append(number)
+        return list(groups.values())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -39,14 +51,17 @@ class Predictor:
         for session in self._sessions:
             session.close()
 
-    def _open(self, classifier: Classifier) -> Session:
-        spec = engine_for(classifier, self._engine)
+    def _open(self, classifiers: Sequence[Classifier]) -> list[Session]:
+        """Sessions of classifiers that share a base model, or of one."""
+        spec = engine_for(classifiers[0], self._engine)
         backend = registry.find("backend", spec.backend)
         available = backend.availability(spec, self._device)
         if not available.ok:
             raise NotAvailable(f"engine {spec.name} cannot run here: {available.reason}")
-        session: Session = backend(spec, self._device, self._threads, cache_dir()).load(classifier)
-        return session
+        engine = backend(spec, self._device, self._threads, cache_dir())
+        if len(classifiers) > 1 and hasattr(engine, "load_switched"):
+            return list(engine.load_switched(classifiers))
+        return [engine.load(classifier) for classifier in classifiers]
 
     def rows(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """One row a text: the text and, for each model, its label, confidence and class probabilities."""

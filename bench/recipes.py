@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from bench.errors import UsageError
 from bench.types import ModelSet, Recipe, Record, TrainCut
@@ -19,17 +19,17 @@ class SetChoice(Record):
 
     role: Literal["encoder", "causal"] | None = None
     base_model: str | None = None
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
     needs: str | None = None
 
 
 class RecipeSpec(Record):
-    """A recipe as its file gives it: what the model sets share, and what each adds; a set not named lacks the recipe."""
+    """A recipe as its file gives it: what the model sets share, what each adds; a set not named lacks the recipe."""
 
     title: str
     method: str
     row: str | None = None
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
     cut: TrainCut = TrainCut()
     small: SetChoice | None = None
     published: SetChoice | None = None

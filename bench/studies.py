@@ -1,4 +1,4 @@
-"""Studies: the same recipes at several settings or on several cuts of train, read from studies.toml or a user's file."""
+"""Studies: the same recipes at several settings or on several cuts of train; studies.toml, or a user's file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from bench.errors import UsageError, unknown_name
 from bench.recipes import varied
@@ -18,7 +18,7 @@ class Variant(Record):
     """One value along a study's axis."""
 
     name: str
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
     cut: TrainCut = TrainCut()
 
 

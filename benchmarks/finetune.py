@@ -24,9 +24,9 @@ from bench.environment import cpu_card
 from bench.models import base_weights
 from bench.modules import load_module
 from bench.pretrained import load_pretrained
-from bench.sequence import SequenceModule
 from bench.quality import measure_quality
 from bench.results import Answers, Quality
+from bench.sequence import SequenceModule
 from bench.suites import load_suite
 from bench.threads import set_threads
 from bench.tokens import TextTokenizer

@@ -13,13 +13,16 @@ from rich.text import Text
 
 from bench.results import StoredRun
 from bench.types import SCHEMA_VERSION
+from reports.before_after_table import before_after_tables
 from reports.class_table import class_tables
 from reports.comparison_table import comparison_tables
 from reports.cost_table import cost_tables
 from reports.curve_table import curve_tables
 from reports.failure_table import failure_tables
 from reports.markdown import clean, escape
+from reports.method_table import method_tables
 from reports.parity_table import parity_tables
+from reports.plots import Plot, plots_of
 from reports.provenance import provenance, title
 from reports.quality_table import best_row, detail_tables, quality_tables
 from reports.ranking_lines import ranking_lines
@@ -27,6 +30,7 @@ from reports.records import json_able, task_record
 from reports.rows import TaskRows, tasks_of
 from reports.speed_table import rps_tables, stage_tables
 from reports.standing import Standing, standing_of
+from reports.study_table import seed_tables, study_tables
 from reports.tables import Table, to_markdown, to_rich
 from reports.time_table import time_tables
 
@@ -39,6 +43,7 @@ class Section:
     provenance: tuple[str, ...]
     rankings: tuple[str, ...]
     tables: tuple[Table, ...]
+    plots: tuple[Plot, ...]
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,10 @@ class Leaderboard:
 
     sections: tuple[Section, ...]
     record: dict[str, Any]
+
+    def plots(self) -> dict[str, bytes]:
+        """SVG files by their path beside the leaderboard, which shows them."""
+        return {plot.path: plot.draw() for section in self.sections for plot in section.plots}
 
     @cached_property
     def markdown(self) -> str:
@@ -84,8 +93,12 @@ def _section(run: StoredRun, task: TaskRows, standing: Standing) -> Section:
     best = best_row(task, standing)
     tables = (
         *quality_tables(task, standing),
+        *study_tables(task),
+        *seed_tables(task),
+        *before_after_tables(task),
         *rps_tables(task),
         *cost_tables(task),
+        *method_tables(task),
         *parity_tables(task),
         *failure_tables(task),
         *time_tables(task),
@@ -100,6 +113,7 @@ def _section(run: StoredRun, task: TaskRows, standing: Standing) -> Section:
         provenance=provenance(task.data, run.settings, run.environment),
         rankings=tuple(ranking_lines(task, standing)),
         tables=tables,
+        plots=tuple(plots_of(task)),
     )
 
 
@@ -107,7 +121,8 @@ def _section_markdown(section: Section) -> str:
     parts = [f"## {escape(section.title)}", _list(section.provenance)]
     if section.rankings:
         parts += ["### Ranking", _list(section.rankings)]
-    return "\n\n".join([*parts, *map(to_markdown, section.tables)])
+    pictures = [f"![{escape(plot.title)}]({plot.path})" for plot in section.plots]
+    return "\n\n".join([*parts, *map(to_markdown, section.tables), *pictures])
 
 
 def _list(lines: tuple[str, ...]) -> str:

@@ -84,6 +84,12 @@ def _notes(task: TaskRows) -> tuple[str, ...]:
     if counts and counts != {task.data.full_sizes.test}:
         shown = " and ".join(figures.count(count) for count in sorted(counts))
         notes.append(f"texts: {shown} of {task.data.full_sizes.test:,} test texts answered")
+    stand_ins = dict.fromkeys(
+        f"{group.recipe}: {group.short_base} stands in for {group.stands_for}"
+        for group in task.groups
+        if group.stands_for and group.shown
+    )
+    notes += stand_ins
     if len(seeds) == 1:
         notes.append("1 seed: every classifier was trained once; a rank is the classifier's, not its method's")
     return tuple(notes)
@@ -98,7 +104,9 @@ def detail_tables(task: TaskRows) -> list[Table]:
 
 
 def _classifiers(groups: list[Group]) -> Table:
+    published = any(group.row for group in groups)
     columns = (
+        *((Column("row"),) if published else ()),
         Column("classifier"),
         Column("method", from_width=100),
         Column("base model"),
@@ -117,6 +125,7 @@ def _classifiers(groups: list[Group]) -> Table:
         seeds = recipes.count(group.recipe)
         rows.append(
             (
+                *((group.row or MISSING,) if published else ()),
                 group.name,
                 group.method,
                 group.base_model or MISSING,
@@ -128,6 +137,8 @@ def _classifiers(groups: list[Group]) -> Table:
             )
         )
     notes = dict.fromkeys(f"{group.name}: {note}" for group in groups if group.fit for note in group.fit.notes)
+    if published:
+        notes["row: the published system that the recipe is (A1 to D2; bench list --recipes)"] = None
     return Table("Classifiers", columns, tuple(rows), tuple(notes))
 
 

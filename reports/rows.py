@@ -19,6 +19,10 @@ class Group:
     base_model: str | None
     seed: int
     rows: tuple[Result, ...]
+    row: str | None = None
+    stands_for: str | None = None
+    variant_of: str | None = None
+    variant: str | None = None
 
     @property
     def short_base(self) -> str | None:
@@ -37,6 +41,11 @@ class Group:
         return next((row for row in answered if is_reference(row)), answered[0] if answered else None)
 
     @property
+    def kind(self) -> str | None:
+        """The classifier's kind; None where it never came to an engine."""
+        return next((row.classifier_kind for row in self.rows if row.classifier_kind), None)
+
+    @property
     def fit(self) -> FitRecord | None:
         return next((row.fit for row in self.rows if row.fit), None)
 
@@ -49,6 +58,8 @@ class TaskRows:
     groups: tuple[Group, ...]
     answers: dict[str, Answers]
     price_per_hour: float | None
+    study: str | None = None
+    study_axis: str | None = None
 
     def cells(self) -> Iterator[tuple[Group, Result]]:
         """Every row with its classifier, in the plan's order."""
@@ -72,7 +83,15 @@ def tasks_of(run: StoredRun) -> list[TaskRows]:
 
 def _task(results: list[Result], run: StoredRun) -> TaskRows:
     answers = {row.cell.id: run.answers[row.cell.id] for row in results if row.cell.id in run.answers and row.quality}
-    return TaskRows(results[0].data, tuple(_groups(results)), answers, run.settings.price_per_hour)
+    settings = run.settings
+    return TaskRows(
+        results[0].data,
+        tuple(_groups(results)),
+        answers,
+        settings.price_per_hour,
+        settings.study,
+        settings.study_axis,
+    )
 
 
 def _groups(results: Iterable[Result]) -> Iterator[Group]:
@@ -82,4 +101,16 @@ def _groups(results: Iterable[Result]) -> Iterator[Group]:
     seeds = {seed for _, _, seed in by_classifier}
     for (recipe, base_model, seed), rows in by_classifier.items():
         name = f"{recipe} s{seed}" if len(seeds) > 1 else recipe
-        yield Group(name, recipe, rows[0].cell.method, base_model, seed, tuple(rows))
+        cell = rows[0].cell
+        yield Group(
+            name,
+            recipe,
+            cell.method,
+            base_model,
+            seed,
+            tuple(rows),
+            cell.row,
+            cell.stands_for,
+            cell.variant_of,
+            cell.variant,
+        )

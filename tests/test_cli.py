@@ -165,16 +165,18 @@ def test_list_and_doctor_for_machines() -> None:
     content = json.loads(bench("list", "--json").stdout)
     assert {"agnews", "weibo"} <= {suite["name"] for suite in content["suites"]}
     assert {"tfidf", "textcnn", "frozen-head", "full-finetune", "lora", "zero-shot"} <= {
-        method["method"] for method in content["methods"]
+        method["id"] for method in content["methods"]
     }
+    recipes = json.loads(bench("list", "--recipes", "--json").stdout)
+    assert {"A1", "A5", "B2", "C5", "C12", "D2"} <= {recipe["row"] for recipe in recipes}
     examined = json.loads(bench("doctor", "--json").stdout)
     for engine in examined["engines"]:
         assert engine["ready"] or (engine["reason"] and engine["remedy"])
 
 
 def test_list_and_doctor_for_people() -> None:
-    for command in ("list", "doctor"):
-        done = bench(command)
+    for command in (("list",), ("list", "--recipes"), ("doctor",)):
+        done = bench(*command)
         assert done.returncode == 0
         assert max(len(line) for line in done.stdout.splitlines()) <= 80
 

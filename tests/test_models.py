@@ -73,10 +73,11 @@ def test_roles_and_languages_find_their_models() -> None:
     assert model_for("causal", "en", "published") == "qwen3-0.6b"
 
 
-def test_every_model_is_pinned_and_its_packages_are_known() -> None:
+def test_revisions_are_commits_and_packages_are_known() -> None:
     for name in base_model_names():
         spec = _models()[name]
-        assert len(spec.revision) == 40
+        assert spec.revision is None or len(spec.revision) == 40
+        assert spec.revision or not spec.packages, "what a package stands in for has to be pinned"
         for package in spec.packages:
             find_asset(package.asset)
 

@@ -20,8 +20,8 @@ from transformers import (
 )
 
 from bench.artifacts import save_classifier
-from bench.errors import AssetError, UsageError
 from bench.embedding import EmbeddingModule, SentenceEncoder, make_head
+from bench.errors import AssetError, UsageError
 from bench.modules import load_module
 from bench.networks import TextCnn
 from bench.options import OptionsModule
@@ -123,7 +123,7 @@ def test_options_refuse_what_cannot_be_scored(tmp_path: Path) -> None:
         OptionsModule(model, LABEL_TOKENS, "mean")
     with pytest.raises(UsageError, match="no tokens"):
         OptionsModule(model, [[1], []], "sum")
-    with pytest.raises(UsageError, match="content-free"):
+    with pytest.raises(UsageError, match="log-likelihood to take away"):
         OptionsModule(model, LABEL_TOKENS, "calibrated")
 
 
@@ -161,7 +161,7 @@ def test_saved_folders_load_as_the_module_that_was_saved(tmp_path: Path) -> None
     folder.mkdir()
     save_file(network.state_dict(), folder / "network.safetensors")
     shape = {"vocabulary_size": 80, "width": 16, "filters": 8, "windows": [3, 4, 5], "dropout": 0.5}
-    loaded = {"network": load_module(saved(folder, "network", shape))}
+    loaded = {"network": load_module(saved(folder, "network", {"architecture": "cnn", "network": shape}))}
 
     embedding = make_module("embedding-cls-bert", tmp_path / "embedding")
     assert isinstance(embedding, EmbeddingModule)
@@ -183,9 +183,9 @@ def test_a_folder_that_does_not_fit_its_settings_is_an_asset_error(tmp_path: Pat
     save_file(network.state_dict(), tmp_path / "network.safetensors")
     shape = {"vocabulary_size": 81, "width": 16, "filters": 8, "windows": [3, 4, 5], "dropout": 0.5}
     with pytest.raises(AssetError, match="train the classifier again"):
-        load_module(saved(tmp_path, "network", shape))
+        load_module(saved(tmp_path, "network", {"architecture": "cnn", "network": shape}))
     with pytest.raises(AssetError, match="width"):
-        load_module(saved(tmp_path, "network", {"vocabulary_size": 80}))
+        load_module(saved(tmp_path, "network", {"architecture": "cnn", "network": {"vocabulary_size": 80}}))
     with pytest.raises(UsageError, match="no torch module"):
         load_module(saved(tmp_path, "linear", {}))
 

@@ -11,14 +11,18 @@ from tiny_models import no_progress, tiny_bert, tiny_llama
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
+from bench.adapters import add_adapter
 from bench.batching import pad
 from bench.pretrained import load_pretrained
 from bench.sequence import SequenceModule
+from bench.types import Workplace
 from trainers.batches import TokenisedSplit
 from trainers.loop import LoopParams, train_module
-from trainers.lora import LoraParams, add_adapter
 from trainers.packed_bert import ByteDropout, PackedBert, can_pack
 from trainers.read_rows import read_rows_only
+
+HERE = Workplace("cpu", 2, Path("unused"))
+LORA = {"kind": "lora", "r": 2, "alpha": 4, "dropout": 0.0, "targets": ["query", "key", "value"]}
 
 
 @pytest.fixture()
@@ -46,7 +50,7 @@ def test_the_logits_are_those_of_transformers(model: nn.Module, lengths: tuple[i
 @pytest.mark.parametrize("adapted", [False, True], ids=["full", "lora"])
 def test_the_gradients_are_those_of_transformers(model: nn.Module, adapted: bool) -> None:
     if adapted:
-        add_adapter(model, LoraParams(r=2))
+        add_adapter(model, LORA)
     gradients = []
     for module in (SequenceModule(model).eval(), PackedBert(model).eval()):
         module.zero_grad(set_to_none=True)
@@ -67,10 +71,10 @@ def test_training_moves_the_rows_that_the_texts_read_and_no_others(model: nn.Mod
     ids = [[2, 7, 9, 3], [2, 11, 3], [2, 9, 3], [2, 7, 11, 3]]
     split = TokenisedSplit(ids, np.array([4, 3, 3, 4]), np.array([0, 1, 0, 1]), pad_id=0)
     expected = module.eval()(*batch_of(ids))
-    with read_rows_only(module, split, split) as (train, validation):
+    with read_rows_only(module, split, split) as (train, validation, _):
         assert model.bert.embeddings.word_embeddings.num_embeddings == 5
         torch.testing.assert_close(module(*batch_of(train.ids)), expected)
-        train_module(module, train, validation, LoopParams(epochs=2, batch_size=4), 0, "cpu", no_progress)
+        train_module(module, train, validation, LoopParams(epochs=2, batch_size=4), 0, HERE, no_progress)
         trained = module(*batch_of(train.ids))
     after = model.bert.embeddings.word_embeddings.weight
     read = [2, 3, 7, 9, 11]
@@ -83,9 +87,9 @@ def test_training_moves_the_rows_that_the_texts_read_and_no_others(model: nn.Mod
 
 def test_a_frozen_table_is_left_alone(model: nn.Module) -> None:
     module = PackedBert(model)
-    add_adapter(model, LoraParams(r=2))
+    add_adapter(model, LORA)
     split = TokenisedSplit([[2, 3]], np.array([2]), np.array([0]), pad_id=0)
-    with read_rows_only(module, split, split) as (train, validation):
+    with read_rows_only(module, split, split) as (train, validation, _):
         assert train is validation is split
 
 

@@ -70,7 +70,7 @@ class PTuningParams(PromptTuningParams):
 
 
 class PTuningTrainer(RecipeTrainer):
-    """Virtual tokens made by a small network while training (p-tuning, Liu et al. 2021); what is kept is what it makes."""
+    """Virtual tokens made by a small network while training (p-tuning, Liu et al. 2021); what it makes is kept."""
 
     params_type = PTuningParams
 

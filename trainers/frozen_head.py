@@ -79,7 +79,8 @@ class FrozenHeadTrainer(RecipeTrainer):
                 saved_bytes=(out / "head.safetensors").stat().st_size,
                 curve=(head.point,),
                 notes=(
-                    f"vectors {embed_s:.1f} s (0 when cached), head {head.fit_s:.1f} s, {params.head}, C = {head.strength:g}",
+                    f"vectors {embed_s:.1f} s (0 when cached), {params.head} head {head.fit_s:.1f} s, "
+                    f"C = {head.strength:g}",
                 ),
             ),
         )

@@ -74,7 +74,7 @@ def balanced_weights(labels: np.ndarray, class_count: int) -> np.ndarray:
 
 
 def symmetric_kl(first: Tensor, second: Tensor) -> Tensor:
-    """Half of both KL divergences between two logits (b, k), summed over rows, nats: R-Drop, Liang et al. 2021, eq. 2."""
+    """Half of both KL divergences between two logits (b, k), summed over rows, nats (R-Drop, Liang et al. 2021)."""
     p, q = first.log_softmax(dim=-1), second.log_softmax(dim=-1)
     there = functional.kl_div(p, q, log_target=True, reduction="sum")
     back = functional.kl_div(q, p, log_target=True, reduction="sum")

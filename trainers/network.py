@@ -101,8 +101,9 @@ def _start_from(vectors_file: str, out: Any, module: nn.Module) -> str:
     """Put known words' vectors into the embedding; the others stay random."""
     import torch
 
-    weight = module.embedding.weight  # type: ignore[union-attr]
+    embedding: Any = module.embedding
+    weight = embedding.weight
     rows, vectors = load_vectors(vectors_file, out / "tokenizer.json", weight.shape[1])
     with torch.no_grad():
-        weight[torch.from_numpy(rows)] = torch.from_numpy(vectors)  # type: ignore[index, operator]
-    return f"{len(rows):,} of {len(weight):,} tokens start from {vectors_file}"  # type: ignore[arg-type]
+        weight[torch.from_numpy(rows)] = torch.from_numpy(vectors)
+    return f"{len(rows):,} of {len(weight):,} tokens start from {vectors_file}"

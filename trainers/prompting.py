@@ -27,10 +27,10 @@ OPEN_THOUGHT = "<think>\n"
 class PromptParams(Params):
     """How the model is asked.
 
-    answers: the classes' label words after the suite's prompt, or letters after a list of options. chat: inside the base
-    model's chat template. think: "none", an empty think block before the answer ("empty"), or one left open for the model
-    to fill ("open"). shots: examples of each class from train, each cut to `shot_words` words. rotation: by how many
-    places the options move on from the suite's order. suffix: a last line of the question, such as /no_think.
+    answers: the classes' label words after the suite's prompt, or letters after a list of options. chat: inside the
+    base model's chat template. think: "none", an empty think block before the answer ("empty"), or one left open for
+    the model to fill ("open"). shots: examples of each class from train, each cut to `shot_words` words. rotation: by
+    how many places the options move on from the suite's order. suffix: a last line of the question, such as /no_think.
     """
 
     answers: Literal["words", "letters"] = "words"

@@ -18,7 +18,7 @@ from bench.pretrained import link_model, load_pretrained
 from bench.sequence import SequenceModule
 from bench.tokens import TextTokenizer
 from bench.types import BaseWeights, Classifier, Dataset, Progress
-from trainers.batches import TokenisedSplit, tokenise
+from trainers.batches import tokenise
 from trainers.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
 from trainers.losses import make_objective
 from trainers.packed_bert import PackedBert, can_pack

@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from bench.adapters import add_lora, merge_lora
@@ -30,8 +29,8 @@ from trainers.zero_shot import options_settings
 class SftParams(LoopParams, PromptParams, LoraSettings):
     """The loop's, the prompt's and the adapter's.
 
-    weights: all of them, a low-rank update ("lora"), or that over a base in 4 bits ("qlora", Dettmers et al. 2023). serve:
-    compare the answers' likelihoods ("options"), or let the model write and read its answer ("generate").
+    weights: all of them, a low-rank update ("lora"), or that over a base in 4 bits ("qlora", Dettmers et al. 2023).
+    serve: compare the answers' likelihoods ("options"), or let the model write and read its answer ("generate").
     """
 
     weights: Literal["all", "lora", "qlora"] = "all"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,12 +25,13 @@ def learn_vocabulary(data: Dataset, params: NetworkParams, path: Path) -> int:
     kind = params.tokens
     if kind == "auto":
         kind = "character" if is_spaceless(data.language) else "word"
-    options = {
+    options: dict[str, Any] = {
         "vocab_size": params.vocabulary_size,
         "min_frequency": params.min_frequency,
         "special_tokens": SPECIAL,
         "show_progress": False,
     }
+    trainer: Any
     if kind == "subword":
         tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))  # noqa: S106 - not a password
         trainer = trainers.BpeTrainer(**options)
