@@ -103,9 +103,11 @@ def merge_lora(model: Any) -> Any:
 
     for name, layer in list(model.named_modules()):
         if isinstance(layer, LoraLayer):
-            layer.merge()
+            base = layer.get_base_layer()
+            with torch.no_grad():
+                base.weight += layer.get_delta_weight("default").to(base.weight.dtype)
             owner, _, child = name.rpartition(".")
-            setattr(model.get_submodule(owner), child, layer.get_base_layer())
+            setattr(model.get_submodule(owner), child, base)
     return model
 
 

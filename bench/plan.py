@@ -132,13 +132,20 @@ def choose_recipes(request: RunRequest, models: ModelSet, study: Study | None) -
         for name in wanted:
             if name not in known:
                 raise unknown_name("method", name, known)
-        chosen = [recipe for recipe in recipes if {recipe.id, recipe.method, recipe.row} & set(wanted)]
+        chosen = [recipe for recipe in recipes if any(_is_named(recipe, name, recipes) for name in wanted)]
     else:
         chosen = default_recipes(models, request.recipes)
     if request.settings:
         changes = dict(map(parse_setting, request.settings))
         chosen = varied(chosen, ",".join(f"{name}={value}" for name, value in changes.items()), changes)
     return study.expand(tuple(chosen)) if study else tuple(chosen)
+
+
+def _is_named(recipe: Recipe, name: str, recipes: list[Recipe]) -> bool:
+    """An id names its recipe alone; a row or a method names all of it."""
+    if any(one.id == name for one in recipes):
+        return recipe.id == name
+    return name in (recipe.row, recipe.method)
 
 
 def choose_engines(names: Iterable[str] | None, device: str, few: bool) -> tuple[EngineSpec, ...]:

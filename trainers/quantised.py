@@ -24,7 +24,7 @@ def load_quantised(auto_class: Any, folder: Path, device: str) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-    return auto_class.from_pretrained(
+    model = auto_class.from_pretrained(
         folder,
         quantization_config=config,
         dtype=torch.float32,
@@ -33,6 +33,13 @@ def load_quantised(auto_class: Any, folder: Path, device: str) -> Any:
         local_files_only=True,
         trust_remote_code=False,
     )
+    from bitsandbytes.nn import Linear4bit
+
+    for layer in model.modules():
+        if isinstance(layer, Linear4bit):
+            # else the first evaluation on a CPU repacks the weights into a form that training cannot go on from
+            layer.support_avx512bf16_for_cpu = False
+    return model
 
 
 def dequantise(model: Any) -> Any:
