@@ -170,8 +170,9 @@ class VirtualTokens(SequenceModule):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         vectors = self.vectors if self.encoder is None else self.encoder(self.vectors)
         read = self.model.get_input_embeddings()(input_ids)  # type: ignore[operator]
-        learnt = vectors.to(read.dtype).expand(len(read), -1, -1)
-        ones = attention_mask.new_ones(learnt.shape[:2])
+        batch = read.shape[0]  # not len(): an export would take it for a constant
+        learnt = vectors.to(read.dtype).expand(batch, -1, -1)
+        ones = attention_mask.new_ones(batch, learnt.shape[1])
         first = 0 if self.pools_last else 1
         inputs = torch.cat([read[:, :first], learnt, read[:, first:]], dim=1)
         mask = torch.cat([attention_mask[:, :first], ones, attention_mask[:, first:]], dim=1)
@@ -211,7 +212,7 @@ class Prefix(SequenceModule):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         from transformers import DynamicCache
 
-        batch = len(input_ids)
+        batch = input_ids.shape[0]  # not len(): an export would take it for a constant
         dtype = self.model.get_input_embeddings().weight.dtype  # type: ignore[operator]
         cache = DynamicCache()
         for number, (keys, values) in enumerate(self.keys_values.to(dtype)):
