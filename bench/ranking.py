@@ -142,7 +142,8 @@ def paired_difference(first: Answers, second: Answers, class_count: int, seed: i
     if len(rows) == 0:
         return Interval(value=0.0, low=-1.0, high=1.0)
     truth, predicted, other = (first.labels[rows], first.prediction.labels[rows], second.prediction.labels[other_rows])
-    shape = (class_count, class_count, class_count)
+    predicted, other = (np.where(labels < 0, class_count, labels) for labels in (predicted, other))  # names no class
+    shape = (class_count, class_count + 1, class_count + 1)
     cells, counts = np.unique(np.ravel_multi_index((truth, predicted, other), shape), return_counts=True)
     joint = np.stack(np.unravel_index(cells, shape))
     samples = resample(counts, seed)

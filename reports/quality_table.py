@@ -85,7 +85,7 @@ def _notes(task: TaskRows) -> tuple[str, ...]:
         shown = " and ".join(figures.count(count) for count in sorted(counts))
         notes.append(f"texts: {shown} of {task.data.full_sizes.test:,} test texts answered")
     stand_ins = dict.fromkeys(
-        f"{group.recipe}: {group.short_base} stands in for {group.stands_for}"
+        f"{group.variant_of or group.recipe}: {group.short_base} stands in for {group.stands_for}"
         for group in task.groups
         if group.stands_for and group.shown
     )

@@ -104,3 +104,15 @@ def test_many_classes_fit_in_memory() -> None:
     truth = rng.integers(0, 150, 3000)
     ranking = rank({name: noisy_answers(rng, truth, 150, a) for name, a in (("a", 0.9), ("b", 0.5))}, 150)
     assert dict(ranking.ranks) == {"a": 1, "b": 2}
+
+
+def test_answers_that_name_no_class_are_wrong_and_break_nothing() -> None:
+    truth = labels(400)
+    silent = truth.copy()
+    silent[:200] = -1
+    ranking = rank({"good": answers_of(truth, truth, 4), "silent": answers_of(truth, silent, 4)}, 4)
+    assert ranking.rows == ("good", "silent")
+    assert ranking.apart("good", "silent")
+    difference = paired_difference(answers_of(truth, truth, 4), answers_of(truth, silent, 4), 4)
+    assert difference.low <= difference.value <= difference.high
+    assert difference.value > 0.3
