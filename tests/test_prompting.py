@@ -21,7 +21,7 @@ from bench.generation import read_answer
 from bench.options import OptionsModule
 from bench.pretrained import load_pretrained
 from bench.types import Classifier, Prediction, Prompt
-from trainers.prompting import PromptParams, build_prompt, continuation_ids, shared_prefix_ids
+from trainers.prompting import BuiltPrompt, PromptParams, build_prompt, continuation_ids, shared_prefix_ids
 
 
 def built(folder: Path, **params: object) -> object:
@@ -199,3 +199,20 @@ def test_invalid_answers_count_as_such(tmp_path: Path) -> None:
     assert (prediction.labels == -1).any(), "random weights rarely write a class"
     np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, rtol=1e-6)
     assert prediction.probabilities[prediction.labels == -1].max() < 0.5
+
+
+def test_an_answer_that_would_melt_into_the_prompt_keeps_its_own_tokens(tmp_path: Path) -> None:
+    """Byte-level BPE reads the last line break of a prompt another way when a word follows it."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(["end\n\n", "end\n\n", "A\n\n"], trainers.BpeTrainer(initial_alphabet=alphabet))
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    prompt = BuiltPrompt("", "end\n\n", ("A", "B"))
+    asked = tokenizer.encode("textend\n\n").ids
+    assert tokenizer.encode("textend\n\nA").ids[: len(asked)] != asked, "the seam this test is about"
+    ids = continuation_ids(tmp_path / "tokenizer.json", prompt)
+    assert [tokenizer.decode(answer) for answer in ids] == ["A", "B"]

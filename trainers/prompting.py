@@ -141,7 +141,9 @@ def _adds(tokenizer: Tokenizer, token: str) -> bool:
 def continuation_ids(tokenizer_json: Path, prompt: BuiltPrompt, end: str = "") -> list[list[int]]:
     """Token ids of each class's answer, and of `end`, as they follow the prompt.
 
-    Raises UsageError when two classes would be scored by the same tokens, or an answer changes the tokens before it.
+    Where an answer would change the prompt's last tokens ("\\n\\n" is another token before a word than at an end), its
+    own tokens are taken: what a model that has read the prompt would write. Raises UsageError when two classes would be
+    scored by the same tokens.
     """
     from tokenizers import Tokenizer
 
@@ -151,9 +153,9 @@ def continuation_ids(tokenizer_json: Path, prompt: BuiltPrompt, end: str = "") -
     ids = []
     for answer in prompt.answers:
         whole = tokenizer.encode(f"{asked}{answer}{end}", add_special_tokens=False).ids
-        if whole[: len(start)] != start or len(whole) == len(start):
-            raise UsageError(f"the answer {answer!r} melts into the prompt's last token; end the prompt another way")
-        ids.append(whole[len(start) :])
+        joins = whole[: len(start)] == start
+        own = whole[len(start) :] if joins else tokenizer.encode(f"{answer}{end}", add_special_tokens=False).ids
+        ids.append(own)
     if len({tuple(answer) for answer in ids}) < len(ids):
         raise UsageError(f"two classes have the same answer; give each a word of its own: {list(prompt.answers)}")
     return ids

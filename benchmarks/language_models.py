@@ -1,0 +1,197 @@
+"""SmolLM2-135M as a classifier: option scoring against generating 8 tokens, LoRA against a plain library Trainer.
+
+    BENCH_DATA=DIR python benchmarks/language_models.py [--texts 48] [--steps 8] [--out benchmarks/language_models.md]
+
+Every way is measured in one process with the same threads, in rounds that take turns; the table has the median round
+and the range. "Option scoring" reads one forward pass a text; "generating" is transformers' generate with a cap of 8 new
+tokens on the same prompt, as the write-ups did. The Trainer is used as a tutorial uses it: fp32, padded to 128 tokens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from finetune import padded_rows
+
+from bench import registry
+from bench.adapters import add_lora
+from bench.cache import cache_dir
+from bench.datasets import Limits, prepare_dataset
+from bench.engines import load_engines
+from bench.environment import cpu_card
+from bench.models import base_weights
+from bench.pretrained import load_pretrained
+from bench.suites import load_suite
+from bench.threads import set_threads
+from bench.types import BaseWeights, Classifier, Dataset, EngineSpec, Recipe, Session, Workplace
+
+BATCH_SIZE = 16
+NEW_TOKENS = 8
+LORA = {"r": 8, "alpha": 32, "dropout": 0.1}
+TARGETS = ["q_proj", "k_proj", "v_proj"]
+Rounds = dict[str, list[float]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--texts", type=int, default=48, help="texts a round, answered one by one")
+    parser.add_argument("--steps", type=int, default=8, help="training steps of 16 texts a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
+    arguments = parser.parse_args()
+    set_threads(arguments.threads)
+    limits = Limits(train=max(400, BATCH_SIZE * arguments.steps), test=max(200, arguments.texts))
+    data = prepare_dataset(load_suite("agnews"), None, limits, None)
+    base = base_weights("smollm2-135m", None)
+    place = Workplace("cpu", arguments.threads, cache_dir())
+    texts = data.test.texts[: arguments.texts]
+    with tempfile.TemporaryDirectory() as folder:
+        answering = answer_in_turns(data, base, place, texts, arguments.rounds, Path(folder))
+        training = train_in_turns(data, base, place, arguments.steps, arguments.rounds, Path(folder))
+    report = render(data, arguments, answering, training)
+    arguments.out.write_text(report, encoding="utf-8")
+    print(report)
+
+
+def make(recipe: Recipe, data: Dataset, base: BaseWeights, place: Workplace, out: Path) -> Classifier:
+    out.mkdir(parents=True)
+    return registry.find("trainer", recipe.method)(recipe, base, place).fit(data, 0, out, lambda *_: None)
+
+
+def answer_in_turns(
+    data: Dataset, base: BaseWeights, place: Workplace, texts: tuple[str, ...], rounds: int, folder: Path
+) -> Rounds:
+    """Texts a second by name, one a round: both ways on both precisions, one by one and all at once."""
+    asked = {"answers": "letters", "chat": True}
+    scoring = Recipe(id="o", title="o", method="zero-shot", params={**asked, "normalisation": "sum"})
+    writing = Recipe(id="g", title="g", method="generate", params={**asked, "max_new_tokens": NEW_TOKENS})
+    ways = {"option scoring": scoring, f"generating {NEW_TOKENS} tokens": writing}
+    sessions: dict[str, Session] = {}
+    for name, recipe in ways.items():
+        classifier = make(recipe, data, base, place, folder / recipe.id)
+        for engine in ("eager", "eager-bf16"):
+            spec: EngineSpec = load_engines()[engine]
+            backend = registry.find("backend", spec.backend)(spec, "cpu", place.threads, place.cache)
+            sessions[f"{name}, {engine}"] = backend.load(classifier)
+    rates: Rounds = {}
+    for number in range(rounds + 1):
+        for name, session in sessions.items():
+            single, together = rate(session, texts, one_by_one=True), rate(session, texts, one_by_one=False)
+            if number:  # the first round warms up
+                rates.setdefault(f"{name}, one by one", []).append(single)
+                rates.setdefault(f"{name}, all at once", []).append(together)
+    return rates
+
+
+def rate(session: Session, texts: tuple[str, ...], one_by_one: bool) -> float:
+    started = time.perf_counter()
+    if one_by_one:
+        for text in texts:
+            session.predict([text])
+    else:
+        session.predict(texts)
+    return len(texts) / (time.perf_counter() - started)
+
+
+def train_in_turns(data: Dataset, base: BaseWeights, place: Workplace, steps: int, rounds: int, folder: Path) -> Rounds:
+    """Training texts a second by name, one a round; each round starts from the same weights."""
+    sft = {"weights": "lora", "chat": True, "answers": "letters"}
+    ways: dict[str, Callable[[int], float]] = {
+        "library Trainer + peft, padded to 128, fp32": lambda _: library_rate(data, base, steps),
+        "harness, LoRA with a linear head": lambda number: harness_rate(
+            "lora", {}, data, base, place, steps, folder / f"lora{number}"
+        ),
+        "harness, LoRA prompt SFT": lambda number: harness_rate(
+            "sft",
+            {"weights": "lora", "chat": True, "answers": "letters"},
+            data,
+            base,
+            place,
+            steps,
+            folder / f"s{number}",
+        ),
+    }
+    rates: Rounds = {}
+    for number in range(rounds):
+        for name, measure in ways.items():
+            rates.setdefault(name, []).append(measure(number))
+    return rates
+
+
+def harness_rate(
+    method: str, extra: dict[str, Any], data: Dataset, base: BaseWeights, place: Workplace, steps: int, out: Path
+) -> float:
+    """Texts a second of `steps` steps, tokenising counted, evaluation not."""
+    part = data.train.take(torch.arange(BATCH_SIZE * steps).numpy())
+    small = Dataset(**{**data.__dict__, "train": part, "validation": data.validation.take(torch.arange(16).numpy())})
+    params = {**LORA, "targets": TARGETS, "epochs": 1, "batch_size": BATCH_SIZE, "evaluations": 1, **extra}
+    classifier = make(Recipe(id=method, title=method, method=method, params=params), small, base, place, out)
+    fit = classifier.manifest.fit
+    return len(part) / (fit.fit_s + fit.tokenise_s)
+
+
+def library_rate(data: Dataset, base: BaseWeights, steps: int) -> float:
+    """The same with transformers.Trainer: every text padded to 128 tokens, fp32."""
+    from transformers import AutoModelForSequenceClassification, Trainer, TrainingArguments
+
+    model = load_pretrained(AutoModelForSequenceClassification, base.path, num_labels=len(data.class_names))
+    model.config.pad_token_id = 0
+    model.requires_grad_(False)
+    add_lora(model, targets=TARGETS, **LORA)
+    model.score.requires_grad_(True)
+    rows = padded_rows(data, base)[: BATCH_SIZE * steps]
+    with tempfile.TemporaryDirectory() as folder:
+        options = TrainingArguments(
+            output_dir=folder,
+            per_device_train_batch_size=BATCH_SIZE,
+            max_steps=steps,
+            use_cpu=True,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+        )
+        trainer = Trainer(model=model, args=options, train_dataset=rows)
+        started = time.perf_counter()
+        trainer.train()
+        return BATCH_SIZE * steps / (time.perf_counter() - started)
+
+
+def render(data: Dataset, arguments: argparse.Namespace, answering: Rounds, training: Rounds) -> str:
+    """Both tables as markdown, ratios within the run."""
+    source = f"{data.source.kind} {data.source.name.rsplit('/', 1)[-1]}"
+    lines = [
+        "# SmolLM2-135M as a classifier",
+        "",
+        f"AG News ({source}); {cpu_card()['model']}, {arguments.threads} threads; {arguments.rounds} rounds in turns, "
+        "median and range. Made by `benchmarks/language_models.py`.",
+        "",
+        f"## Answering {arguments.texts} texts",
+        "",
+        "| way | texts/s | range | times generating, same engine |",
+        "|---|--:|---|--:|",
+    ]
+    for name, rates in answering.items():
+        against = answering[name.replace("option scoring", f"generating {NEW_TOKENS} tokens")]
+        ratio = f"{median(rates) / median(against):.2f}x"
+        lines.append(f"| {name} | {median(rates):.2f} | {min(rates):.2f} to {max(rates):.2f} | {ratio} |")
+    plain = median(next(iter(training.values())))
+    lines += ["", f"## Training, {arguments.steps} steps of {BATCH_SIZE} texts", ""]
+    lines += ["| way | texts/s | range | times the library Trainer |", "|---|--:|---|--:|"]
+    for name, rates in training.items():
+        lines.append(
+            f"| {name} | {median(rates):.2f} | {min(rates):.2f} to {max(rates):.2f} | {median(rates) / plain:.2f}x |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
