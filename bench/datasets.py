@@ -43,6 +43,8 @@ def prepare_dataset(suite: Suite, data: Path | None, limits: Limits, progress: P
     raw = suite_source(suite, chosen, progress)
     if suite.remove is not None:
         raw = _without(raw, suite.remove)
+    if suite.test_of_train is not None:
+        raw = replace(raw, test=None, test_share=suite.test_of_train)
     if suite.note is not None:
         raw = replace(raw, notes=(suite.note, *raw.notes))
     if chosen is not None and raw.source.kind != "local":

@@ -39,7 +39,10 @@ class PackagedFiles(Record):
 
 
 class Suite(Record):
-    """One named task. `folder` is its name in a data directory; `remove` is a pattern taken out of every text."""
+    """One named task. `folder` is its name in a data directory; `remove` is a pattern taken out of every text.
+
+    `test_of_train` is the share of train that is cut off as test, where the source's own test split is not to be used.
+    """
 
     name: str
     title: str
@@ -51,6 +54,7 @@ class Suite(Record):
     package: PackagedFiles | None = None
     sample: str | None = None
     remove: str | None = None
+    test_of_train: float | None = None
     note: str | None = None
 
 

@@ -3,8 +3,8 @@
     BENCH_DATA=DIR python benchmarks/language_models.py [--texts 48] [--steps 8] [--out benchmarks/language_models.md]
 
 Every way is measured in one process with the same threads, in rounds that take turns; the table has the median round
-and the range. "Option scoring" reads one forward pass a text; "generating" is transformers' generate with a cap of 8 new
-tokens on the same prompt, as the write-ups did. The Trainer is used as a tutorial uses it: fp32, padded to 128 tokens.
+and the range. "Option scoring" reads one forward pass a text; "generating" is transformers' generate with a cap of 8
+new tokens on the same prompt, as the write-ups did. The Trainer is used as a tutorial uses it: fp32, padded to 128.
 """
 
 from __future__ import annotations
@@ -110,13 +110,7 @@ def train_in_turns(data: Dataset, base: BaseWeights, place: Workplace, steps: in
             "lora", {}, data, base, place, steps, folder / f"lora{number}"
         ),
         "harness, LoRA prompt SFT": lambda number: harness_rate(
-            "sft",
-            {"weights": "lora", "chat": True, "answers": "letters"},
-            data,
-            base,
-            place,
-            steps,
-            folder / f"s{number}",
+            "sft", sft, data, base, place, steps, folder / f"sft{number}"
         ),
     }
     rates: Rounds = {}

@@ -384,3 +384,17 @@ def test_packaged_data_has_the_published_counts(
     assert (len(data.train), len(data.validation), len(data.test)) == sizes
     labels = np.concatenate([part.labels for part in (data.train, data.validation, data.test)])
     assert {data.class_names[label]: count for label, count in Counter(labels.tolist()).items()} == counts
+
+
+def test_a_variant_may_cut_its_test_from_train(tmp_path: Path) -> None:
+    folder = tmp_path / "sst2"
+    folder.mkdir()
+    for name, count in (("train", 50), ("test", 7)):
+        rows = "".join(f"{'good' if row % 2 else 'bad'} {name} {row}\t{row % 2}\n" for row in range(count))
+        (folder / f"{name}.tsv").write_text(rows)
+    own = prepare_dataset(load_suite("sst2"), tmp_path, Limits(), None)
+    cut = prepare_dataset(load_suite("sst2/cut-from-train"), tmp_path, Limits(), None)
+    assert len(own.test) == 7
+    assert (len(cut.test), len(cut.train) + len(cut.validation)) == (10, 40)
+    assert all(" train " in text for text in cut.test.texts)
+    assert not set(cut.test.texts) & set(cut.train.texts)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
-from tiny_models import tiny_bert, tiny_gpt2, tiny_llama
+from tiny_models import tiny_bert, tiny_gpt2, tiny_llama, tiny_qwen3
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -197,3 +197,17 @@ def test_code_in_a_model_folder_is_never_run(tmp_path: Path) -> None:
     AutoConfig.for_model(**config).save_pretrained(tmp_path)
     (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
     assert type(load_pretrained(AutoModel, tmp_path)).__name__ == "BertModel"
+
+
+def test_the_last_token_of_right_padded_rows_is_that_of_left_padded_ones(tmp_path: Path) -> None:
+    """Qwen3-Embedding's card pads on the left; its vector is the same."""
+    model = load_pretrained(AutoModel, tiny_qwen3(tmp_path).path).eval()
+    ids, mask = padded(ROWS)
+    left_ids, left_mask = torch.zeros_like(ids), torch.zeros_like(mask)
+    for at, row in enumerate(ROWS):
+        left_ids[at, -len(row) :], left_mask[at, -len(row) :] = torch.tensor(row), 1
+    positions = (left_mask.cumsum(dim=1) - 1).clamp(min=0)
+    with torch.inference_mode():
+        theirs = model(input_ids=left_ids, attention_mask=left_mask, position_ids=positions).last_hidden_state[:, -1]
+        ours = SentenceEncoder(model, "last", normalise=False)(ids, mask)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
