@@ -105,7 +105,7 @@ def merge_lora(model: Any) -> Any:
         if isinstance(layer, LoraLayer):
             base = layer.get_base_layer()
             with torch.no_grad():
-                base.weight += layer.get_delta_weight("default").to(base.weight.dtype)
+                base.weight += layer.get_delta_weight("default").to(base.weight.dtype)  # type: ignore[attr-defined]
             owner, _, child = name.rpartition(".")
             setattr(model.get_submodule(owner), child, base)
     return model

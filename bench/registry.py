@@ -31,6 +31,7 @@ BACKENDS = {
     "compile": "backends.torch_compile:CompileBackend",
     "onnx": "backends.onnx_runtime:OnnxBackend",
     "packed": "backends.packed:PackedBackend",
+    "pipeline": "backends.pipeline:PipelineBackend",
     "sklearn": "backends.sklearn_linear:SklearnBackend",
 }
 

@@ -12,7 +12,10 @@ from tiny_models import no_progress, tiny_bert, tiny_chat, tiny_llama, toy_datas
 from torch import Tensor, nn
 
 from bench import registry
+from bench.artifacts import load_classifier
+from bench.datasets import save_dataset
 from bench.errors import BenchError, UsageError
+from bench.jobs import FitTask, fit
 from bench.types import BaseWeights, Classifier, Recipe, Workplace
 from trainers import checkpoints
 from trainers.checkpoints import STATE, Checkpoints
@@ -154,3 +157,21 @@ def test_test_scores_stand_beside_validation_and_choose_nothing(tmp_path: Path) 
     assert watched.manifest.fit.chosen_step == plain.manifest.fit.chosen_step
     scores = [point.f1 for point in watched.manifest.fit.curve]
     assert np.allclose(scores, [point.f1 for point in plain.manifest.fit.curve])
+
+
+def test_a_jobs_checkpoint_survives_it_and_goes_when_the_training_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Checkpoints.__init__, "__defaults__", (0.0,))
+    made, make_base = METHODS["full-finetune"]
+    base = make_base(tmp_path / "base")
+    (tmp_path / "data").mkdir()
+    save_dataset(toy_dataset(), tmp_path / "data")
+    task = FitTask(tmp_path / "data", made, base, None, 0, tmp_path / "toy-abc", "cpu", 2, tmp_path / "cache")
+    with pytest.raises(Interrupted):
+        fit(task, interrupt_at(20))
+    assert (tmp_path / "cache" / "checkpoints" / "toy-abc" / STATE).is_file()
+    assert not task.target.exists()
+    fit(task, no_progress)
+    assert any("went on from step" in note for note in load_classifier(task.target).manifest.fit.notes)
+    assert not (tmp_path / "cache" / "checkpoints" / "toy-abc").exists()

@@ -1,0 +1,72 @@
+"""Accuracy of the small models on real data, by the harness: runs its commands and puts their tables into one page.
+
+    BENCH_DATA=DIR python benchmarks/accuracy.py [--only NAME,...] [--runs DIR] [--out benchmarks/accuracy.md]
+
+A run folder that is there already is not run again (`bench run` takes its results from it). About an hour and a half on
+2 cores; the networks of C1 take half of that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+COMMON = "--tier standard --scenario offline --quiet"
+RUNS = {
+    "agnews": f"--suite agnews --methods full-finetune --backends packed-bf16 {COMMON}",
+    "weibo": f"--suite weibo --methods full-finetune --limit 8000 --backends packed-bf16 {COMMON}",
+    "sst2": "--suite sst2 --methods full-finetune --set learning_rate=1e-4 --set epochs=2 --set batch_size=32 "
+    f"--backends packed-bf16 {COMMON}",
+    "imdb": f"--suite imdb --methods full-finetune --limit 4000 --backends packed-bf16 {COMMON}",
+    "imdb-networks-a": f"--suite imdb --methods textcnn,lstm,gru --set epochs=3 --threads 1 --backends eager {COMMON}",
+    "imdb-networks-b": "--suite imdb --methods cnn-lstm,attention-lstm,capsule-lstm,transformer --set epochs=4 "
+    f"--limit 8000 --threads 1 --backends eager {COMMON}",
+    "agnews-llm": "--suite agnews --methods zero-shot,zero-shot-letters,zero-shot-writing,before-tuning,sft,sft-lora "
+    "--limit 400 --threads 1 --backends eager-bf16 --scenario single --quiet",
+}
+TITLES = {
+    "agnews": "AG News, all 16,443 training rows",
+    "weibo": "Weibo with its emoticon tags, 8,000 training rows",
+    "sst2": "SST-2, the full train split",
+    "imdb": "IMDB, 4,000 training rows",
+    "imdb-networks-a": "IMDB, the full train split: CNN, LSTM, GRU from scratch",
+    "imdb-networks-b": "IMDB, 8,000 training rows: the other networks from scratch",
+    "agnews-llm": "AG News, 400 training rows: SmolLM2-135M before and after prompt SFT",
+}
+KEPT = ("Quality", "Before and after training", "Methods", "Training curve")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", help="names of runs, separated by commas")
+    parser.add_argument("--runs", type=Path, default=Path("runs/accuracy"))
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
+    arguments = parser.parse_args()
+    chosen = arguments.only.split(",") if arguments.only else list(RUNS)
+    parts = [
+        "# Accuracy of the small models on real data",
+        "Made by `benchmarks/accuracy.py` from the harness's tables.",
+    ]
+    for name in chosen:
+        folder = arguments.runs / name
+        command = ["bench", "run", *shlex.split(RUNS[name]), "--out", str(folder)]
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        if done.returncode not in (0, 5):
+            raise SystemExit(f"{shlex.join(command)} ended with {done.returncode}")
+        parts += [f"## {TITLES[name]}", f"`bench run {RUNS[name]}`", excerpt(folder / "leaderboard.md")]
+    arguments.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def excerpt(leaderboard: Path) -> str:
+    """The provenance and the tables that are kept, of one leaderboard."""
+    head, *tables = re.split(r"\n\n(?=### )", leaderboard.read_text(encoding="utf-8").split("\n\n![")[0])
+    kept = [table for table in tables if table.removeprefix("### ").startswith(KEPT)]
+    provenance = head.split("\n\n", 1)[1]
+    return "\n\n".join([provenance, *kept]).rstrip()
+
+
+if __name__ == "__main__":
+    main()
