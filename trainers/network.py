@@ -37,8 +37,8 @@ class NetworkParams(LoopParams):
     """
 
     architecture: Architecture
-    learning_rate: float = 1e-3
-    epochs: int = 5
+    learning_rate: float = 2e-3
+    epochs: int = 4
     min_steps: int = 150
     batch_size: int = 32
     evaluations: int = 10
@@ -50,7 +50,7 @@ class NetworkParams(LoopParams):
     capsule: int = 16
     layers: int = 2
     heads: int = 4
-    dropout: float = 0.5
+    dropout: float = 0.3
     tokens: Literal["auto", "word", "character", "subword"] = "auto"
     vocabulary_size: int = 30_000
     min_frequency: int = 2
