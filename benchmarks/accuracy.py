@@ -18,14 +18,13 @@ COMMON = "--tier standard --scenario offline --quiet"
 RUNS = {
     "agnews": f"--suite agnews --methods full-finetune --backends packed-bf16 {COMMON}",
     "weibo": f"--suite weibo --methods full-finetune --limit 8000 --backends packed-bf16 {COMMON}",
-    "sst2": "--suite sst2 --methods full-finetune --set learning_rate=1e-4 --set epochs=2 --set batch_size=32 "
-    f"--backends packed-bf16 {COMMON}",
+    "sst2": f"--suite sst2 --methods full-finetune --backends packed-bf16 {COMMON}",
     "imdb": f"--suite imdb --methods full-finetune --limit 4000 --backends packed-bf16 {COMMON}",
     "imdb-networks-a": f"--suite imdb --methods textcnn,lstm,gru --set epochs=3 --threads 1 --backends eager {COMMON}",
-    "imdb-networks-b": "--suite imdb --methods cnn-lstm,attention-lstm,capsule-lstm,transformer --set epochs=4 "
-    f"--limit 8000 --threads 1 --backends eager {COMMON}",
-    "agnews-llm": "--suite agnews --methods zero-shot,zero-shot-letters,zero-shot-writing,before-tuning,sft,sft-lora "
-    "--limit 400 --threads 1 --backends eager-bf16 --scenario single --quiet",
+    "imdb-networks-b": "--suite imdb --methods cnn-lstm,attention-lstm,capsule-lstm,transformer --set epochs=3 "
+    f"--limit 6000 --threads 1 --backends eager {COMMON}",
+    "agnews-llm": "--suite agnews --methods zero-shot-letters,before-tuning,sft,zero-shot --limit 1200 --threads 1 "
+    "--backends eager-bf16 --scenario single --quiet",
 }
 TITLES = {
     "agnews": "AG News, all 16,443 training rows",
@@ -33,8 +32,8 @@ TITLES = {
     "sst2": "SST-2, the full train split",
     "imdb": "IMDB, 4,000 training rows",
     "imdb-networks-a": "IMDB, the full train split: CNN, LSTM, GRU from scratch",
-    "imdb-networks-b": "IMDB, 8,000 training rows: the other networks from scratch",
-    "agnews-llm": "AG News, 400 training rows: SmolLM2-135M before and after prompt SFT",
+    "imdb-networks-b": "IMDB, 6,000 training rows: the other networks from scratch",
+    "agnews-llm": "AG News, 1,200 training rows: SmolLM2-135M before and after prompt SFT",
 }
 KEPT = ("Quality", "Before and after training", "Methods", "Training curve")
 

@@ -87,7 +87,7 @@ def test_killed_half_way_it_goes_on(tmp_path: Path) -> None:
     after = cells(out)
     assert {name: after[name] for name in finished} == finished
     results = open_run(out).results
-    assert {result.cell.method for result in results} == {"tfidf", "textcnn"}
+    assert {result.cell.recipe for result in results} == {"tfidf", "textcnn"}
     assert all(result.status is Status.OK for result in results)
     assert not [path for path in out.rglob(".*") if path.name != ".lock"], "a scratch file was left behind"
 
