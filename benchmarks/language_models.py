@@ -13,11 +13,12 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import torch
+import numpy as np
 from finetune import padded_rows
 
 from bench import registry
@@ -124,8 +125,8 @@ def harness_rate(
     method: str, extra: dict[str, Any], data: Dataset, base: BaseWeights, place: Workplace, steps: int, out: Path
 ) -> float:
     """Texts a second of `steps` steps, tokenising counted, evaluation not."""
-    part = data.train.take(torch.arange(BATCH_SIZE * steps).numpy())
-    small = Dataset(**{**data.__dict__, "train": part, "validation": data.validation.take(torch.arange(16).numpy())})
+    part = data.train.take(np.arange(BATCH_SIZE * steps))
+    small = replace(data, train=part, validation=data.validation.take(np.arange(BATCH_SIZE)))
     params = {**LORA, "targets": TARGETS, "epochs": 1, "batch_size": BATCH_SIZE, "evaluations": 1, **extra}
     classifier = make(Recipe(id=method, title=method, method=method, params=params), small, base, place, out)
     fit = classifier.manifest.fit
