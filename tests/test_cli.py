@@ -66,7 +66,7 @@ def test_every_command_has_help(command: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (("runn",), ("no such command 'runn'", "did you mean run?")),
+        (("runn",), ("no such command 'runn'", "did you mean run, tune?")),
         (("run",), ("name a suite", "--data")),
         (("run", "--suite", "agnewz"), ("unknown suite 'agnewz'", "agnews")),
         (("run", "--suite", ","), ("at least one name",)),
