@@ -10,6 +10,7 @@ the same; --collect takes them in any case). About an hour and a half on
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import subprocess
@@ -65,7 +66,8 @@ def excerpt(leaderboard: Path) -> str:
     head, *tables = re.split(r"\n\n(?=### )", leaderboard.read_text(encoding="utf-8").split("\n\n![")[0])
     kept = [table for table in tables if table.removeprefix("### ").startswith(KEPT)]
     provenance = head.split("\n\n", 1)[1]
-    return "\n\n".join([provenance, *kept]).rstrip()
+    page = "\n\n".join([provenance, *kept]).rstrip()
+    return page.replace(os.environ["BENCH_DATA"].rstrip("/"), "BENCH_DATA")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from bench.artifacts import save_classifier
 from bench.pretrained import link_model
-from bench.types import Classifier, Dataset, FitRecord, Manifest, Progress
+from bench.types import Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
 from trainers.prompting import BuiltPrompt, PromptParams, build_prompt
+from trainers.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
 
@@ -36,24 +37,15 @@ class GenerateTrainer(RecipeTrainer):
         think_tokens = params.think_tokens if params.think == "open" else 0
         settings = generate_settings(prompt, params.answers, data, params.max_new_tokens, think_tokens)
         budget = f", after at most {think_tokens} tokens of thought" if think_tokens else ""
-        manifest = Manifest(
-            kind="generate",
-            class_names=data.class_names,
-            language=data.language,
-            max_length=min(params.max_length, base.max_length),
-            recipe=self.recipe,
-            seed=seed,
-            base_model=base.name,
-            base_origin=base.origin,
-            data_fingerprint=data.fingerprint,
-            settings=settings,
-            fit=FitRecord(
-                fit_s=0.0,
-                examples=params.shots * len(data.class_names),
-                trainable_parameters=0,
-                saved_bytes=0,
-                notes=(f"writes up to {params.max_new_tokens} tokens{budget}; the answer is read from them",),
-            ),
+        fit = FitRecord(
+            fit_s=0.0,
+            examples=params.shots * len(data.class_names),
+            trainable_parameters=0,
+            saved_bytes=0,
+            notes=(f"writes up to {params.max_new_tokens} tokens{budget}; the answer is read from them",),
+        )
+        manifest = make_manifest(
+            "generate", data, self.recipe, seed, fit, min(params.max_length, base.max_length), settings, base
         )
         return save_classifier(out, manifest)
 

@@ -10,8 +10,9 @@ from bench.artifacts import save_classifier
 from bench.errors import UsageError
 from bench.pretrained import link_model, load_pretrained
 from bench.sequence import find_head
-from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Manifest, Progress
+from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Progress
 from trainers.params import Params, read_params
+from trainers.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
 
@@ -36,18 +37,9 @@ class ReadyMadeTrainer(RecipeTrainer):
         else:
             _save_in_order(base, order, out)
         settings: dict[str, Any] = {"before": base.prefix} if base.prefix else {}
-        manifest = Manifest(
-            kind="sequence",
-            class_names=data.class_names,
-            language=data.language,
-            max_length=min(params.max_length, base.max_length),
-            recipe=self.recipe,
-            seed=seed,
-            base_model=base.name,
-            base_origin=base.origin,
-            data_fingerprint=data.fingerprint,
-            settings=settings,
-            fit=FitRecord(fit_s=0.0, trainable_parameters=0, saved_bytes=0, notes=("ready-made; nothing was trained",)),
+        fit = FitRecord(fit_s=0.0, trainable_parameters=0, saved_bytes=0, notes=("ready-made; nothing was trained",))
+        manifest = make_manifest(
+            "sequence", data, self.recipe, seed, fit, min(params.max_length, base.max_length), settings, base
         )
         return save_classifier(out, manifest)
 

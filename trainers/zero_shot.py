@@ -11,9 +11,10 @@ import numpy as np
 from bench.artifacts import save_classifier
 from bench.options import TAKEN_AWAY
 from bench.pretrained import link_model
-from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Manifest, Progress
+from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
 from trainers.prompting import BuiltPrompt, PromptParams, build_prompt, continuation_ids, shared_prefix_ids
+from trainers.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
 # What stands in for a text in contextual calibration (Zhao et al. 2021, section 5).
@@ -44,26 +45,15 @@ class ZeroShotTrainer(RecipeTrainer):
         total, content_free = _calibrate(base, settings, prompt, params.normalisation, max_length)
         if content_free is not None:
             settings["content_free"] = content_free
-        manifest = Manifest(
-            kind="options",
-            class_names=data.class_names,
-            language=data.language,
-            max_length=max_length,
-            recipe=self.recipe,
-            seed=seed,
-            base_model=base.name,
-            base_origin=base.origin,
-            data_fingerprint=data.fingerprint,
-            settings=settings,
-            fit=FitRecord(
-                fit_s=time.perf_counter() - started if content_free is not None else 0.0,
-                examples=params.shots * len(data.class_names),
-                trainable_parameters=0,
-                total_parameters=total,
-                saved_bytes=0,
-                notes=(f"answers: {', '.join(map(str.strip, prompt.answers))}; {params.normalisation}",),
-            ),
+        fit = FitRecord(
+            fit_s=time.perf_counter() - started if content_free is not None else 0.0,
+            examples=params.shots * len(data.class_names),
+            trainable_parameters=0,
+            total_parameters=total,
+            saved_bytes=0,
+            notes=(f"answers: {', '.join(map(str.strip, prompt.answers))}; {params.normalisation}",),
         )
+        manifest = make_manifest("options", data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)
 
 
