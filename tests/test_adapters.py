@@ -11,6 +11,7 @@ import tiny_models
 import torch
 from safetensors.torch import load_file
 from test_trainers import FAST, fit, logits_of, recipe
+from test_trainers import TRAINED as METHODS
 from transformers import AutoModelForSequenceClassification
 
 from bench import registry
@@ -178,3 +179,21 @@ def test_packed_refuses_an_adapter_it_would_not_compute(tmp_path: Path) -> None:
     backend = registry.find("backend", "packed")(load_engines()["packed"], "cpu", 1, tmp_path)
     with pytest.raises(NotAvailable, match="kept beside its base"):
         backend.load(classifier)
+
+
+EXPORTED = ("lstm", "cnn+lstm", "capsule-lstm", "transformer", "lora beside the base", "adapter", "prompt-tuning")
+
+
+@pytest.mark.parametrize("name", (*EXPORTED, "prompt-tuning on a decoder", "prefix-tuning", "own-head"))
+def test_what_is_trained_can_be_exported(tmp_path: Path, name: str) -> None:
+    """ONNX Runtime answers as eager does, for batches of any size and length."""
+    made, make_base = METHODS[name]
+    base = make_base(tmp_path / "base") if make_base else None
+    data = tiny_models.toy_dataset(train=32, validation=12, test=24)
+    short = made.model_copy(update={"params": made.params | {"epochs": 1}})
+    classifier = fit(short, data, tmp_path / "c", base)
+    spec = load_engines()["onnx"]
+    session = registry.find("backend", spec.backend)(spec, "cpu", 1, tmp_path / "cache").load(classifier)
+    np.testing.assert_allclose(
+        session.predict(data.test.texts).probabilities, answers(classifier, data.test.texts), atol=1e-5
+    )

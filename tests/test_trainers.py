@@ -25,6 +25,7 @@ from torch import nn
 from bench import registry
 from bench.artifacts import load_classifier
 from bench.batching import pad
+from bench.embedding import make_head
 from bench.errors import BenchError, UsageError
 from bench.linear import load_linear
 from bench.modules import load_module
@@ -33,7 +34,7 @@ from bench.recipes import recipes_for
 from bench.tokens import load_tokenizer
 from bench.types import BaseWeights, Classifier, Dataset, Prompt, Recipe, Split, Workplace
 from trainers.batches import TokenisedSplit, grouped_batches
-from trainers.heads import apply_head, choose_logistic_regression
+from trainers.heads import apply_head, choose_logistic_regression, choose_mlp
 from trainers.loop import LoopParams, train_module
 from trainers.lora import find_targets
 from trainers.prompting import BuiltPrompt, continuation_ids
@@ -317,3 +318,27 @@ def test_every_row_of_the_published_systems_is_a_recipe() -> None:
     wanted = {f"A{n}" for n in range(1, 6)} | {f"B{n}" for n in range(1, 7)} | {f"C{n}" for n in range(1, 13)}
     assert wanted | {"D1", "D2"} <= rows
     assert wanted - {"B4"} | {"D1", "D2"} <= {made.row for made in recipes_for("small")}
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_network_head_gives_scikit_learns_probabilities(classes: int) -> None:
+    from sklearn.neural_network import MLPClassifier
+
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(150, 5)).astype(np.float32)
+    labels = np.abs(features[:, 0] * 1.5).astype(int).clip(0, classes - 1)
+    head = choose_mlp(features, labels, features, labels, classes, (100.0,), 16, 0)
+    theirs = MLPClassifier((16,), alpha=0.01, random_state=0).fit(features, labels)
+    logits = torch.from_numpy(apply_head(head.weights, features))
+    assert logits.softmax(dim=1).numpy() == pytest.approx(theirs.predict_proba(features), abs=1e-5)
+    served = make_head({name: torch.from_numpy(weight) for name, weight in head.weights.items()})
+    torch.testing.assert_close(served(torch.from_numpy(features)), logits.float(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_frozen_network_head_serves_what_it_fitted(tmp_path: Path) -> None:
+    base, data = tiny_bert(tmp_path / "base"), toy_dataset()
+    made = recipe("frozen-head", head="mlp", hidden=8, strengths=[1000.0])
+    classifier = fit(made, data, tmp_path / "c", base)
+    [point] = classifier.manifest.fit.curve
+    assert accuracy(classifier, data.validation) == pytest.approx(point.accuracy, abs=0.1)
+    assert fit(made, data, tmp_path / "again", base).sha256 == classifier.sha256
