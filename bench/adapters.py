@@ -218,8 +218,8 @@ class Prefix(SequenceModule):
         for number, (keys, values) in enumerate(self.keys_values.to(dtype)):
             cache.update(keys.expand(batch, -1, -1, -1), values.expand(batch, -1, -1, -1), number)
         mask = torch.cat([attention_mask.new_ones(batch, self.count), attention_mask], dim=1)
-        body: Any = self.model.base_model
-        hidden = body(input_ids=input_ids, attention_mask=mask, past_key_values=cache, use_cache=True).last_hidden_state
+        inputs = {"input_ids": input_ids, "attention_mask": mask, "past_key_values": cache}
+        hidden = self.body(**inputs, use_cache=True).last_hidden_state
         return self.model.score(at_last_token(hidden, attention_mask)).float()  # type: ignore[operator]
 
 

@@ -51,6 +51,7 @@ class OptionsModule(nn.Module):
         if takes_away and (content_free is None or len(content_free) != len(label_token_ids)):
             raise UsageError(f"{normalisation} options need one log-likelihood to take away for each class")
         self.model = model
+        self._body: Any = None
         lengths = [len(word) for word in label_token_ids]
         self.branches = tuple((label, depth) for label, length in enumerate(lengths) for depth in range(length - 1))
         self.next_ids = tuple(label_token_ids[label][depth + 1] for label, depth in self.branches)
@@ -65,6 +66,15 @@ class OptionsModule(nn.Module):
         self.register_buffer("branch_positions", torch.tensor([depth for _, depth in self.branches]).long())
         self.register_buffer("branch_sight", torch.tensor(sight).bool())
 
+    @property
+    def body(self) -> Any:
+        """What turns tokens into states: the model's own body, or what stands in for it."""
+        return self.model.base_model if self._body is None else self._body
+
+    def use_body(self, body: Any) -> None:
+        """Compute through `body`, which shares the model's weights, from now on."""
+        self._body = body
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         scores = self.log_likelihoods(input_ids, attention_mask)
         if self.offset is not None:
@@ -77,7 +87,7 @@ class OptionsModule(nn.Module):
         inputs: dict[str, Any] = {"use_cache": False}
         if known:
             inputs = {"use_cache": True, "past_key_values": self._prefix_cache(len(input_ids))}
-        body, width = self.model.base_model, input_ids.shape[1] - known
+        body, width = self.body, input_ids.shape[1] - known
         if not self.branches:
             hidden = body(input_ids=input_ids[:, known:], attention_mask=attention_mask, **inputs).last_hidden_state
             return self._log_probabilities(at_last_token(hidden, attention_mask[:, known:]))[:, self.first_ids]
@@ -127,7 +137,7 @@ class OptionsModule(nn.Module):
 
         if not self._prefix:
             ids = self.first_ids.new_tensor(self.prefix_ids).unsqueeze(0)
-            cache = self.model.base_model(input_ids=ids, use_cache=True).past_key_values
+            cache = self.body(input_ids=ids, use_cache=True).past_key_values
             self._prefix = [(layer.keys, layer.values) for layer in cache.layers]
         cache = DynamicCache()
         for number, (keys, values) in enumerate(self._prefix):

@@ -32,6 +32,16 @@ class SequenceModule(nn.Module):
         self.model = model
         # transformers' decoders share this head; their own forward looks for the padding id, which a text may end on
         self.pools_last = isinstance(getattr(model, "score", None), nn.Linear)
+        self._body: Any = None
+
+    @property
+    def body(self) -> Any:
+        """What turns tokens into states: the model's own body, or what stands in for it."""
+        return self.model.base_model if self._body is None else self._body
+
+    def use_body(self, body: Any) -> None:
+        """Compute a decoder through `body`, which shares its weights, from now on."""
+        self._body = body
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         return self.logits(attention_mask, input_ids=input_ids)
@@ -40,6 +50,5 @@ class SequenceModule(nn.Module):
         """Logits float32 (b, k) of whatever the model reads: input_ids or inputs_embeds."""
         if not self.pools_last:
             return self.model(attention_mask=attention_mask, **inputs).logits.float()
-        body: Any = self.model.base_model
-        hidden = body(attention_mask=attention_mask, use_cache=False, **inputs).last_hidden_state
+        hidden = self.body(attention_mask=attention_mask, use_cache=False, **inputs).last_hidden_state
         return self.model.score(at_last_token(hidden, attention_mask)).float()  # type: ignore[operator]

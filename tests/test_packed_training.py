@@ -17,8 +17,9 @@ from bench.pretrained import load_pretrained
 from bench.sequence import SequenceModule
 from bench.types import Workplace
 from trainers.batches import TokenisedSplit
+from trainers.byte_dropout import ByteDropout
 from trainers.loop import LoopParams, train_module
-from trainers.packed_bert import ByteDropout, PackedBert, can_pack
+from trainers.packed_bert import PackedBert, can_pack
 from trainers.read_rows import read_rows_only
 
 HERE = Workplace("cpu", 2, Path("unused"))

@@ -5,7 +5,7 @@ The same function as transformers' own forward pass, with the same parameters, i
 - linear layers read the tokens of a batch one after the other, without padding; only attention sees rows;
 - the head reads the first token, so the last layer computes the first tokens only;
 - attention is written as matrix products, because the fused kernel has no dropout on a CPU and is slow backwards;
-- dropout takes eight random bits a number, where torch draws a whole Mersenne twister word for each, in one thread.
+- dropout is that of trainers/byte_dropout.py.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.adapters import Bottleneck
 from bench.sequence import SequenceModule
+from trainers.byte_dropout import ByteDropout
 
 
 def can_pack(model: nn.Module) -> bool:
@@ -65,36 +65,6 @@ class Layout:
         return functional.embedding(self.positions, flat)
 
 
-class ByteDropout:
-    """Inverted dropout; the probability is rounded to 1/256 (0.1 becomes 0.1016), and the scale goes with it."""
-
-    def __init__(self, seed: int) -> None:
-        self.generator = np.random.Generator(np.random.SFC64(seed))
-
-    def state(self) -> list[int]:
-        """Where the stream of random numbers is, as plain numbers."""
-        state = self.generator.bit_generator.state
-        return [int(word) for word in (*state["state"]["state"], state["has_uint32"], state["uinteger"])]
-
-    def set_state(self, state: list[int]) -> None:
-        """Go on from a `state`."""
-        *words, has_uint32, uinteger = state
-        self.generator.bit_generator.state = {
-            "bit_generator": "SFC64",
-            "state": {"state": np.array(words, dtype=np.uint64)},
-            "has_uint32": has_uint32,
-            "uinteger": uinteger,
-        }
-
-    def __call__(self, values: Tensor, probability: float) -> Tensor:
-        dropped = round(probability * 256)
-        if dropped == 0:
-            return values
-        random = np.frombuffer(bytearray(self.generator.bytes(values.numel())), dtype=np.uint8)
-        kept = torch.from_numpy(random).view(values.shape) >= dropped
-        return values * kept.to(values.dtype).mul_(256 / (256 - dropped))
-
-
 class PackedBert(SequenceModule):
     """Wraps a transformers BertForSequenceClassification, adapters included; trains its parameters in place."""
 
@@ -102,7 +72,7 @@ class PackedBert(SequenceModule):
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
-        self.random = ByteDropout(int(torch.randint(2**31, ()).item()))
+        self.random = ByteDropout.seeded()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         bert, dtype = self.model.bert, _compute_dtype(self.model)

@@ -16,6 +16,7 @@ from bench.tokens import TextTokenizer
 from bench.types import Classifier, Dataset, Manifest, Progress
 from trainers.batches import tokenise
 from trainers.generate import generate_settings
+from trainers.lean import train_lean
 from trainers.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
 from trainers.lora import LoraSettings
 from trainers.params import read_params
@@ -61,6 +62,7 @@ class SftTrainer(RecipeTrainer):
             model.requires_grad_(False)
             add_lora(model, params.r, params.alpha, params.dropout, _targets(model, params))
         module = OptionsModule(model, settings["label_token_ids"], "sum")
+        train_lean(module, self.place.device)
         trainable = trainable_parameters(module)
         outcome = train_module(module, train, validation, params, seed, self.place, progress, objective=answer_loss)
         if params.weights != "all":

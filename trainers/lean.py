@@ -1,0 +1,91 @@
+"""Training a decoder on a CPU through bench/lean_decoder.py: frozen weights cast once, adapters beside them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bench.lean_decoder import Layers, LeanDecoder, can_decode
+from bench.precision import has_fast_bf16
+from trainers.byte_dropout import ByteDropout
+
+
+class HasBody(Protocol):
+    """A module around a transformer that another body can stand in for."""
+
+    model: Any
+
+    def use_body(self, body: Any) -> None:
+        """Compute through `body` from now on."""
+
+
+def train_lean(module: HasBody, device: str) -> None:
+    """Let the module train through a lean body where there is one for its model: on a CPU, with plain layers."""
+    body = module.model.base_model
+    if device != "cpu" or not can_decode(body) or not all(map(_is_plain, _projections(body))):
+        return
+    dtype = torch.bfloat16 if has_fast_bf16(device) else torch.float32
+    random = ByteDropout.seeded()
+    module.use_body(LeanDecoder(body, lambda layers: _Projection(layers, dtype, random), dtype))
+    module.random = random  # type: ignore[attr-defined]  # where the loop's checkpoints look for it
+
+
+def _projections(body: Any) -> list[nn.Module]:
+    names = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    return [
+        getattr(part, name)
+        for layer in body.layers
+        for part in (layer.self_attn, layer.mlp)
+        for name in names
+        if hasattr(part, name)
+    ]
+
+
+def _is_plain(layer: nn.Module) -> bool:
+    """A linear layer, or one low-rank update beside it."""
+    if type(layer) is nn.Linear:
+        return True
+    from peft.tuners.lora import Linear
+
+    return type(layer) is Linear and type(layer.base_layer) is nn.Linear and list(layer.lora_A) == ["default"]
+
+
+class _Projection:
+    """Linear layers with one input: one product where all are frozen, with their low-rank updates added."""
+
+    def __init__(self, layers: Layers, dtype: torch.dtype, random: ByteDropout) -> None:
+        self.layers = layers
+        self.random = random
+        self.bases: list[Any] = [getattr(layer, "base_layer", layer) for layer in layers]
+        self.sizes = [base.out_features for base in self.bases]
+        self.frozen: tuple[Tensor, Tensor | None] | None = None
+        if not any(base.weight.requires_grad for base in self.bases):
+            biases = [base.bias for base in self.bases]
+            bias = None if biases[0] is None else torch.cat(biases).detach().to(dtype)
+            self.frozen = (torch.cat([base.weight for base in self.bases]).detach().to(dtype), bias)
+
+    def __call__(self, states: Tensor) -> tuple[Tensor, ...]:
+        if self.frozen is None:
+            outputs = [_linear(states, base.weight, base.bias) for base in self.bases]
+        else:
+            outputs = list(functional.linear(states, *self.frozen).split(self.sizes, dim=-1))
+        return tuple(
+            output if layer is base else output + self._update(layer, states)
+            for output, layer, base in zip(outputs, self.layers, self.bases, strict=True)
+        )
+
+    def _update(self, layer: Any, states: Tensor) -> Tensor:
+        """B A dropped(x), scaled: LoRA's (Hu et al. 2021)."""
+        dropout = layer.lora_dropout["default"]
+        if layer.training and isinstance(dropout, nn.Dropout):
+            states = self.random(states, dropout.p)
+        inner = _linear(states, layer.lora_A["default"].weight)
+        return _linear(inner * layer.scaling["default"], layer.lora_B["default"].weight)
+
+
+def _linear(states: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A trained layer, in the precision of its input."""
+    return functional.linear(states, weight.to(states.dtype), None if bias is None else bias.to(states.dtype))
