@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 import numpy as np
 import torch
 import transformers
+from torch import nn
 
 from backends.batched import BatchLimits, batching_details
 from backends.torch_session import DTYPES
@@ -21,7 +22,15 @@ from bench.types import Classifier, EngineSpec, Prediction, SessionInfo, StageCl
 class GenerationSession:
     """Tokenise, sort by length, write in batches, read. An answer without a class has label -1 and says nothing."""
 
-    def __init__(self, classifier: Classifier, spec: EngineSpec, device: str, threads: int) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        spec: EngineSpec,
+        device: str,
+        threads: int,
+        convert: Callable[[nn.Module], nn.Module] = lambda model: model,
+    ) -> None:
+        """`convert` exchanges layers of the language model in place."""
         started = perf_counter()
         kept = device == "cpu" and keep_freed_memory()
         torch.set_num_threads(threads)
@@ -30,10 +39,14 @@ class GenerationSession:
         self._generator: Generator | None = Generator(
             classifier, self._tokenizer.tokenizer, DTYPES[spec.precision], device
         )
+        loaded = perf_counter()
+        with torch.inference_mode():
+            convert(self._generator.model)
         self._limits = BatchLimits.of(spec)
         self._classes = len(classifier.class_names)
         self.info = SessionInfo(
-            load_s=perf_counter() - started,
+            load_s=loaded - started,
+            convert_s=perf_counter() - loaded,
             precision=spec.precision,
             device=device,
             threads=threads,

@@ -1,4 +1,4 @@
-"""BERT-like encoders on a CPU without transformers' overhead, ready at once: nothing is compiled."""
+"""Transformers on a CPU without transformers' overhead, ready at once: nothing is compiled."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from torch import nn
 
     from backends.batched import BatchedSession
+    from backends.generation import GenerationSession
 
 
 class PackedBackend:
-    """The eager module with its encoder exchanged for one of prepacked oneDNN products."""
+    """The eager module with its body exchanged for one of prepacked oneDNN products."""
 
-    kinds: frozenset[str] = frozenset({"sequence", "embedding"})
+    kinds: frozenset[str] = frozenset({"sequence", "embedding", "options", "generate"})
 
     def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
         self.spec = spec
@@ -34,25 +35,34 @@ class PackedBackend:
             return Availability(False, available.version, "packed computes on CPUs only", "bench run --device cpu")
         return available
 
-    def load(self, classifier: Classifier) -> BatchedSession:
-        """Raises NotAvailable for an encoder of another family, or a torch without oneDNN."""
+    def load(self, classifier: Classifier) -> BatchedSession | GenerationSession:
+        """Raises NotAvailable for a model of another family, or a torch without oneDNN."""
         import torch
-
-        from backends.torch_session import load_torch_session
 
         if not torch.backends.mkldnn.is_available():
             raise NotAvailable("this torch was built without oneDNN; pip install --force-reinstall torch")
         if "adapter" in classifier.manifest.settings:
-            raise NotAvailable("packed serves plain encoders; this classifier's adapter is kept beside its base")
-        first_token_only = classifier.kind == "sequence" or classifier.manifest.settings["pooling"] == "cls"
+            raise NotAvailable("packed serves plain models; this classifier's adapter is kept beside its base")
+        if classifier.kind == "generate":
+            from backends.generation import GenerationSession
+            from backends.packed_linear import pack_linears
+
+            return GenerationSession(classifier, self.spec, self.device, self.threads, pack_linears)
+        from backends.torch_session import load_torch_session
+
         return load_torch_session(
-            classifier,
-            self.spec,
-            self.device,
-            self.threads,
-            convert=lambda module: exchange_encoder(module, first_token_only),
-            details={"last_layer": "first token" if first_token_only else "all tokens"},
+            classifier, self.spec, self.device, self.threads, convert=lambda module: exchange(module, classifier)
         )
+
+
+def exchange(module: nn.Module, classifier: Classifier) -> nn.Module:
+    """Put the packed body or encoder where the module has transformers' own."""
+    if classifier.kind == "options" or getattr(module, "pools_last", False):
+        from backends.packed_decoder import exchange_body
+
+        return exchange_body(module)
+    first_token_only = classifier.kind == "sequence" or classifier.manifest.settings["pooling"] == "cls"
+    return exchange_encoder(module, first_token_only)
 
 
 def exchange_encoder(module: nn.Module, first_token_only: bool) -> nn.Module:

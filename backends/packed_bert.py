@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from backends.packed_linear import PackedLinear
 from bench.errors import NotAvailable
 
 FAMILIES = frozenset({"bert", "camembert", "roberta", "xlm-roberta"})
@@ -79,27 +80,6 @@ class PackedLayer(nn.Module):
         context = attend(query, key, value, bias, self.heads)
         attended = self.attended_norm(self.attended.plus(context, readers))
         return self.norm(self.down.plus(self.up.gelu(attended), attended))
-
-
-class PackedLinear(nn.Module):
-    """Linear layers with one input as one product, its weight in oneDNN's own layout; inductor's operators."""
-
-    def __init__(self, *parts: tuple[Tensor, Tensor]) -> None:
-        super().__init__()
-        weight = torch.cat([weight for weight, _ in parts])
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, None)
-        self.bias = torch.cat([bias for _, bias in parts])
-
-    def forward(self, states: Tensor) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise(states, self.weight, self.bias, "none", [], "")
-
-    def gelu(self, states: Tensor) -> Tensor:
-        """The product through the exact GELU."""
-        return torch.ops.mkldnn._linear_pointwise(states, self.weight, self.bias, "gelu", [], "none")
-
-    def plus(self, states: Tensor, residual: Tensor) -> Tensor:
-        """The product added to `residual`."""
-        return torch.ops.mkldnn._linear_pointwise.binary(states, residual, self.weight, self.bias, "add")
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, heads: int) -> Tensor:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -33,6 +34,14 @@ def can_decode(body: Any) -> bool:
     return plain and config.hidden_act == "silu" and not config.attention_dropout and not hooked
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """Hidden states (b, t, d) in the weights' precision, and the cache of keys and values where there is one."""
+
+    last_hidden_state: Tensor
+    past_key_values: Any
+
+
 class LeanDecoder:
     """Stands in for the body of a model that it shares its weights with; call it as transformers' body is called.
 
@@ -53,10 +62,9 @@ class LeanDecoder:
         inputs_embeds: Tensor | None = None,
         past_key_values: Any = None,
         use_cache: bool = False,
-    ) -> Any:
-        """Hidden states float32 (b, t, d) of input_ids or inputs_embeds; keys and values with `use_cache`."""
+    ) -> Decoded:
+        """The states of input_ids or inputs_embeds; keys and values too with `use_cache`."""
         from transformers import DynamicCache
-        from transformers.modeling_outputs import BaseModelOutputWithPast
 
         read = self.body.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
         hidden = read.float()
@@ -71,8 +79,8 @@ class LeanDecoder:
         for number, layer in enumerate(self.layers):
             hidden = layer(hidden, turns, bias.float(), cache, number, self.dtype)
         norm = self.body.norm
-        hidden = _Norm.apply(hidden, norm.weight, norm.variance_epsilon, torch.float32)
-        return BaseModelOutputWithPast(last_hidden_state=hidden, past_key_values=cache)
+        hidden = _normalised(norm, hidden, norm.weight.dtype)
+        return Decoded(hidden, cache)
 
 
 class _Layer:

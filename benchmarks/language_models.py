@@ -70,7 +70,7 @@ def make(recipe: Recipe, data: Dataset, base: BaseWeights, place: Workplace, out
 def answer_in_turns(
     data: Dataset, base: BaseWeights, place: Workplace, texts: tuple[str, ...], rounds: int, folder: Path
 ) -> Rounds:
-    """Texts a second by name, one a round: both ways on both precisions, one by one and all at once."""
+    """Texts a second by name, one a round: both ways on every engine, one by one and all at once."""
     asked = {"answers": "letters", "chat": True}
     scoring = Recipe(id="o", title="o", method="zero-shot", params={**asked, "normalisation": "sum"})
     writing = Recipe(id="g", title="g", method="generate", params={**asked, "max_new_tokens": NEW_TOKENS})
@@ -78,7 +78,7 @@ def answer_in_turns(
     sessions: dict[str, Session] = {}
     for name, recipe in ways.items():
         classifier = make(recipe, data, base, place, folder / recipe.id)
-        for engine in ("eager", "eager-bf16"):
+        for engine in ("eager", "eager-bf16", "packed", "packed-bf16"):
             spec: EngineSpec = load_engines()[engine]
             backend = registry.find("backend", spec.backend)(spec, "cpu", place.threads, place.cache)
             sessions[f"{name}, {engine}"] = backend.load(classifier)
