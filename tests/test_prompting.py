@@ -14,6 +14,7 @@ from test_trainers import FAST, fit, logits_of, recipe
 from tiny_models import CLASS_NAMES, tiny_chat, tiny_gpt2, tiny_llama, tiny_qwen3, toy_dataset
 from transformers import AutoModelForCausalLM
 
+from backends.packed_linear import PackedLinear, pack_linears
 from bench import registry
 from bench.engines import load_engines
 from bench.errors import UsageError
@@ -133,9 +134,9 @@ def test_sft_answers_and_stops_after_the_answer(tmp_path: Path) -> None:
     assert all(ids[-1] == 3 for ids in ends)
 
 
-def serve(classifier: Classifier, texts: tuple[str, ...], max_batch: int = 64) -> Prediction:
-    spec = load_engines()["eager"].model_copy(update={"options": {"token_budget": 4096, "max_batch": max_batch}})
-    session = registry.find("backend", "eager")(spec, "cpu", 1, classifier.path.parent).load(classifier)
+def serve(classifier: Classifier, texts: tuple[str, ...], max_batch: int = 64, engine: str = "eager") -> Prediction:
+    spec = load_engines()[engine].model_copy(update={"options": {"token_budget": 4096, "max_batch": max_batch}})
+    session = registry.find("backend", engine)(spec, "cpu", 1, classifier.path.parent).load(classifier)
     try:
         return session.predict(texts)
     finally:
@@ -154,9 +155,16 @@ def test_a_batch_writes_what_each_text_alone_would(tmp_path: Path, make: object,
     generator = Generator(classifier, tokenizer.tokenizer, torch.float32, "cpu")
     ids = tokenizer.encode(toy_dataset().test.texts[:12]).ids
     assert len({len(row) for row in ids}) > 3
-    assert generator.write(ids) == [generator.write([row])[0] for row in ids]
+    written = [generator.write([row])[0] for row in ids]
+    assert generator.write(ids) == written
+    with torch.inference_mode():
+        pack_linears(generator.model)
+    assert sum(isinstance(layer, PackedLinear) for layer in generator.model.modules()) > 0
+    assert generator.write(ids) == written
     texts = toy_dataset().test.texts
-    assert (serve(classifier, texts).labels == serve(classifier, texts, max_batch=1).labels).all()
+    labels = serve(classifier, texts).labels
+    assert (serve(classifier, texts, max_batch=1).labels == labels).all()
+    assert (serve(classifier, texts, engine="packed").labels == labels).all()
 
 
 @pytest.mark.parametrize(
