@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import nn
 
 from bench.errors import BenchError
+from bench.memory import keep_freed_memory
 from bench.precision import has_fast_bf16
 from bench.types import CurvePoint, Progress, Workplace
 from trainers.batches import TokenisedSplit, evaluation_batches, grouped_batches
@@ -82,6 +83,8 @@ def train_module(
     checkpoint, evaluations left out. `test` is scored beside validation for the table, and chooses nothing. Where
     place.checkpoint holds the state of the same training, it goes on from there and ends with the same weights.
     """
+    if place.device == "cpu":
+        keep_freed_memory()
     if objective is None:
         class_count = max(int(train.labels.max()), int(validation.labels.max())) + 1
         objective = make_objective(params, train.labels, class_count)
