@@ -70,7 +70,8 @@ class CheckedRow(Record):
         if self.reason or self.judgement is None:
             return self.reason
         if self.judgement.items_needed:
-            return f"about {self.judgement.items_needed:,} texts would settle it"
+            worse = "worse, by less than the margin; " if self.judgement.difference.high < 0 else ""
+            return f"{worse}about {self.judgement.items_needed:,} texts would settle it"
         if self.bad:
             drop = -100 * self.judgement.difference.value
             return f"{drop:.2f} points of accuracy lost on {self.judgement.n:,} texts"

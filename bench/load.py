@@ -120,7 +120,7 @@ def run_scenario(
     for _ in range(ATTEMPTS):
         session.clock.reset()
         gc.collect()
-        driver = _drive(session, scenario, texts, _settings(scenario, tier, seed, expected_rps), log_folder)
+        driver = drive(session, scenario, texts, _settings(scenario, tier, seed, expected_rps), log_folder)
         valid, verdict = read_verdict(log_folder)
         if valid or driver.duration_s >= tier.min_duration_s:
             break
@@ -175,8 +175,8 @@ def _spread(texts: Sequence[str], count: int) -> list[str]:
     return [by_length[pick] for pick in picks]
 
 
-def _drive(session: Session, scenario: Scenario, texts: Sequence[str], settings: Any, log_folder: Path) -> Driver:
-    """One LoadGen test; raises what the session raised inside it."""
+def drive(session: Session, scenario: Scenario, texts: Sequence[str], settings: Any, log_folder: Path) -> Driver:
+    """One LoadGen test with these TestSettings; raises what the session raised inside it."""
     import mlperf_loadgen as lg
 
     log_folder.mkdir(parents=True, exist_ok=True)

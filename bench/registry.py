@@ -33,6 +33,7 @@ BACKENDS = {
     "packed": "backends.packed:PackedBackend",
     "pipeline": "backends.pipeline:PipelineBackend",
     "sklearn": "backends.sklearn_linear:SklearnBackend",
+    "faulty": "bench.faults:FaultyBackend",
 }
 
 REPORTS = {

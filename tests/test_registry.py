@@ -22,7 +22,7 @@ def test_a_backend_keeps_its_contract(name: str) -> None:
     assert backend.kinds <= KINDS
     assert list(inspect.signature(backend).parameters) == ["spec", "device", "threads", "cache"]
     engines = [engine for engine in load_engines().values() if engine.backend == name]
-    assert engines
+    assert engines or name == "faulty"  # the self-test's engines are in no table
     for engine in engines:
         available = backend.availability(engine, "cpu")
         assert available.ok or (available.reason and available.remedy)

@@ -6,14 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import precision_recall_fscore_support
+from scipy import stats as scipy_stats
+from sklearn.metrics import brier_score_loss, precision_recall_fscore_support
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
 
+from bench.gate import paired_difference_interval
 from bench.quality import confusion_matrix
+from bench.speed_gate import judge_turns, ratio_interval
 from bench.stats import (
     brier,
+    class_scores,
     expected_calibration_error,
     holm,
     macro_scores,
@@ -58,6 +64,85 @@ def test_macro_scores_equal_scikit_learn(seed: int, n: int, k: int) -> None:
     ours = macro_scores(confusion_matrix(labels, predicted, k))
     theirs = precision_recall_fscore_support(labels, predicted, labels=range(k), average="macro", zero_division=0)
     assert [float(score) for score in ours] == pytest.approx(list(theirs[:3]), abs=TOLERANCE)
+
+
+@given(seed=st.integers(0, 2**16), n=st.integers(1, 200), k=st.integers(2, 8))
+def test_class_scores_equal_scikit_learn(seed: int, n: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels, predicted = rng.integers(0, k, n), rng.integers(-1, k, n)
+    ours = class_scores(confusion_matrix(labels, predicted, k))
+    theirs = precision_recall_fscore_support(labels, predicted, labels=range(k), zero_division=0)
+    for one, other in zip(ours, theirs[:3], strict=True):
+        assert one.tolist() == pytest.approx(other.tolist(), abs=TOLERANCE)
+
+
+@given(lost=st.integers(0, 300), won=st.integers(0, 300), both=st.integers(2, 9000))
+def test_the_paired_interval_equals_statsmodels(lost: int, won: int, both: int) -> None:
+    """The z interval of the mean of -1, 0 and 1; statsmodels divides the variance by n - 1, the gate by n."""
+    n = lost + won + both
+    theirs = DescrStatsW([-1.0, 1.0, 0.0], weights=[lost, won, both])
+    ours = paired_difference_interval(lost, won, n)
+    half = (theirs.zconfint_mean()[1] - theirs.mean) * np.sqrt((n - 1) / n)
+    assert ours.value == pytest.approx(theirs.mean, abs=TOLERANCE)
+    assert ours.low == pytest.approx(max(-1.0, theirs.mean - half), abs=TOLERANCE)
+    assert ours.high == pytest.approx(min(1.0, theirs.mean + half), abs=TOLERANCE)
+
+
+@given(seed=st.integers(0, 2**16), n=st.integers(2, 500))
+def test_the_percentile_interval_equals_scipy(seed: int, n: int) -> None:
+    samples = np.random.default_rng(seed).normal(size=n)
+    ours = percentile_interval(0.5, samples)
+    assert [ours.low, ours.high] == pytest.approx(
+        scipy_stats.scoreatpercentile(samples, [2.5, 97.5]).tolist(), abs=TOLERANCE
+    )
+
+
+@given(seed=st.integers(0, 2**16), n=st.integers(1, 300), k=st.integers(3, 8))
+def test_brier_equals_scikit_learn(seed: int, n: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    probabilities, labels = rng.dirichlet(np.ones(k), n), rng.integers(0, k, n)
+    theirs = brier_score_loss(labels, probabilities, labels=range(k), scale_by_half=False)
+    assert brier(probabilities, labels) == pytest.approx(theirs, abs=TOLERANCE)
+
+
+@given(seed=st.integers(0, 2**16), n=st.integers(1, 300), k=st.integers(2, 8))
+def test_the_calibration_error_equals_scipy_binning(seed: int, n: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    probabilities, labels = rng.dirichlet(np.ones(k), n), rng.integers(0, k, n)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    binned = scipy_stats.binned_statistic(confidence, right - confidence, "sum", bins=15, range=(0, 1)).statistic
+    assert expected_calibration_error(probabilities, labels) == pytest.approx(np.abs(binned).sum() / n, abs=TOLERANCE)
+
+
+@given(share=st.floats(0.001, 0.5), n=st.integers(2000, 50_000))
+def test_the_smallest_difference_equals_statsmodels(share: float, n: int) -> None:
+    """The one-sample z test at one-sided 2.5 % with that effect has a power of 80 %."""
+    effect = smallest_detectable_difference(share, n) / np.sqrt(share)
+    power = NormalIndPower().power(effect, n, alpha=0.025, ratio=0, alternative="larger")
+    assert power == pytest.approx(0.8, abs=TOLERANCE)
+
+
+@given(seed=st.integers(0, 2**16), half=st.integers(2, 30))
+def test_the_speed_gate_tests_as_scipy_does(seed: int, half: int) -> None:
+    base, again, head = np.random.default_rng(seed).lognormal(sigma=0.05, size=(3, 2 * half + 1))
+    judgement = judge_turns("single", base, again, head)
+    pooled = np.concatenate([base, again])
+    assert judgement.p == pytest.approx(
+        scipy_stats.mannwhitneyu(head, pooled, alternative="two-sided").pvalue, abs=TOLERANCE
+    )
+    ratio = scipy_stats.gmean([base, again])
+    assert judgement.slowdown.value == pytest.approx(np.median(head / ratio) - 1, abs=TOLERANCE)
+
+
+def test_the_interval_of_a_ratio_is_scipys_bootstrap() -> None:
+    rng = np.random.default_rng(5)
+    seconds, reference = rng.lognormal(sigma=0.05, size=(2, 61))
+    ours = ratio_interval(seconds, reference)
+    theirs = scipy_stats.bootstrap(
+        (seconds / reference - 1,), np.median, method="percentile", n_resamples=20_000, rng=6
+    ).confidence_interval
+    assert ours.value == pytest.approx(np.median(seconds / reference) - 1, abs=TOLERANCE)
+    assert [ours.low, ours.high] == pytest.approx([theirs.low, theirs.high], abs=0.004)
 
 
 def test_resampling_counts_is_resampling_items() -> None:

@@ -1,0 +1,149 @@
+"""The speed gate on this machine: how often it calls an unchanged engine slower, how often it finds a planted slowdown.
+
+    BENCH_DATA=DIR python benchmarks/speed_gate.py --classifier DIR [--seconds 240] [--out speed_gate.jsonl]
+
+A set is four fresh processes that take turns: base, base again, the same engine, and the same engine with a planted
+slowdown. Each set is compared several times. The comparisons are appended to a file, so that the script may be stopped
+and called again; `--table` writes the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from bench.artifacts import load_classifier
+from bench.cache import cache_dir
+from bench.datasets import Limits, prepare_dataset
+from bench.engines import load_engines
+from bench.environment import cpu_card
+from bench.gate import Verdict
+from bench.plan import store_dataset
+from bench.speed_check import MOST_TURNS, Side, SpeedWorker, take_turns
+from bench.speed_gate import judge_turns
+from bench.speed_worker import WorkerTask
+from bench.suites import load_suite
+from bench.types import EngineSpec, Scenario
+
+COMPARISONS = 5
+TEXTS = 2000
+
+
+def main() -> None:
+    arguments = _arguments()
+    if not arguments.table:
+        measure(arguments)
+    lines = [json.loads(line) for line in arguments.out.read_text().splitlines()]
+    table = render(lines)
+    arguments.out.with_suffix(".md").write_text(table, encoding="utf-8")
+    print(table)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=None, help="folder with agnews/test.parquet; default BENCH_DATA")
+    parser.add_argument("--classifier", type=Path, help="a classifier folder the engine serves")
+    parser.add_argument("--engine", default="packed")
+    parser.add_argument("--scenario", default="single")
+    parser.add_argument("--planted", type=float, default=0.2)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=240, help="begin no further set after this long")
+    parser.add_argument("--table", action="store_true", help="only write the table of what is there")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".jsonl"))
+    return parser.parse_args()
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Sets of processes until the time is up."""
+    until = time.monotonic() + arguments.seconds
+    data = prepare_dataset(load_suite("agnews"), arguments.data, Limits(train=600, test=TEXTS), None)
+    folder = store_dataset(data)
+    seed = len(arguments.out.read_text().splitlines()) if arguments.out.exists() else 0
+    with tempfile.TemporaryDirectory() as scratch:
+        while time.monotonic() < until:
+            for line in one_set(arguments, folder, Path(scratch) / "log", seed):
+                with arguments.out.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
+                print(
+                    line["what"],
+                    line["verdict"],
+                    f"{line['slowdown']['value']:+.3f}",
+                    f"{line['noise']:.3f}",
+                    flush=True,
+                )
+            seed += 100
+
+
+def one_set(arguments: argparse.Namespace, data_folder: Path, log: Path, seed: int) -> list[dict[str, Any]]:
+    """A/A and A/B comparisons between fresh processes."""
+    slower = EngineSpec(
+        name="slower",
+        title="planted",
+        backend="faulty",
+        precision="fp32",
+        options={"engine": arguments.engine, "fault": "slower", "share": arguments.planted},
+    )
+    scenario: Scenario = arguments.scenario
+    with ExitStack() as stack:
+
+        def start(spec: EngineSpec) -> SpeedWorker:
+            task = WorkerTask(
+                classifier=load_classifier(arguments.classifier).path.resolve(),
+                engine=spec.name,
+                engine_spec=spec,
+                data_folder=data_folder,
+                items=TEXTS,
+                device="cpu",
+                threads=arguments.threads,
+                cache=cache_dir(),
+            )
+            return stack.enter_context(SpeedWorker(Side(task), log))
+
+        engine = load_engines()[arguments.engine]
+        base, again, same, planted = start(engine), start(engine), start(engine), start(slower)
+        lines = []
+        for number in range(COMPARISONS):
+            turns = take_turns([base, again, same, planted], scenario, MOST_TURNS, lambda *_: None, seed=seed + number)
+            for share, head in ((0.0, turns[:, 2]), (arguments.planted, turns[:, 3])):
+                judgement = judge_turns(scenario, turns[:, 0], turns[:, 1], head)
+                lines.append({"engine": engine.name, "planted": share} | judgement.model_dump(mode="json"))
+        return lines
+
+
+def render(lines: list[dict[str, Any]]) -> str:
+    """One row an engine, a scenario and a planted slowdown."""
+    text = [
+        "# The speed gate on a shared machine",
+        "",
+        f"{cpu_card()['model']}, two cores, one thread for the engine; the other core worked for other people "
+        "meanwhile. MiniLM fine-tuned on AG News, its test texts, LoadGen. Fresh processes every five comparisons. "
+        "Made by `BENCH_DATA=DIR python benchmarks/speed_gate.py --classifier DIR`.",
+        "",
+        "| engine | scenario | planted | comparisons | REGRESSED | INCONCLUSIVE | PASS | measured slowdown, median "
+        "(range) | noise, median (largest) | turns, median |",
+        "|---|---|--:|--:|--:|--:|--:|---|---|--:|",
+    ]
+    groups = sorted({(line["engine"], line["scenario"], line["planted"]) for line in lines})
+    for key in groups:
+        part = [line for line in lines if (line["engine"], line["scenario"], line["planted"]) == key]
+        counts = Counter(line["verdict"] for line in part)
+        slowdowns = sorted(line["slowdown"]["value"] for line in part)
+        noises, turns = sorted(line["noise"] for line in part), sorted(line["turns"] for line in part)
+        middle = len(part) // 2
+        text.append(
+            f"| {key[0]} | {key[1]} | {key[2]:.0%} | {len(part)} | "
+            + " | ".join(str(counts[verdict]) for verdict in (Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.PASS))
+            + f" | {slowdowns[middle]:+.1%} ({slowdowns[0]:+.1%} to {slowdowns[-1]:+.1%})"
+            + f" | {noises[middle]:.1%} ({noises[-1]:.1%}) | {turns[middle]} |"
+        )
+    return "\n".join([*text, ""])
+
+
+if __name__ == "__main__":
+    main()
