@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from bench.errors import StoreError
 from bench.results import Cell, Interval, StoredRun
@@ -32,6 +33,7 @@ class BaselineRow(Record):
     """One row of the leaderboard: which of the task's items it answered (packed bits) and what, -1 for no class."""
 
     cell: Cell
+    classifier_sha256: str | None = None
     accuracy: Interval
     macro_f1: Interval
     answered: str
@@ -39,13 +41,14 @@ class BaselineRow(Record):
 
 
 class Baseline(Record):
-    """What `bench baseline` writes; `commit` and `hardware_sha256` say where its figures were measured."""
+    """What `bench baseline` writes; `commit`, `packages` and `hardware_sha256` say where its figures were measured."""
 
     schema_version: int = SCHEMA_VERSION
     what: Literal["bench baseline"] = "bench baseline"
     harness: str
     commit: str | None
     hardware_sha256: str | None
+    packages: dict[str, str | None] = Field(default_factory=dict)
     tasks: tuple[BaselineTask, ...]
     rows: tuple[BaselineRow, ...]
 
@@ -77,6 +80,7 @@ def make_baseline(run: StoredRun) -> Baseline:
         harness=str(run.environment.get("harness")),
         commit=git.get("commit"),
         hardware_sha256=run.environment.get("hardware_sha256"),
+        packages=run.environment.get("packages") or {},
         tasks=tuple(
             BaselineTask(data=data, ids=_pack(_steps(ids), ID_TYPE), labels=_pack(labels, LABEL_TYPE))
             for data, ids, labels in tasks.values()
@@ -84,6 +88,7 @@ def make_baseline(run: StoredRun) -> Baseline:
         rows=tuple(
             BaselineRow(
                 cell=result.cell,
+                classifier_sha256=result.classifier_sha256,
                 accuracy=result.quality.accuracy,
                 macro_f1=result.quality.macro_f1,
                 **_pack_row(row_answers(run, result.cell.id), tasks[result.cell.task][1]),

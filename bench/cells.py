@@ -14,6 +14,7 @@ from bench.types import Classifier, DataCard, Dataset, EngineSpec, Recipe, Scena
 
 UNSTABLE_SPREAD = 0.2
 MINIMUM_REPEATS_FOR_SPREAD = 3
+CACHED = 3.0  # engines without a cache stay below 1.5
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
         for scenario in entry.scenarios
     }
     parity = None if reference is None else _certificate(entry, answers, reference, first.token_sha256)
-    status, reason = _verdict(load, parity)
+    status, reason = _verdict(load, parity, max((part.repeat_speedup or 0.0 for part in parts), default=0.0))
     return Result(
         cell=entry.cell,
         status=status,
@@ -119,9 +120,11 @@ def _certificate(entry: Entry, answers: Answers, reference: Reference, token_sha
     )
 
 
-def _verdict(load: dict[str, LoadSummary], parity: Parity | None) -> tuple[Status, str | None]:
+def _verdict(load: dict[str, LoadSummary], parity: Parity | None, repeat_speedup: float) -> tuple[Status, str | None]:
     if parity is None:
         return Status.INVALID, "no parity certificate: the reference engine gave no answers for this classifier"
+    if repeat_speedup > CACHED:
+        return Status.INVALID, f"a text is answered {repeat_speedup:.0f} times faster the second time: from a cache"
     for name, summary in load.items():
         if not summary.valid:
             return Status.INVALID, f"{name}: {summary.verdict}"

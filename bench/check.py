@@ -21,10 +21,10 @@ def check_run(run: StoredRun, baseline: Baseline) -> Check:
     """
     _refuse_other_data(run, baseline)
     answers = unpack(baseline)
-    results = {_key(result.cell): result for result in run.results}
+    results = {row_key(result.cell): result for result in run.results}
     rows = []
     for row in baseline.rows:
-        result, old = results.get(_key(row.cell)), answers[row.cell.id]
+        result, old = results.get(row_key(row.cell)), answers[row.cell.id]
         verdict, reason, judgement = _judge(run, result, old)
         rows.append(
             CheckedRow(
@@ -35,7 +35,7 @@ def check_run(run: StoredRun, baseline: Baseline) -> Check:
                 judgement=judgement,
             )
         )
-    known = {_key(row.cell) for row in baseline.rows}
+    known = {row_key(row.cell) for row in baseline.rows}
     hardware = run.environment.get("hardware_sha256")
     return Check(
         baseline_commit=baseline.commit,
@@ -94,6 +94,6 @@ def _sizes(sizes: SplitSizes) -> str:
     return f"{sizes.train:,} + {sizes.validation:,} + {sizes.test:,} texts"
 
 
-def _key(cell: Cell) -> Key:
+def row_key(cell: Cell) -> Key:
     """What makes two rows the same row in two runs; the id also holds code and versions, which may change."""
     return (cell.task, cell.recipe, cell.base_model, cell.seed, cell.engine, cell.precision)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import bench
-from bench import cli_gates, cli_look
+from bench import cli_exchange, cli_gates, cli_look, cli_selftest
 from bench.cli_options import (
     OneLineGroup,
     csv_option,
@@ -33,9 +33,10 @@ Exit codes:
   5    the run is complete, but some cells failed; their rows say why
   6    a run folder that cannot be read or written
   7    something that cannot run on this machine
-  8    two runs that must not be compared: other data, labels or classes
+  8    two runs that must not be compared: other data, labels or classes; speed of another machine
   9    bench check: a row regressed or failed
   10   bench check: nothing regressed, but a row is not settled or missing
+  11   bench selftest: a planted fault was not found
   130  interrupted; the same command goes on where it stopped
 """
 
@@ -139,6 +140,8 @@ def tune(quiet: bool, as_json: bool, **choices: Any) -> None:
 
 cli_look.add_commands(cli)
 cli_gates.add_commands(cli)
+cli_selftest.add_commands(cli)
+cli_exchange.add_commands(cli)
 
 
 def main() -> None:

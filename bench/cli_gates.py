@@ -39,20 +39,44 @@ def baseline(folder: Path, out: Path) -> None:
     type=click.Path(path_type=Path),
     default=Path("bench-baseline.json"),
     show_default=True,
-    help="A file written by `bench baseline`.",
+    help="A file written by `bench baseline`, or a run folder.",
 )
+@click.option("--speed", is_flag=True, help="Also judge speed: measure base and head here, by turns.")
+@click.option(
+    "--base-source", type=click.Path(path_type=Path), help="With --speed: the base's checkout of this harness."
+)
+@click.option("--base-python", type=click.Path(path_type=Path), help="With --speed: the base's Python interpreter.")
+@click.option("--turns", type=click.IntRange(min=10), help="With --speed: at most this many turns a scenario, 120.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Also write the verdicts as markdown, for a CI job.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Also write the verdicts as JUnit XML.")
 @json_option
-def check(folder: Path, baseline_file: Path, markdown: Path | None, junit: Path | None, as_json: bool) -> int:
-    """Judge the quality of a run FOLDER against a baseline, item by item.
+def check(
+    folder: Path,
+    baseline_file: Path,
+    speed: bool,
+    base_source: Path | None,
+    base_python: Path | None,
+    turns: int | None,
+    markdown: Path | None,
+    junit: Path | None,
+    as_json: bool,
+) -> int:
+    """Judge a run FOLDER against a baseline: its quality item by item, with --speed its speed by turns.
 
-    Exit codes: 0 all rows pass; 8 not comparable (other data, labels or classes); 9 a row regressed or failed;
-    10 nothing regressed, but a row is not settled or missing.
+    --speed measures the base again beside the head, never a stored figure; both classifiers must be on this machine.
+    --base-source and --base-python name the base's code and libraries where those changed and not the classifier.
+
+    Exit codes: 0 all rows pass; 8 not comparable (other data, labels or classes; speed of another machine); 9 a row
+    regressed or failed; 10 nothing regressed, but a row is not settled or missing.
     """
+    from bench.errors import UsageError
     from bench.gate_commands import check_command
+    from bench.speed_rows import SpeedOptions
 
-    return check_command(folder, baseline_file, markdown, junit, as_json=as_json)
+    if not speed and (base_source or base_python or turns):
+        raise UsageError("--base-source, --base-python and --turns belong to --speed; add it or leave them out")
+    options = SpeedOptions.of(base_source, base_python, turns) if speed else None
+    return check_command(folder, baseline_file, markdown, junit, options, as_json=as_json)
 
 
 @click.command()

@@ -17,7 +17,7 @@ from bench.readers import Table
 from bench.sources import Raw, open_path, suite_source
 from bench.splits import stratified_cut, stratified_order
 from bench.suites import Suite
-from bench.types import Dataset, Progress, Prompt, Source, Split, SplitSizes
+from bench.types import DataCard, Dataset, Progress, Prompt, Source, Split, SplitSizes
 
 VALIDATION_SHARE = 0.1
 # A limited train split keeps at most a quarter as many validation texts, so that choosing costs less than training.
@@ -281,6 +281,18 @@ def open_dataset(folder: Path) -> Dataset:
     if dataset.fingerprint != about["fingerprint"]:
         raise DataError(f"{folder} is damaged: its texts are not those that were prepared; delete it and run again")
     return dataset
+
+
+def find_stored(cache: Path, card: DataCard) -> Path | None:
+    """The folder of the cache that holds the prepared texts of this card; None when none does."""
+    for folder in sorted((cache / "datasets").glob(f"{card.task.replace('/', '-')}-*")):
+        try:
+            about = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if about.get("fingerprint") == card.fingerprint:
+            return folder
+    return None
 
 
 def _open_split(path: Path) -> Split:

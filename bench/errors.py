@@ -54,6 +54,12 @@ class NotComparable(BenchError):
     exit_code = 8
 
 
+class SelfTestFailed(BenchError):
+    """A planted fault that the harness did not find, or an honest engine that it called faulty."""
+
+    exit_code = 11
+
+
 def unknown_name(what: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that does not exist, with the nearest ones that do."""
     choices = sorted(known)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from bench.results import Cell, Interval
-from bench.types import Record
+from bench.types import Record, Scenario
 
 SMALLEST_MARGIN = 0.003
 POWER = 2.8  # standard errors: 1.96 for the 95 % interval and 0.84 for 80 % power
@@ -40,9 +40,45 @@ class Judgement(Record):
     margin: float
     items_needed: int | None = None
 
+    @property
+    def explanation(self) -> str | None:
+        """What a reader of the verdict must know beside it; None where that is nothing."""
+        if self.items_needed:
+            worse = "worse, by less than the margin; " if self.difference.high < 0 else ""
+            return f"{worse}about {self.items_needed:,} texts would settle it"
+        if self.verdict is Verdict.REGRESSED:
+            return f"{-100 * self.difference.value:.2f} points of accuracy lost on {self.n:,} texts"
+        return None
+
+
+class SpeedJudgement(Record):
+    """The verdict on one scenario, base and head measured by turns; shares of the base's time.
+
+    `slowdown`: time of the head over that of the base, minus 1; `noise`: how far base against base strays from 0;
+    `bar`: max(10 %, twice the noise); p: two-sided Mann-Whitney; rates in texts/s, medians over the turns.
+    """
+
+    verdict: Verdict
+    scenario: Scenario
+    turns: int
+    slowdown: Interval
+    noise: float
+    bar: float
+    p: float
+    base_rps: float
+    head_rps: float
+
+    @property
+    def explanation(self) -> str | None:
+        """What a reader of the verdict must know; None where that is nothing."""
+        measured = f"{self.scenario}: {self.slowdown.value:+.1%} time a text, bar {self.bar:.1%}"
+        if self.verdict is Verdict.INCONCLUSIVE:
+            return f"{measured}: not settled in {self.turns} turns; leave the machine alone or take more --turns"
+        return measured if self.verdict is Verdict.REGRESSED else None
+
 
 class CheckedRow(Record):
-    """A row of the baseline and what became of it; `judgement` where there are answers.
+    """A row of the baseline and what became of it; `judgement` where there are answers, `speed` where it was asked for.
 
     `macro_f1_difference`, new minus old, is None where the two did not answer the same items.
     """
@@ -52,6 +88,7 @@ class CheckedRow(Record):
     reason: str | None
     macro_f1_difference: float | None
     judgement: Judgement | None
+    speed: tuple[SpeedJudgement, ...] = ()
 
     @property
     def name(self) -> str:
@@ -67,15 +104,8 @@ class CheckedRow(Record):
     @property
     def explanation(self) -> str | None:
         """What a reader of the verdict must know beside it; None where that is nothing."""
-        if self.reason or self.judgement is None:
-            return self.reason
-        if self.judgement.items_needed:
-            worse = "worse, by less than the margin; " if self.judgement.difference.high < 0 else ""
-            return f"{worse}about {self.judgement.items_needed:,} texts would settle it"
-        if self.bad:
-            drop = -100 * self.judgement.difference.value
-            return f"{drop:.2f} points of accuracy lost on {self.judgement.n:,} texts"
-        return None
+        parts = (self.reason, self.judgement and self.judgement.explanation, *(part.explanation for part in self.speed))
+        return "; ".join(part for part in parts if part) or None
 
 
 class Check(Record):

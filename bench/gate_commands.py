@@ -9,10 +9,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import registry
-from bench.baseline import make_baseline, read_baseline, write_baseline
+from bench.baseline import Baseline, make_baseline, read_baseline, write_baseline
 from bench.cache import write_whole
 from bench.check import check_run
+from bench.console import RunConsole
 from bench.gate import Check, Verdict
+from bench.speed_rows import SpeedOptions, gate_speed
 from bench.store import open_run
 
 EXIT_CODES = {Verdict.PASS: 0, Verdict.REGRESSED: 9, Verdict.INCONCLUSIVE: 10}
@@ -29,9 +31,21 @@ def baseline_command(folder: Path, out: Path) -> None:
     )
 
 
-def check_command(folder: Path, baseline_file: Path, markdown: Path | None, junit: Path | None, as_json: bool) -> int:
+def check_command(
+    folder: Path,
+    baseline_file: Path,
+    markdown: Path | None,
+    junit: Path | None,
+    speed: SpeedOptions | None,
+    as_json: bool,
+) -> int:
     """Judge, print, write what was asked for; returns the exit code."""
-    check = check_run(open_run(folder), read_baseline(baseline_file))
+    run, baseline = open_run(folder), _open_baseline(baseline_file)
+    check = check_run(run, baseline)
+    if speed:
+        base_folder = baseline_file if baseline_file.is_dir() else None
+        with RunConsole(quiet=False) as console:
+            check = gate_speed(check, run, baseline, base_folder, speed, console)
     page = registry.find("report", "check")(check)
     if markdown:
         write_whole(markdown, page.markdown.encode("utf-8"))
@@ -39,6 +53,11 @@ def check_command(folder: Path, baseline_file: Path, markdown: Path | None, juni
         write_whole(junit, page.junit.encode("utf-8"))
     _print(check, as_json)
     return EXIT_CODES[check.verdict]
+
+
+def _open_baseline(path: Path) -> Baseline:
+    """A file of `bench baseline`, or a run folder taken as one."""
+    return make_baseline(open_run(path)) if path.is_dir() else read_baseline(path)
 
 
 def compare_command(old: Path, new: Path, as_json: bool) -> None:

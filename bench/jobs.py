@@ -17,7 +17,7 @@ from bench.cache import whole_folder
 from bench.cuts import cut_train
 from bench.datasets import open_dataset
 from bench.hardness import hardness_of_train
-from bench.load import run_scenario
+from bench.load import repeat_speedup, run_scenario
 from bench.models import base_weights
 from bench.results import Answers, LoadRun, MeasuredPart, SessionCard
 from bench.store import write_answers, write_latencies
@@ -117,6 +117,7 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
             predict_s=predict_s,
             items=task.items,
             runs=runs,
+            repeat_speedup=repeat_speedup(session, data.train.texts) if runs else None,
         )
     finally:
         session.close()

@@ -39,6 +39,8 @@ BACKENDS = {
 REPORTS = {
     "leaderboard": "reports.leaderboard:render_leaderboard",
     "check": "reports.check_page:CheckPage",
+    "benchmarks": "reports.benchmark_page:BenchmarkPage",
+    "selftest": "reports.selftest_page:SelfTestPage",
 }
 
 _GROUPS = {

@@ -123,13 +123,17 @@ class LoadRun(Record):
 
 
 class MeasuredPart(Record):
-    """What one process measured of a cell; a cell of several repeats has several."""
+    """What one process measured of a cell; a cell of several repeats has several.
+
+    `repeat_speedup`: how many times faster a text is answered the second time.
+    """
 
     session: SessionCard
     token_sha256: str | None
     predict_s: float | None
     items: int
     runs: tuple[LoadRun, ...]
+    repeat_speedup: float | None = None
 
 
 class LoadSummary(Record):
@@ -204,6 +208,18 @@ class Result(Record):
     test_items: int | None = None
     wall_s: float | None = None
     finished_at: str | None = None
+
+
+class ImportedRow(Record):
+    """A benchmark of somebody's pytest-benchmark file; percentiles None where the file's rounds do not support them."""
+
+    name: str
+    group: str | None
+    rounds: int
+    rate_rps: float
+    p50_ms: float
+    p90_ms: float | None
+    p99_ms: float | None
 
 
 class RunSettings(Record):

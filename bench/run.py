@@ -17,6 +17,7 @@ from bench.measuring import entries_of, measure
 from bench.plan import Plan, TaskPlan
 from bench.processes import Workers
 from bench.results import Result, RunSettings
+from bench.selftest_store import last_selftest
 from bench.store import ENVIRONMENT, SETTINGS, read_record, result_path, write_json, write_record
 from bench.training import check_recipes, train
 
@@ -28,7 +29,8 @@ def run_plan(plan: Plan, console: RunConsole) -> tuple[Result, ...]:
     with _only_run(plan.out):
         context = Context(plan, console, Workers(plan.threads), cache_dir(), plan.out / "logs")
         check_recipes(context)
-        write_json(plan.out / ENVIRONMENT, describe_environment(plan.device, plan.threads))
+        environment = describe_environment(plan.device, plan.threads) | {"selftest": last_selftest()}
+        write_json(plan.out / ENVIRONMENT, environment)
         results: list[Result] = []
         _write_settings(plan, results)
         for task in plan.tasks:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
-from bench.speed_gate import NOISES, SMALLEST_BAR, SpeedJudgement, base_noise, judge_turns
+from bench.gate import SpeedJudgement
+from bench.speed_gate import NOISES, SMALLEST_BAR, base_noise, judge_turns
 from bench.speed_worker import Turn, WorkerTask
 from bench.types import Scenario
 

@@ -7,44 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from bench.gate import Verdict
+from bench.gate import SpeedJudgement, Verdict
 from bench.results import Interval
 from bench.stats import percentile_interval
-from bench.types import Record, Scenario
+from bench.types import Scenario
 
 SMALLEST_BAR = 0.10
 NOISES = 2.0
 SIGNIFICANT = 0.01
 WIDEST_BAR = 0.15  # a wider bar could not be told from a slowdown of 20 %, which the gate must find
 RESAMPLES = 2000
-
-
-class SpeedJudgement(Record):
-    """The verdict on one scenario; shares of the base's time.
-
-    `slowdown`: time of the head over that of the base, minus 1; `noise`: how far base against base strays from 0;
-    `bar`: max(10 %, twice the noise); p: two-sided Mann-Whitney; rates in texts/s, medians over the turns.
-    """
-
-    verdict: Verdict
-    scenario: Scenario
-    turns: int
-    slowdown: Interval
-    noise: float
-    bar: float
-    p: float
-    base_rps: float
-    head_rps: float
-
-    @property
-    def explanation(self) -> str | None:
-        """What a reader of the verdict must know; None where that is nothing."""
-        measured = f"{self.scenario}: {self.slowdown.value:+.1%} time a text, bar {self.bar:.1%}"
-        if self.verdict is Verdict.REGRESSED:
-            return measured
-        if self.verdict is Verdict.INCONCLUSIVE and self.bar > WIDEST_BAR:
-            return f"{measured}: the machine is too noisy; leave it alone or take more --turns"
-        return f"{measured}: more --turns would settle it" if self.verdict is Verdict.INCONCLUSIVE else None
 
 
 def judge_turns(

@@ -98,6 +98,15 @@ def write_latencies(path: Path, latencies_ns: np.ndarray) -> None:
     _write_parquet(path, pa.table({"latency_ns": latencies_ns.astype(np.int64)}))
 
 
+def read_latencies(path: Path) -> np.ndarray:
+    """Raw latencies of one LoadGen run, int64 (queries,) in nanoseconds; raises StoreError when they are damaged."""
+    try:
+        latencies: np.ndarray = pq.read_table(path)["latency_ns"].to_numpy()
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise StoreError(f"{path} cannot be read as latencies ({error}); run the cell again") from error
+    return latencies
+
+
 def _write_parquet(path: Path, table: pa.Table) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")

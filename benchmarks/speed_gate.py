@@ -2,9 +2,9 @@
 
     BENCH_DATA=DIR python benchmarks/speed_gate.py --classifier DIR [--seconds 240] [--out speed_gate.jsonl]
 
-A set is four fresh processes that take turns: base, base again, the same engine, and the same engine with a planted
-slowdown. Each set is compared several times. The comparisons are appended to a file, so that the script may be stopped
-and called again; `--table` writes the table.
+A set is seven fresh processes that take turns: base, base again, the same engine three times, and twice the same engine
+with a planted slowdown. Each set is compared five times. The comparisons are appended to a file, so that the script may
+be stopped and called again; `--table` writes the table.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from bench.suites import load_suite
 from bench.types import EngineSpec, Scenario
 
 COMPARISONS = 5
+UNCHANGED, PLANTED = 3, 2
 TEXTS = 2000
 
 
@@ -70,17 +72,12 @@ def measure(arguments: argparse.Namespace) -> None:
             for line in one_set(arguments, folder, Path(scratch) / "log", seed):
                 with arguments.out.open("a") as file:
                     file.write(json.dumps(line) + "\n")
-                print(
-                    line["what"],
-                    line["verdict"],
-                    f"{line['slowdown']['value']:+.3f}",
-                    f"{line['noise']:.3f}",
-                    flush=True,
-                )
+                measured = f"{line['slowdown']['value']:+.3f}, noise {line['noise']:.3f}, {line['turns']} turns"
+                print(f"planted {line['planted']:.0%}: {line['verdict']} {measured}", flush=True)
             seed += 100
 
 
-def one_set(arguments: argparse.Namespace, data_folder: Path, log: Path, seed: int) -> list[dict[str, Any]]:
+def one_set(arguments: argparse.Namespace, data_folder: Path, log: Path, seed: int) -> Iterator[dict[str, Any]]:
     """A/A and A/B comparisons between fresh processes."""
     slower = EngineSpec(
         name="slower",
@@ -106,14 +103,13 @@ def one_set(arguments: argparse.Namespace, data_folder: Path, log: Path, seed: i
             return stack.enter_context(SpeedWorker(Side(task), log))
 
         engine = load_engines()[arguments.engine]
-        base, again, same, planted = start(engine), start(engine), start(engine), start(slower)
-        lines = []
+        workers = [start(spec) for spec in (engine, engine, *[engine] * UNCHANGED, *[slower] * PLANTED)]
+        planted = [0.0] * UNCHANGED + [arguments.planted] * PLANTED
         for number in range(COMPARISONS):
-            turns = take_turns([base, again, same, planted], scenario, MOST_TURNS, lambda *_: None, seed=seed + number)
-            for share, head in ((0.0, turns[:, 2]), (arguments.planted, turns[:, 3])):
+            turns = take_turns(workers, scenario, MOST_TURNS, lambda *_: None, seed=seed + number)
+            for share, head in zip(planted, turns.T[2:], strict=True):
                 judgement = judge_turns(scenario, turns[:, 0], turns[:, 1], head)
-                lines.append({"engine": engine.name, "planted": share} | judgement.model_dump(mode="json"))
-        return lines
+                yield {"engine": engine.name, "planted": share} | judgement.model_dump(mode="json")
 
 
 def render(lines: list[dict[str, Any]]) -> str:
@@ -122,7 +118,8 @@ def render(lines: list[dict[str, Any]]) -> str:
         "# The speed gate on a shared machine",
         "",
         f"{cpu_card()['model']}, two cores, one thread for the engine; the other core worked for other people "
-        "meanwhile. MiniLM fine-tuned on AG News, its test texts, LoadGen. Fresh processes every five comparisons. "
+        "meanwhile. MiniLM fine-tuned on AG News, its test texts, LoadGen. A set: fresh processes for base, "
+        "base again, three unchanged heads and two slower ones, compared five times. "
         "Made by `BENCH_DATA=DIR python benchmarks/speed_gate.py --classifier DIR`.",
         "",
         "| engine | scenario | planted | comparisons | REGRESSED | INCONCLUSIVE | PASS | measured slowdown, median "

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from rich.console import Console
 from rich.text import Text
 
-from bench.gate import Check, CheckedRow, Verdict
+from bench.gate import Check, CheckedRow, SpeedJudgement, Verdict
 from reports import figures
 from reports.figures import MISSING
 from reports.markdown import clean, escape
@@ -33,7 +33,25 @@ _NOTES = (
     "accuracy, F1: new minus old; 95 %: of the accuracy difference; lost, won: right in the baseline, now, only",
     "REGRESSED: the whole interval is below 0 and the drop reaches the margin; PASS: the interval is above minus the "
     "margin; else INCONCLUSIVE; margin: max(0.3 points, 2.8 sqrt(share of lost and won / texts))",
-    "speed is not judged here: a stored rate was measured at another time",
+)
+_NO_SPEED = "speed is not judged here: a stored rate was measured at another time (bench check --speed measures both)"
+_SPEED_COLUMNS = (
+    Column("row"),
+    Column("scenario"),
+    Column("verdict"),
+    numbers("base", "texts/s", from_width=90),
+    numbers("head", "texts/s", from_width=90),
+    numbers("time a text"),
+    numbers("95 %", from_width=100),
+    numbers("bar"),
+    numbers("noise", from_width=100),
+    numbers("p"),
+    numbers("turns", from_width=110),
+)
+_SPEED_NOTES = (
+    "base and head measured here, by turns in processes of their own; time a text: the head's over the base's, minus 1",
+    "REGRESSED: above the bar and Mann-Whitney p < 0.01; PASS: the 95 % interval is below the bar, which is at most "
+    "15 %; else INCONCLUSIVE; bar: max(10 %, twice the noise); noise: how far base against base strays from 0",
 )
 
 
@@ -46,12 +64,12 @@ class CheckPage:
     @property
     def markdown(self) -> str:
         """GitHub-flavoured markdown that ends in a newline, for the summary of a CI job."""
-        parts = [f"## Quality against the baseline: {self.check.verdict}", escape(self._summary())]
+        parts = [f"## {self._heading()}", escape(self._summary())]
         return "\n\n".join([*parts, *map(to_markdown, self._tables())]) + "\n"
 
     def print(self, console: Console) -> None:
         """Print on a console, as wide as it is."""
-        console.print(Text(f"Quality against the baseline: {self.check.verdict}", style="bold"))
+        console.print(Text(self._heading(), style="bold"))
         console.print(Text(clean(self._summary())))
         for table in self._tables():
             for renderable in to_rich(table, console.width):
@@ -75,6 +93,10 @@ class CheckPage:
                 ElementTree.SubElement(case, kind, message=clean(f"{row.verdict}: {row.explanation}"))
         return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
+    def _heading(self) -> str:
+        what = "Quality and speed" if any(row.speed for row in self.check.rows) else "Quality"
+        return f"{what} against the baseline: {self.check.verdict}"
+
     def _summary(self) -> str:
         counts = Counter(row.verdict for row in self.check.rows)
         shown = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
@@ -85,12 +107,38 @@ class CheckPage:
 
     def _tables(self) -> list[Table]:
         tasks = dict.fromkeys(row.cell.task for row in self.check.rows)
-        return [_table(task, [row for row in self.check.rows if row.cell.task == task]) for task in tasks]
+        rows = {task: [row for row in self.check.rows if row.cell.task == task] for task in tasks}
+        return [table for task in tasks for table in (_table(task, rows[task]), *_speed_tables(task, rows[task]))]
 
 
 def _table(task: str, rows: Sequence[CheckedRow]) -> Table:
     worst_first = sorted(rows, key=lambda row: _ORDER.index(row.verdict))
-    return Table(task, _COLUMNS, tuple(map(_row, worst_first)), _NOTES)
+    notes = _NOTES if any(row.speed for row in rows) else (*_NOTES, _NO_SPEED)
+    return Table(task, _COLUMNS, tuple(map(_row, worst_first)), notes)
+
+
+def _speed_tables(task: str, rows: Sequence[CheckedRow]) -> list[Table]:
+    """None where no row's speed was judged."""
+    lines = [(row.name, part) for row in rows for part in row.speed]
+    lines.sort(key=lambda line: _ORDER.index(line[1].verdict))
+    shown = tuple(_speed_row(name, part) for name, part in lines)
+    return [Table(f"{task}: speed", _SPEED_COLUMNS, shown, _SPEED_NOTES)] if shown else []
+
+
+def _speed_row(name: str, part: SpeedJudgement) -> Row:
+    return (
+        clean(name),
+        part.scenario,
+        part.verdict,
+        figures.number(part.base_rps),
+        figures.number(part.head_rps),
+        f"{part.slowdown.value:+.1%}",
+        f"{part.slowdown.low:+.1%} to {part.slowdown.high:+.1%}",
+        f"{part.bar:.1%}",
+        f"{part.noise:.1%}",
+        figures.p_value(part.p),
+        figures.count(part.turns),
+    )
 
 
 _ORDER = (Verdict.REGRESSED, Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.MISSING, Verdict.PASS)

@@ -33,6 +33,7 @@ def provenance(data: DataCard, settings: RunSettings, environment: Mapping[str, 
         *(f"Note: {note}" for note in (*([data.source.note] if data.source.note else []), *data.notes)),
         f"Machine: {_machine(environment)}; {settings.device}, {settings.threads} threads for every engine",
         f"Software: {_software(environment)}",
+        f"Self-test: {_selftest(environment)}",
         f"Run: tier {settings.tier}; models {settings.models}; training seeds: {settings.seeds}"
         + (f"; --limit {settings.limit:,}" if settings.limit else ""),
     )
@@ -74,6 +75,15 @@ def _machine(environment: Mapping[str, Any]) -> str:
     if environment.get("hardware_sha256"):
         parts.append(f"fingerprint {environment['hardware_sha256'][:SHORT]}")
     return ", ".join(parts)
+
+
+def _selftest(environment: Mapping[str, Any]) -> str:
+    last = environment.get("selftest")
+    if not last:
+        return "not run with this version on this machine (bench selftest)"
+    verdict = "passed" if last["passed"] else f"FAILED in {last['failed']}"
+    commit = f" (git {last['commit'][:SHORT]})" if last.get("commit") else ""
+    return f"{verdict}, {last['checks']} checks, {last['finished_at'][:10]}, harness {last['harness']}{commit}"
 
 
 def _software(environment: Mapping[str, Any]) -> str:
