@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import click
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_runs import full_run, sample_run, without_figures
@@ -19,6 +22,7 @@ from test_cli import assert_one_line_error, bench
 
 from bench.baseline import Baseline, make_baseline, read_baseline, row_answers, unpack, write_baseline
 from bench.check import check_run
+from bench.cli import cli
 from bench.errors import NotComparable, StoreError
 from bench.gate import Check, Verdict, judge, paired_difference_interval
 from bench.results import Answers, Result, Status, StoredRun
@@ -363,3 +367,19 @@ def test_pytest_refuses_half_the_options_and_unreadable_files(tmp_path: Path) ->
     none = run_pytest("--bench-run", str(tmp_path), "--bench-baseline", str(tmp_path / "b.json"), folder=tmp_path)
     assert none.returncode == 4
     assert "run.json" in none.stderr
+
+
+# ---------------------------------------------------------------- the workflow of the README
+
+
+def test_the_workflow_of_the_readme_is_yaml_and_its_commands_exist() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(readme.split("```yaml\n")[1].split("```")[0])
+    steps = workflow["jobs"]["gate"]["steps"]
+    lines = [line for step in steps for line in step.get("run", "").splitlines() if "bench " in line]
+    assert len(lines) == 4
+    for line in lines:
+        words = shlex.split(line[line.index("bench ") :])[1:]
+        command = cli.get_command(click.Context(cli), words[0])
+        assert command is not None, line
+        command.make_context(words[0], words[1:])
