@@ -54,12 +54,15 @@ def _is_plain(layer: nn.Module) -> bool:
 
 
 class _Projection:
-    """Linear layers with one input: one product where all are frozen, with their low-rank updates added."""
+    """Linear layers with one input: one product where all are frozen, one low-rank update for those that have it."""
 
     def __init__(self, layers: Layers, dtype: torch.dtype, random: ByteDropout) -> None:
-        self.layers = layers
         self.random = random
         self.bases: list[Any] = [getattr(layer, "base_layer", layer) for layer in layers]
+        self.updates: list[Any] = [
+            None if layer is base else layer for layer, base in zip(layers, self.bases, strict=True)
+        ]
+        self.adapted: list[Any] = [layer for layer in self.updates if layer is not None]
         self.sizes = [base.out_features for base in self.bases]
         self.frozen: tuple[Tensor, Tensor | None] | None = None
         if not any(base.weight.requires_grad for base in self.bases):
@@ -69,21 +72,27 @@ class _Projection:
 
     def __call__(self, states: Tensor) -> tuple[Tensor, ...]:
         if self.frozen is None:
-            outputs = [_linear(states, base.weight, base.bias) for base in self.bases]
+            outputs = tuple(_linear(states, base.weight, base.bias) for base in self.bases)
         else:
-            outputs = list(functional.linear(states, *self.frozen).split(self.sizes, dim=-1))
-        return tuple(
-            output if layer is base else output + self._update(layer, states)
-            for output, layer, base in zip(outputs, self.layers, self.bases, strict=True)
-        )
+            outputs = functional.linear(states, *self.frozen).split(self.sizes, dim=-1)
+        if not self.adapted:
+            return outputs
+        updates = self._update(states).split(self.sizes, dim=-1)
+        return tuple(output + update for output, update in zip(outputs, updates, strict=True))
 
-    def _update(self, layer: Any, states: Tensor) -> Tensor:
-        """B A dropped(x), scaled: LoRA's (Hu et al. 2021)."""
-        dropout = layer.lora_dropout["default"]
-        if layer.training and isinstance(dropout, nn.Dropout):
+    def _update(self, states: Tensor) -> Tensor:
+        """B A dropped(x), scaled (LoRA, Hu et al. 2021); as in its authors' code the layers share what is dropped."""
+        dropout = self.adapted[0].lora_dropout["default"]
+        if self.adapted[0].training and isinstance(dropout, nn.Dropout):
             states = self.random(states, dropout.p)
-        inner = _linear(states, layer.lora_A["default"].weight)
-        return _linear(inner * layer.scaling["default"], layer.lora_B["default"].weight)
+        inner = _linear(states, torch.cat([layer.lora_A["default"].weight for layer in self.adapted]))
+        outer = [
+            base.weight.new_zeros(base.out_features, 0)
+            if layer is None
+            else layer.lora_B["default"].weight * layer.scaling["default"]
+            for base, layer in zip(self.bases, self.updates, strict=True)
+        ]
+        return _linear(inner, torch.block_diag(*outer))
 
 
 def _linear(states: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
