@@ -73,7 +73,7 @@ def write_answers(path: Path, answers: Answers) -> None:
             "truncated": prediction.truncated.astype(bool),
         }
     )
-    _write_parquet(path, table)
+    write_parquet(path, table)
 
 
 def read_answers(path: Path) -> Answers:
@@ -95,7 +95,7 @@ def read_answers(path: Path) -> Answers:
 
 def write_latencies(path: Path, latencies_ns: np.ndarray) -> None:
     """Raw latencies of one LoadGen run, in nanoseconds, in the order of completion."""
-    _write_parquet(path, pa.table({"latency_ns": latencies_ns.astype(np.int64)}))
+    write_parquet(path, pa.table({"latency_ns": latencies_ns.astype(np.int64)}))
 
 
 def read_latencies(path: Path) -> np.ndarray:
@@ -107,7 +107,8 @@ def read_latencies(path: Path) -> np.ndarray:
     return latencies
 
 
-def _write_parquet(path: Path, table: pa.Table) -> None:
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Store a table, atomically."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     write_whole(path, sink.getvalue().to_pybytes())
