@@ -94,9 +94,9 @@ def run(quiet: bool, as_json: bool, **choices: Any) -> None:
 @json_option
 def report(folder: Path, page: Path | None, as_json: bool) -> None:
     """Make the leaderboards of a run FOLDER again, from its files alone."""
-    from bench.commands import PAGE, report_command
+    from bench.reporting import PAGE, print_leaderboard
 
-    report_command(folder, as_json=as_json, page=folder / PAGE if page == Path() else page)
+    print_leaderboard(folder, as_json=as_json, page=folder / PAGE if page == Path() else page)
 
 
 @cli.command()

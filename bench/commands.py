@@ -1,4 +1,4 @@
-"""What the commands run, report and train do, between the arguments and the printed page."""
+"""What the commands run, train and tune do, between the arguments and what is printed."""
 
 from __future__ import annotations
 
@@ -8,24 +8,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from bench import registry
 from bench.artifacts import link_or_copy, load_classifier
 from bench.cache import cache_dir, whole_folder, write_whole
 from bench.console import RunConsole
 from bench.context import Context
-from bench.errors import CellsFailed, StoreError, UsageError
-from bench.evidence import evidence_of
+from bench.errors import CellsFailed, UsageError
 from bench.plan import RunRequest, make_plan
 from bench.processes import Workers
+from bench.reporting import PAGE, print_leaderboard
 from bench.results import Result, Status
 from bench.run import run_plan
-from bench.store import open_run
 from bench.training import check_recipes, train
 from bench.tune import load_space, recipe_toml, search
 
-PAGE = "leaderboard.html"
 FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
 
 
@@ -36,30 +31,8 @@ def run_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> int:
         console.start("preparing the data")
         plan = make_plan(request, console.progress)
         results = run_plan(plan, console)
-    _print_leaderboard(plan.out, as_json, plan.out / PAGE)
+    print_leaderboard(plan.out, as_json, plan.out / PAGE)
     return sum(result.status in FAILED for result in results)
-
-
-def report_command(folder: Path, as_json: bool, page: Path | None = None) -> None:
-    """Make a run's leaderboards again from its files, and the HTML page where one is asked for."""
-    _print_leaderboard(folder, as_json, page)
-
-
-def _print_leaderboard(folder: Path, as_json: bool, page: Path | None) -> None:
-    leaderboard = registry.find("report", "leaderboard")(open_run(folder))
-    write_whole(folder / "leaderboard.md", leaderboard.markdown.encode("utf-8"))
-    for name, picture in leaderboard.plots().items():
-        write_whole(folder / name, picture)
-    if page:
-        if page.is_dir():
-            raise StoreError(f"--html {page} is a folder; name a file")
-        write_whole(page, leaderboard.page(evidence_of(folder)).encode("utf-8"))
-    if as_json:
-        sys.stdout.write(json.dumps(leaderboard.to_dict(), ensure_ascii=False, indent=1) + "\n")
-        return
-    leaderboard.print(Console(highlight=False))
-    written = [str(path) for path in (folder / "leaderboard.md", page) if path]
-    Console(stderr=True, highlight=False).print(f"written: {', '.join(written)}", soft_wrap=True)
 
 
 def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:

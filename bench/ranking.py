@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import stats
 from bench.quality import confusion_matrix
 from bench.results import Answers, Interval
 from bench.stats import holm, macro_scores, percentile_interval, resample, smallest_detectable_difference
+from bench.threads import usable_cores
 from bench.types import Record
 
 SIGNIFICANT = 0.05
@@ -69,16 +71,21 @@ def rank(answers: Mapping[str, Answers], class_count: int, seed: int = 0) -> Ran
     p = _mcnemar_matrix(only_row)
     adjusted = _holm_matrix(p)
     ranks: dict[str, int] = {}
-    comparisons = []
+    pairs = []
     head = 0
     for position, name in enumerate(rows):
         if position:
-            pair = (head, position)
-            comparisons.append(_compare(rows, ordered, pair, only_row, shared, p, adjusted, class_count, seed))
+            pairs.append((head, position))
         if adjusted[head, position] < SIGNIFICANT:
             head = position
         ranks[name] = head + 1
-    return Ranking(rows, ranks, tuple(comparisons), adjusted, _smallest_difference(comparisons))
+
+    def compare(pair: tuple[int, int]) -> Comparison:
+        return _compare(rows, ordered, pair, only_row, shared, p, adjusted, class_count, seed)
+
+    with ThreadPoolExecutor(usable_cores()) as pool:  # numpy draws its samples outside the interpreter's lock
+        comparisons = tuple(pool.map(compare, pairs))
+    return Ranking(rows, ranks, comparisons, adjusted, _smallest_difference(comparisons))
 
 
 def _macro_f1(answers: Answers, class_count: int) -> float:
@@ -159,8 +166,9 @@ def _difference(joint: np.ndarray, counts: np.ndarray, class_count: int) -> np.n
 
 def _macro_f1_of(truth: np.ndarray, predicted: np.ndarray, counts: np.ndarray, class_count: int) -> np.ndarray:
     classes = np.arange(class_count)
-    of_class, as_class = truth[:, None] == classes, predicted[:, None] == classes
-    right = counts @ (of_class & as_class)
+    of_class, as_class = (labels[:, None] == classes for labels in (truth, predicted))
+    counts, of_class, as_class = (each.astype(float) for each in (counts, of_class, as_class))  # whole, and exact
+    right = counts @ (of_class * as_class)
     total = counts @ of_class + counts @ as_class
     return np.divide(2 * right, total, out=np.zeros(right.shape), where=total > 0).mean(axis=1)
 

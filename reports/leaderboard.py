@@ -35,6 +35,8 @@ from reports.study_table import seed_tables, study_tables
 from reports.tables import Table, to_markdown, to_rich
 from reports.time_table import time_tables
 
+MOST_PRINTED_TABLES = 40
+
 
 @dataclass(frozen=True)
 class Section:
@@ -153,6 +155,9 @@ def _section_rich(section: Section, width: int) -> Iterator[RenderableType]:
         yield Text("\nRanking", style="bold")
         for line in section.rankings:
             yield Text(f"- {clean(line)}")
-    for table in section.tables:
+    for table in section.tables[:MOST_PRINTED_TABLES]:
         yield Text()
         yield from to_rich(table, width)
+    hidden = len(section.tables) - MOST_PRINTED_TABLES
+    if hidden > 0:
+        yield Text(f"\n{hidden:,} more tables are in leaderboard.md", style="dim")
