@@ -4,7 +4,8 @@ function element(name, attributes, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes ?? {})) {
     if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else if (value !== null && value !== undefined && value !== false) made.setAttribute(key, value === true ? "" : value);
+    else if (value !== null && value !== undefined && value !== false)
+      made.setAttribute(key, value === true ? "" : value);
   }
   made.append(...children.filter((child) => child !== null && child !== undefined));
   return made;
@@ -60,10 +61,26 @@ function drawing(draw) {
 
 function legend(entries) {
   const symbol = (entry) =>
-    drawn("svg", { viewBox: "0 0 16 12", "aria-hidden": "true" }, entry.line
-      ? drawn("line", { x1: 0, x2: 16, y1: 6, y2: 6, "stroke-width": 2, stroke: entry.colour, "stroke-dasharray": entry.dash ?? "none" })
-      : entry.cross
-        ? drawn("path", { d: "M4,2l8,8M12,2l-8,8", "stroke-width": 2, stroke: entry.colour })
-        : drawn("circle", { cx: 8, cy: 6, r: 4.5, fill: entry.colour }));
-  return element("ul", { class: "legend" }, ...entries.map((entry) => element("li", {}, symbol(entry), element("bdi", {}, entry.name))));
+    drawn(
+      "svg",
+      { viewBox: "0 0 16 12", "aria-hidden": "true" },
+      entry.line
+        ? drawn("line", {
+            x1: 0,
+            x2: 16,
+            y1: 6,
+            y2: 6,
+            "stroke-width": 2,
+            stroke: entry.colour,
+            "stroke-dasharray": entry.dash ?? "none",
+          })
+        : entry.cross
+          ? drawn("path", { d: "M4,2l8,8M12,2l-8,8", "stroke-width": 2, stroke: entry.colour })
+          : drawn("circle", { cx: 8, cy: 6, r: 4.5, fill: entry.colour }),
+    );
+  return element(
+    "ul",
+    { class: "legend" },
+    ...entries.map((entry) => element("li", {}, symbol(entry), element("bdi", {}, entry.name))),
+  );
 }

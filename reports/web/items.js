@@ -19,12 +19,25 @@ function hardest(task) {
     number("id", false),
   ];
   const lines = rows.map((row) => ({
-    shown: [row.text, `${row.wrong} of ${row.answered}`, task.classes[row.label], task.classes[row.answer] ?? NO_ANSWER, score(row.probability), String(row.id)],
+    shown: [
+      row.text,
+      `${row.wrong} of ${row.answered}`,
+      task.classes[row.label],
+      task.classes[row.answer] ?? NO_ANSWER,
+      score(row.probability),
+      String(row.id),
+    ],
     values: [null, row.wrong / row.answered, null, null, row.probability, row.id],
   }));
-  const note = `The ${count(rows.length)} hardest of ${count(wrong)} test texts that a classifier got wrong (${count(items)} were answered). ` +
+  const note =
+    `The ${count(rows.length)} hardest of ${count(wrong)} test texts that a classifier got wrong (${count(items)} were answered). ` +
     `${count(classifiers)} classifiers have one vote each, with their reference engine. A text that all of them get wrong may be labelled wrongly.`;
-  return element("div", {}, element("p", { class: "note" }, note), sortableTable("Hardest texts", columns, lines).scroll);
+  return element(
+    "div",
+    {},
+    element("p", { class: "note" }, note),
+    sortableTable("Hardest texts", columns, lines).scroll,
+  );
 }
 
 function flips(task) {
@@ -32,7 +45,11 @@ function flips(task) {
   if (!rows.length) return null;
   const columns = [
     { name: "text", wide: true, cell: textCell },
-    number("margin", true, "gap between the two most probable classes on the reference engine: a large one is no close call"),
+    number(
+      "margin",
+      true,
+      "gap between the two most probable classes on the reference engine: a large one is no close call",
+    ),
     { name: "classifier" },
     { name: "engine" },
     { name: "label" },
@@ -40,13 +57,27 @@ function flips(task) {
     { name: "engine answered" },
     number("id", false),
   ];
-  const named = (label) => (label === null ? "-" : task.classes[label] ?? NO_ANSWER);
+  const named = (label) => (label === null ? "-" : (task.classes[label] ?? NO_ANSWER));
   const lines = rows.map((row) => ({
-    shown: [row.text, score(row.margin), row.classifier, row.engine, named(row.label), named(row.reference), named(row.answer), String(row.id)],
+    shown: [
+      row.text,
+      score(row.margin),
+      row.classifier,
+      row.engine,
+      named(row.label),
+      named(row.reference),
+      named(row.answer),
+      String(row.id),
+    ],
     values: [null, row.margin, null, null, null, null, null, row.id],
   }));
   const note = `${count(rows.length)} of ${count(total)} answers that another engine changed, the clearest first; at most ${most} a row.`;
-  return element("div", {}, element("p", { class: "note" }, note), sortableTable("Flipped answers", columns, lines).scroll);
+  return element(
+    "div",
+    {},
+    element("p", { class: "note" }, note),
+    sortableTable("Flipped answers", columns, lines).scroll,
+  );
 }
 
 function furtherTables(task) {
@@ -57,7 +88,11 @@ function furtherTables(task) {
     place.replaceChildren(sortableTable(title, columns, lines).scroll, listing(notes, "facts"));
   };
   if (!task.tables.length) return null;
-  const by = chooser("table", task.tables.map((table) => table.title), show);
+  const by = chooser(
+    "table",
+    task.tables.map((table) => table.title),
+    show,
+  );
   show(0);
   return element("div", {}, element("div", { class: "controls" }, by.field), place);
 }

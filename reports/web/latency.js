@@ -9,10 +9,14 @@ function latencies(task, board) {
   let scenario = scenarios[0];
   const caption = element("figcaption", {});
   const view = drawing(draw);
-  const by = chooser("scenario", scenarios.map((each) => `${each.key}: ${each.words}`), (chosen) => {
-    scenario = scenarios[chosen];
-    view.redraw();
-  });
+  const by = chooser(
+    "scenario",
+    scenarios.map((each) => `${each.key}: ${each.words}`),
+    (chosen) => {
+      scenario = scenarios[chosen];
+      view.redraw();
+    },
+  );
 
   function draw(width) {
     const all = board.rows().filter((row) => task.latencies[scenario.key][row]);
@@ -33,18 +37,51 @@ function latencies(task, board) {
       y: { axis: null, domain: strips.map((each) => each.row), padding: 0 },
       marks: [
         Plot.ruleY(strips, { y: "row", x1: "fastest", x2: "slowest", stroke: "var(--c7)" }),
-        Plot.ruleY(strips, { y: "row", x1: "p25", x2: "p75", stroke: "var(--c0)", strokeWidth: 7, strokeOpacity: 0.55 }),
+        Plot.ruleY(strips, {
+          y: "row",
+          x1: "p25",
+          x2: "p75",
+          stroke: "var(--c0)",
+          strokeWidth: 7,
+          strokeOpacity: 0.55,
+        }),
         Plot.dot(strips, { x: "p50", y: "row", fill: "var(--c0)", r: 4 }),
-        Plot.tickX(strips.filter((each) => each.p99), { x: "p99", y: "row", stroke: "var(--c1)", strokeWidth: 2.5, insetTop: 10, insetBottom: 10 }),
-        Plot.text(strips, { frameAnchor: "left", y: "row", text: "name", dy: -12, textAnchor: "start", fill: "currentColor", stroke: "var(--ground)" }),
+        Plot.tickX(
+          strips.filter((each) => each.p99),
+          { x: "p99", y: "row", stroke: "var(--c1)", strokeWidth: 2.5, insetTop: 10, insetBottom: 10 },
+        ),
+        Plot.text(strips, {
+          frameAnchor: "left",
+          y: "row",
+          text: "name",
+          dy: -12,
+          textAnchor: "start",
+          fill: "currentColor",
+          stroke: "var(--ground)",
+        }),
         Plot.tip(strips, Plot.pointerY({ x: "p50", y: "row", title: "title" })),
       ],
     });
   }
 
   function strip(row, at) {
-    const title = [board.name(row), ...[...at].filter(([share]) => share >= 50 && share % 10 !== 5 || share === 95).map(([share, ms]) => `${share === 100 ? "slowest" : `p${share}`} ${figuresOf(ms)} ms`)];
-    return { row, name: board.name(row), fastest: at.get(0), p25: at.get(25), p50: at.get(50), p75: at.get(75), p99: at.get(99), slowest: at.get(100), title: title.join("\n") };
+    const title = [
+      board.name(row),
+      ...[...at]
+        .filter(([share]) => (share >= 50 && share % 10 !== 5) || share === 95)
+        .map(([share, ms]) => `${share === 100 ? "slowest" : `p${share}`} ${figuresOf(ms)} ms`),
+    ];
+    return {
+      row,
+      name: board.name(row),
+      fastest: at.get(0),
+      p25: at.get(25),
+      p50: at.get(50),
+      p75: at.get(75),
+      p99: at.get(99),
+      slowest: at.get(100),
+      title: title.join("\n"),
+    };
   }
 
   const controls = scenarios.length > 1 ? element("div", { class: "controls" }, by.field) : null;

@@ -4,7 +4,11 @@ function lookInto(task, board, chosen) {
   const rows = task.matrices.of_row.flatMap((matrix, row) => (matrix === null ? [] : [row]));
   if (!rows.length) return null;
   const place = element("div", { class: "side" });
-  const by = chooser("row", rows.map((row) => `${board.shown(row, "rank")}. ${board.name(row)}`), (at) => chosen(rows[at]));
+  const by = chooser(
+    "row",
+    rows.map((row) => `${board.shown(row, "rank")}. ${board.name(row)}`),
+    (at) => chosen(rows[at]),
+  );
 
   function show(row) {
     if (!rows.includes(row)) return;
@@ -33,10 +37,17 @@ function confusionMatrix(task, matrix) {
     });
     return element("tr", {}, element("th", { scope: "row", dir: "auto" }, task.classes[label]), ...cells);
   });
-  const table = element("table", { class: "matrix" },
-    element("caption", {}, "Confusion matrix: a line a true class, a column an answer; shaded by its share of the line"),
+  const table = element(
+    "table",
+    { class: "matrix" },
+    element(
+      "caption",
+      {},
+      "Confusion matrix: a line a true class, a column an answer; shaded by its share of the line",
+    ),
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "label"), ...heads)),
-    element("tbody", {}, ...lines));
+    element("tbody", {}, ...lines),
+  );
   return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "confusion matrix" }, table);
 }
 
@@ -56,6 +67,9 @@ function perClass(task, classes) {
     shown: [task.classes[at], score(precision), score(recall), score(f1), count(support)],
     values: [null, precision, recall, f1, support],
   }));
-  const label = classes.length < task.classes.length ? `The ${classes.length} weakest of ${task.classes.length} classes` : "Classes";
+  const label =
+    classes.length < task.classes.length
+      ? `The ${classes.length} weakest of ${task.classes.length} classes`
+      : "Classes";
   return sortableTable(label, columns, rows).scroll;
 }

@@ -21,10 +21,17 @@ function taskSection(task, id) {
   const [strips, curves] = [latencies(task, board), trainingCurves(task, board)];
   parts = [plot, strips, curves];
   const several = run.tasks.length > 1;
-  const node = element("section", { id, "aria-label": task.title },
+  const node = element(
+    "section",
+    { id, "aria-label": task.title },
     several ? element("h2", { dir: "auto" }, task.title) : null,
     several ? lead(task) : null,
-    element("div", { class: "first" }, plot?.node ?? element("p", { class: "note" }, "No speed was measured."), rankings(task)),
+    element(
+      "div",
+      { class: "first" },
+      plot?.node ?? element("p", { class: "note" }, "No speed was measured."),
+      rankings(task),
+    ),
     board.node,
     ...section("Latency", strips),
     ...section("Training curves", curves),
@@ -34,7 +41,8 @@ function taskSection(task, id) {
     ...section("Answers another engine changed", flips(task)),
     ...section("All tables of the report", furtherTables(task)),
     element("h3", {}, "Where the figures come from"),
-    listing(task.provenance, "facts"));
+    listing(task.provenance, "facts"),
+  );
   if (into) look(into.first, false);
   return node;
 }
@@ -45,14 +53,31 @@ function lead(task) {
 
 function rankings(task) {
   if (!task.rankings.length) return null;
-  return element("div", { class: "ranking", tabindex: 0, role: "region", "aria-label": "rankings" },
-    element("strong", {}, "Who is ahead"), listing(task.rankings, "facts"));
+  return element(
+    "div",
+    { class: "ranking", tabindex: 0, role: "region", "aria-label": "rankings" },
+    element("strong", {}, "Who is ahead"),
+    listing(task.rankings, "facts"),
+  );
 }
 
 function show() {
   const several = run.tasks.length > 1;
   page.append(element("h1", { dir: "auto" }, run.title));
-  if (several) page.append(element("nav", { "aria-label": "tasks" }, element("ul", {}, ...run.tasks.map((task, at) => element("li", {}, element("a", { href: `#task-${at}`, dir: "auto" }, task.name))))));
+  if (several)
+    page.append(
+      element(
+        "nav",
+        { "aria-label": "tasks" },
+        element(
+          "ul",
+          {},
+          ...run.tasks.map((task, at) =>
+            element("li", {}, element("a", { href: `#task-${at}`, dir: "auto" }, task.name)),
+          ),
+        ),
+      ),
+    );
   else page.append(lead(run.tasks[0]));
   page.append(...run.tasks.map((task, at) => taskSection(task, `task-${at}`)));
   page.append(element("footer", {}, run.footer));

@@ -5,7 +5,13 @@
 function sortableTable(label, columns, rows, sorted) {
   const body = element("tbody", {});
   const headings = columns.map((column, at) => heading(column, () => sortBy(at)));
-  const table = element("table", {}, element("caption", {}, label), element("thead", {}, element("tr", {}, ...headings)), body);
+  const table = element(
+    "table",
+    {},
+    element("caption", {}, label),
+    element("thead", {}, element("tr", {}, ...headings)),
+    body,
+  );
   const scroll = element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, table);
   let order = rows.map((_, at) => at);
   const lines = rows.map((row) => element("tr", {}, ...columns.map((column, at) => cellOf(column, row, at))));
