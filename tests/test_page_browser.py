@@ -187,8 +187,9 @@ def test_filters_narrow_table_and_plot_alike(opened, files) -> None:
     assert page.get_by_text("No row to draw").is_visible()
 
 
-def test_hovering_a_point_tells_its_row(opened, files) -> None:
-    page = opened(files.one)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_hovering_a_point_tells_its_row(opened, files, scheme: str) -> None:
+    page = opened(files.one, scheme=scheme)
     plot = page.locator("svg.plot").first
     box = plot.locator("g[aria-label=dot]").first.locator("*").nth(3).bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -196,6 +197,10 @@ def test_hovering_a_point_tells_its_row(opened, files) -> None:
     expect(tip).to_contain_text("macro F1 0.")
     expect(tip).to_contain_text("requests/s")
     expect(tip).to_contain_text("answers: same")
+    ground, ink = tip.evaluate(
+        "tip => [getComputedStyle(tip.querySelector('path')).fill, getComputedStyle(tip.querySelector('text')).color]"
+    )
+    assert contrast(channels(ground), channels(ink)) > 7
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     chosen = board(page).locator("tr[aria-selected=true]").inner_text()
     assert tip.locator("text").text_content().split(" · ")[0].strip("\u200b ") in chosen
