@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from bench.errors import StoreError
 from bench.results import Evidence
-from bench.store import write_parquet
+from bench.store import read_latencies, write_parquet
 from bench.types import Dataset
 
 TEXTS = "texts"
@@ -40,21 +40,17 @@ def _read_texts(folder: Path, fingerprint: str) -> Mapping[int, str]:
     path = _texts_path(folder, fingerprint)
     if not path.exists():
         return {}
-    table = _read(path, "id", "text")
-    return dict(zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True))
+    try:
+        table = pq.read_table(path)
+        return dict(zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True))
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise StoreError(f"{path} cannot be read as texts ({error}); delete it, the page does without it") from error
 
 
 def _read_latencies(folder: Path, name: str) -> np.ndarray:
     path = folder / name
-    return _read(path, "latency_ns")["latency_ns"].to_numpy() if path.exists() else np.empty(0, dtype=np.int64)
+    return read_latencies(path) if path.exists() else np.empty(0, dtype=np.int64)
 
 
 def _texts_path(folder: Path, fingerprint: str) -> Path:
     return folder / TEXTS / f"{fingerprint[:16]}.parquet"
-
-
-def _read(path: Path, *columns: str) -> pa.Table:
-    try:
-        return pq.read_table(path, columns=list(columns), use_threads=False).select(list(columns))
-    except (OSError, KeyError, pa.ArrowException, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); delete it, the page does without it") from error
