@@ -16,6 +16,7 @@ from bench.cli_options import (
     OneLineGroup,
     csv_option,
     data_options,
+    html_option,
     json_option,
     machine_options,
     quiet_option,
@@ -89,12 +90,13 @@ def run(quiet: bool, as_json: bool, **choices: Any) -> None:
 
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@html_option
 @json_option
-def report(folder: Path, as_json: bool) -> None:
+def report(folder: Path, page: Path | None, as_json: bool) -> None:
     """Make the leaderboards of a run FOLDER again, from its files alone."""
-    from bench.commands import report_command
+    from bench.reporting import PAGE, print_leaderboard
 
-    report_command(folder, as_json=as_json)
+    print_leaderboard(folder, as_json=as_json, page=folder / PAGE if page == Path() else page)
 
 
 @cli.command()

@@ -103,4 +103,13 @@ def machine_options(command: Command) -> Command:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables.")
+html_option = click.option(
+    "--html",
+    "page",
+    is_flag=False,
+    flag_value=Path(),
+    type=click.Path(path_type=Path),
+    metavar="[FILE]",
+    help="Write the HTML page too; without FILE as leaderboard.html in the run folder.",
+)
 quiet_option = click.option("--quiet", is_flag=True, help="No progress; results and errors only.")

@@ -1,4 +1,4 @@
-"""What the commands run, report and train do, between the arguments and the printed page."""
+"""What the commands run, train and tune do, between the arguments and what is printed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from bench import registry
 from bench.artifacts import link_or_copy, load_classifier
 from bench.cache import cache_dir, whole_folder, write_whole
 from bench.console import RunConsole
@@ -18,9 +15,9 @@ from bench.context import Context
 from bench.errors import CellsFailed, UsageError
 from bench.plan import RunRequest, make_plan
 from bench.processes import Workers
+from bench.reporting import PAGE, print_leaderboard
 from bench.results import Result, Status
 from bench.run import run_plan
-from bench.store import open_run
 from bench.training import check_recipes, train
 from bench.tune import load_space, recipe_toml, search
 
@@ -34,25 +31,8 @@ def run_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> int:
         console.start("preparing the data")
         plan = make_plan(request, console.progress)
         results = run_plan(plan, console)
-    _print_leaderboard(plan.out, as_json)
+    print_leaderboard(plan.out, as_json, plan.out / PAGE)
     return sum(result.status in FAILED for result in results)
-
-
-def report_command(folder: Path, as_json: bool) -> None:
-    """Make a run's leaderboards again from its files."""
-    _print_leaderboard(folder, as_json)
-
-
-def _print_leaderboard(folder: Path, as_json: bool) -> None:
-    leaderboard = registry.find("report", "leaderboard")(open_run(folder))
-    write_whole(folder / "leaderboard.md", leaderboard.markdown.encode("utf-8"))
-    for name, picture in leaderboard.plots().items():
-        write_whole(folder / name, picture)
-    if as_json:
-        sys.stdout.write(json.dumps(leaderboard.to_dict(), ensure_ascii=False, indent=1) + "\n")
-        return
-    leaderboard.print(Console(highlight=False))
-    Console(stderr=True, highlight=False).print(f"written: {folder / 'leaderboard.md'}", soft_wrap=True)
 
 
 def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:

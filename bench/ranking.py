@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import stats
 from bench.quality import confusion_matrix
 from bench.results import Answers, Interval
 from bench.stats import holm, macro_scores, percentile_interval, resample, smallest_detectable_difference
+from bench.threads import usable_cores
 from bench.types import Record
 
 SIGNIFICANT = 0.05
@@ -69,16 +71,25 @@ def rank(answers: Mapping[str, Answers], class_count: int, seed: int = 0) -> Ran
     p = _mcnemar_matrix(only_row)
     adjusted = _holm_matrix(p)
     ranks: dict[str, int] = {}
-    comparisons = []
+    pairs = []
     head = 0
     for position, name in enumerate(rows):
         if position:
-            pair = (head, position)
-            comparisons.append(_compare(rows, ordered, pair, only_row, shared, p, adjusted, class_count, seed))
+            pairs.append((head, position))
         if adjusted[head, position] < SIGNIFICANT:
             head = position
         ranks[name] = head + 1
-    return Ranking(rows, ranks, tuple(comparisons), adjusted, _smallest_difference(comparisons))
+
+    tables = [_joint_table(ordered[head], ordered[behind], class_count) for head, behind in pairs]
+    different = list(dict.fromkeys(tables))  # engines that give the same labels share one
+    with ThreadPoolExecutor(usable_cores()) as pool:  # numpy draws its samples outside the interpreter's lock
+        found = pool.map(lambda table: _bootstrapped(table, class_count, seed), different)
+    differences = dict(zip(different, found, strict=True))
+    comparisons = tuple(
+        _compare(rows, pair, only_row, shared, p, adjusted, differences[table])
+        for pair, table in zip(pairs, tables, strict=True)
+    )
+    return Ranking(rows, ranks, comparisons, adjusted, _smallest_difference(comparisons))
 
 
 def _macro_f1(answers: Answers, class_count: int) -> float:
@@ -113,14 +124,12 @@ def _holm_matrix(p: np.ndarray) -> np.ndarray:
 
 def _compare(
     rows: Sequence[str],
-    ordered: Sequence[Answers],
     pair: tuple[int, int],
     only_row: np.ndarray,
     shared: np.ndarray,
     p: np.ndarray,
     adjusted: np.ndarray,
-    class_count: int,
-    seed: int,
+    difference: Interval,
 ) -> Comparison:
     head, position = pair
     n = int(shared[pair])
@@ -129,26 +138,38 @@ def _compare(
         ahead=rows[head],
         behind=rows[position],
         n=n,
-        difference=paired_difference(ordered[head], ordered[position], class_count, seed),
-        p=float(p[head, position]),
-        p_adjusted=float(adjusted[head, position]),
+        difference=difference,
+        p=float(p[pair]),
+        p_adjusted=float(adjusted[pair]),
         discordant_share=discordant / n if n else 0.0,
     )
 
 
 def paired_difference(first: Answers, second: Answers, class_count: int, seed: int = 0) -> Interval:
     """Macro F1 of the first minus the second on their common items, with a seeded paired bootstrap 95 % interval."""
+    return _bootstrapped(_joint_table(first, second, class_count), class_count, seed)
+
+
+def _joint_table(first: Answers, second: Answers, class_count: int) -> tuple[tuple[int, int], ...]:
+    """The filled cells of the table true x first's answer x second's on the items both answered: (cell, count)."""
     _, rows, other_rows = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
-    if len(rows) == 0:
-        return Interval(value=0.0, low=-1.0, high=1.0)
     truth, predicted, other = (first.labels[rows], first.prediction.labels[rows], second.prediction.labels[other_rows])
     predicted, other = (np.where(labels < 0, class_count, labels) for labels in (predicted, other))  # names no class
-    shape = (class_count, class_count + 1, class_count + 1)
-    cells, counts = np.unique(np.ravel_multi_index((truth, predicted, other), shape), return_counts=True)
-    joint = np.stack(np.unravel_index(cells, shape))
-    samples = resample(counts, seed)
+    cells, counts = np.unique(np.ravel_multi_index((truth, predicted, other), _shape(class_count)), return_counts=True)
+    return tuple(zip(cells.tolist(), counts.tolist(), strict=True))
+
+
+def _shape(class_count: int) -> tuple[int, int, int]:
+    return class_count, class_count + 1, class_count + 1
+
+
+def _bootstrapped(table: tuple[tuple[int, int], ...], class_count: int, seed: int) -> Interval:
+    if not table:
+        return Interval(value=0.0, low=-1.0, high=1.0)
+    cells, counts = np.array(table).T
+    joint = np.stack(np.unravel_index(cells, _shape(class_count)))
     value = _difference(joint, counts[None], class_count)[0]
-    return percentile_interval(float(value), _difference(joint, samples, class_count))
+    return percentile_interval(float(value), _difference(joint, resample(counts, seed), class_count))
 
 
 def _difference(joint: np.ndarray, counts: np.ndarray, class_count: int) -> np.ndarray:
@@ -159,8 +180,9 @@ def _difference(joint: np.ndarray, counts: np.ndarray, class_count: int) -> np.n
 
 def _macro_f1_of(truth: np.ndarray, predicted: np.ndarray, counts: np.ndarray, class_count: int) -> np.ndarray:
     classes = np.arange(class_count)
-    of_class, as_class = truth[:, None] == classes, predicted[:, None] == classes
-    right = counts @ (of_class & as_class)
+    of_class, as_class = (labels[:, None] == classes for labels in (truth, predicted))
+    counts, of_class, as_class = (each.astype(float) for each in (counts, of_class, as_class))  # whole, and exact
+    right = counts @ (of_class * as_class)
     total = counts @ of_class + counts @ as_class
     return np.divide(2 * right, total, out=np.zeros(right.shape), where=total > 0).mean(axis=1)
 

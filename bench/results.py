@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -251,3 +251,15 @@ class StoredRun:
     environment: Mapping[str, Any]
     results: tuple[Result, ...]
     answers: Mapping[str, Answers]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run folder holds beside its figures, empty where it holds none.
+
+    `texts` gives the test texts, possibly shortened, by item id for a data fingerprint; `latencies_ns` gives the raw
+    latencies int64 (queries,) of a LoadRun's `latencies_file`.
+    """
+
+    texts: Callable[[str], Mapping[int, str]]
+    latencies_ns: Callable[[str], np.ndarray]

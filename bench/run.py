@@ -13,6 +13,7 @@ from bench.console import RunConsole
 from bench.context import Context
 from bench.environment import describe_environment
 from bench.errors import StoreError
+from bench.evidence import store_texts
 from bench.measuring import entries_of, measure
 from bench.plan import Plan, TaskPlan
 from bench.processes import Workers
@@ -34,6 +35,7 @@ def run_plan(plan: Plan, console: RunConsole) -> tuple[Result, ...]:
         results: list[Result] = []
         _write_settings(plan, results)
         for task in plan.tasks:
+            store_texts(plan.out, task.data)
             for batch in _batches(context, task):
                 results += _finish(context, batch)
                 _write_settings(plan, results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from bench.cache import write_whole
 from bench.errors import StoreError
 from bench.results import Answers, Result, RunSettings, StoredRun
+from bench.threads import usable_cores
 from bench.types import SCHEMA_VERSION, Prediction, Record
 
 SETTINGS = "run.json"
@@ -73,13 +75,15 @@ def write_answers(path: Path, answers: Answers) -> None:
             "truncated": prediction.truncated.astype(bool),
         }
     )
-    _write_parquet(path, table)
+    write_parquet(path, table)
 
 
 def read_answers(path: Path) -> Answers:
     """The predictions file of a cell; raises StoreError when it is damaged."""
     try:
-        table = pq.read_table(path)
+        table = pq.ParquetFile(path).read(
+            use_threads=False
+        )  # read_table spends as long again on looking for partitions
         n = table.num_rows
         flat = table["probabilities"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         prediction = Prediction(
@@ -95,7 +99,7 @@ def read_answers(path: Path) -> Answers:
 
 def write_latencies(path: Path, latencies_ns: np.ndarray) -> None:
     """Raw latencies of one LoadGen run, in nanoseconds, in the order of completion."""
-    _write_parquet(path, pa.table({"latency_ns": latencies_ns.astype(np.int64)}))
+    write_parquet(path, pa.table({"latency_ns": latencies_ns.astype(np.int64)}))
 
 
 def read_latencies(path: Path) -> np.ndarray:
@@ -107,7 +111,8 @@ def read_latencies(path: Path) -> np.ndarray:
     return latencies
 
 
-def _write_parquet(path: Path, table: pa.Table) -> None:
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Store a table, atomically."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     write_whole(path, sink.getvalue().to_pybytes())
@@ -142,11 +147,9 @@ def open_run(folder: Path) -> StoredRun:
     results = tuple(_planned_results(folder, settings.cells))
     if not results:
         raise StoreError(f"{folder} holds no results yet; start it again with `bench run --out {folder}`")
-    answers = {
-        result.cell.id: read_answers(folder / result.predictions_file)
-        for result in results
-        if result.predictions_file is not None
-    }
+    files = {result.cell.id: folder / result.predictions_file for result in results if result.predictions_file}
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        answers = dict(zip(files, pool.map(read_answers, files.values()), strict=True))
     return StoredRun(folder=folder, settings=settings, environment=environment, results=results, answers=answers)
 
 

@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from bench.results import StoredRun
+from bench.results import Evidence, StoredRun
 from bench.types import SCHEMA_VERSION
 from reports.before_after_table import before_after_tables
 from reports.class_table import class_tables
@@ -21,6 +21,7 @@ from reports.curve_table import curve_tables
 from reports.failure_table import failure_tables
 from reports.markdown import clean, escape
 from reports.method_table import method_tables
+from reports.page import PageTask, render_page
 from reports.parity_table import parity_tables
 from reports.plots import Plot, plots_of
 from reports.provenance import provenance, title
@@ -33,6 +34,8 @@ from reports.standing import Standing, standing_of
 from reports.study_table import seed_tables, study_tables
 from reports.tables import Table, to_markdown, to_rich
 from reports.time_table import time_tables
+
+MOST_PRINTED_TABLES = 40
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Leaderboard:
 
     sections: tuple[Section, ...]
     record: dict[str, Any]
+    tasks: tuple[tuple[TaskRows, Standing], ...] = ()
 
     def plots(self) -> dict[str, bytes]:
         """SVG files by their path beside the leaderboard, which shows them."""
@@ -61,6 +65,13 @@ class Leaderboard:
     def markdown(self) -> str:
         """GitHub-flavoured markdown that ends in a newline."""
         return "\n\n".join(_section_markdown(section) for section in self.sections) + "\n"
+
+    def page(self, evidence: Evidence) -> str:
+        """One HTML file that shows the same, and what `evidence` holds beside the figures."""
+        entries = zip(self.sections, self.tasks, strict=True)
+        return render_page(
+            [PageTask(*_said(section), task, standing) for section, (task, standing) in entries], evidence
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: every row's full figures, None where there is none."""
@@ -86,7 +97,9 @@ def render_leaderboard(run: StoredRun) -> Leaderboard:
         "environment": dict(run.environment),
         "tasks": [task_record(task, standing) for task, standing in tasks],
     }
-    return Leaderboard(tuple(_section(run, task, standing) for task, standing in tasks), json_able(record))
+    return Leaderboard(
+        tuple(_section(run, task, standing) for task, standing in tasks), json_able(record), tuple(tasks)
+    )
 
 
 def _section(run: StoredRun, task: TaskRows, standing: Standing) -> Section:
@@ -117,6 +130,10 @@ def _section(run: StoredRun, task: TaskRows, standing: Standing) -> Section:
     )
 
 
+def _said(section: Section) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[Table, ...]]:
+    return section.title, section.provenance, section.rankings, section.tables
+
+
 def _section_markdown(section: Section) -> str:
     parts = [f"## {escape(section.title)}", _list(section.provenance)]
     if section.rankings:
@@ -138,6 +155,9 @@ def _section_rich(section: Section, width: int) -> Iterator[RenderableType]:
         yield Text("\nRanking", style="bold")
         for line in section.rankings:
             yield Text(f"- {clean(line)}")
-    for table in section.tables:
+    for table in section.tables[:MOST_PRINTED_TABLES]:
         yield Text()
         yield from to_rich(table, width)
+    hidden = len(section.tables) - MOST_PRINTED_TABLES
+    if hidden > 0:
+        yield Text(f"\n{hidden:,} more tables are in leaderboard.md", style="dim")

@@ -16,7 +16,10 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", "|": "&#124;"})
 
 def clean(text: str) -> str:
     """One printable line; right-to-left text is isolated so that it cannot reorder the figures beside it."""
-    line = "".join(map(_printable, " ".join(text.split())))
+    line = " ".join(text.split())
+    if line.isascii() and line.isprintable():
+        return line
+    line = "".join(map(_printable, line))
     line = " ".join(line.split())
     if any(unicodedata.bidirectional(letter) in {"R", "AL", "AN"} for letter in line):
         return f"{_FIRST_STRONG_ISOLATE}{line}{_POP_ISOLATE}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from reports.rows import Group, TaskRows
+from reports.rows import TaskRows
+from reports.series import curves_of, studies_of
 from reports.study_table import varied_recipes
 
 if TYPE_CHECKING:
@@ -46,26 +47,21 @@ class Plot:
 def plots_of(task: TaskRows) -> Iterator[Plot]:
     """The plots that a task's results have something for."""
     name = task.data.task.replace("/", "-")
-    if any(_has_curve(group) for group in task.groups):
+    if curves_of(task):
         yield Plot(f"{task.data.title}: training curves", f"{FOLDER}/{name}.curves.svg", "curves", task)
     if any(len(groups) > 1 for groups in varied_recipes(task).values()):
         title = f"{task.data.title}: {task.study or 'variants'}"
         yield Plot(title, f"{FOLDER}/{name}.study.svg", "study", task)
 
 
-def _has_curve(group: Group) -> bool:
-    return bool(group.fit and len(group.fit.curve) > 1)
-
-
 def _curves(axes: Axes, task: TaskRows) -> None:
     """Validation F1 over the training texts read; a ring marks the checkpoint chosen."""
-    for group in [group for group in task.groups if _has_curve(group)][:MOST_CURVES]:
-        fit = group.fit
-        assert fit is not None  # noqa: S101 - it has a curve
-        read = [point.epoch * (fit.examples or 1) for point in fit.curve]
-        [line] = axes.plot(read, [point.f1 for point in fit.curve], marker=".", label=group.name)
-        chosen = [(at, point.f1) for at, point in zip(read, fit.curve, strict=True) if point.step == fit.chosen_step]
-        axes.plot(*zip(*chosen, strict=True), marker="o", fillstyle="none", markersize=10, color=line.get_color())
+    for curve in curves_of(task)[:MOST_CURVES]:
+        scores = [point.f1 for point in curve.points]
+        [line] = axes.plot(curve.texts_read, scores, marker=".", label=curve.name)
+        if curve.chosen is not None:
+            at, value = curve.texts_read[curve.chosen], scores[curve.chosen]
+            axes.plot(at, value, marker="o", fillstyle="none", markersize=10, color=line.get_color())
     axes.set_xlabel("training texts read")
     axes.set_ylabel("validation macro F1")
     _legend(axes)
@@ -73,30 +69,19 @@ def _curves(axes: Axes, task: TaskRows) -> None:
 
 def _study(axes: Axes, task: TaskRows) -> None:
     """Test F1 with its 95 % interval at every value; by the number of training texts where that is what varies."""
-    recipes = {recipe: [g for g in groups if g.shown] for recipe, groups in varied_recipes(task).items()}
-    sizes = [{g.fit.examples for g in groups if g.fit} for groups in recipes.values()]
-    by_size = any(len(found) > 1 for found in sizes)
-    for recipe, groups in recipes.items():
-        points = [_point(group, by_size) for group in groups]
-        if by_size:
-            points.sort(key=lambda point: point[0])
-        if points:
-            at, value, low, high = zip(*points, strict=True)
-            axes.errorbar(at, value, yerr=(low, high), marker="o", capsize=3, label=recipe)
+    studies = studies_of(task)
+    by_size = any(study.by_size for study in studies)
+    for study in studies:
+        at, value, low, high = zip(
+            *((p.at, p.value, p.value - p.low, p.high - p.value) for p in study.points), strict=True
+        )
+        axes.errorbar(at, value, yerr=(low, high), marker="o", capsize=3, label=study.recipe)
     if by_size:
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
     axes.set_xlabel("training texts" if by_size else task.study_axis or "variant")
     axes.set_ylabel("test macro F1, 95 % interval")
     _legend(axes)
-
-
-def _point(group: Group, by_size: bool) -> tuple[Any, float, float, float]:
-    quality = group.shown.quality if group.shown else None
-    assert quality is not None  # noqa: S101 - a shown row has answers
-    f1 = quality.macro_f1
-    at = (group.fit.examples or 1) if by_size and group.fit else group.variant or ""
-    return at, f1.value, f1.value - f1.low, f1.high - f1.value
 
 
 def _legend(axes: Axes) -> None:

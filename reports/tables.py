@@ -17,6 +17,7 @@ from reports.markdown import clean, escape
 Row = tuple[str, ...]
 
 LONGEST_UNBROKEN = 16
+MOST_PRINTED_ROWS = 60
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def _padded(cells: Row, columns: tuple[Column, ...], widths: list[int]) -> Itera
 
 
 def to_rich(table: Table, width: int) -> Iterator[RenderableType]:
-    """The same for a terminal of `width` columns: figures are never cut, words wrap."""
+    """The same for a terminal of `width` columns: figures are never cut, words wrap; the first rows of a long table."""
+    rows = table.rows[:MOST_PRINTED_ROWS]
     shown = [position for position, column in enumerate(table.columns) if column.from_width <= width]
     grid = RichTable(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for position in shown:
@@ -86,12 +88,14 @@ def to_rich(table: Table, width: int) -> Iterator[RenderableType]:
             heading = _heading(column, " {}").replace(" ", "\n")
             grid.add_column(Text(heading), justify="right", no_wrap=True, vertical="top")
         else:
-            least = min(LONGEST_UNBROKEN, _longest_word(row[position] for row in table.rows))
+            least = min(LONGEST_UNBROKEN, _longest_word(row[position] for row in rows))
             grid.add_column(Text(column.name), overflow="fold", min_width=least, vertical="top")
-    for row in table.rows:
+    for row in rows:
         grid.add_row(*(Text(clean(row[position])) for position in shown))
     yield Text(clean(table.title), style="bold")
     yield grid
+    if len(rows) < len(table.rows):
+        yield Text(f"- {len(rows)} of {len(table.rows):,} rows; leaderboard.md has them all", style="dim")
     for note in table.notes:
         yield Text(f"- {clean(note)}", style="dim")
 

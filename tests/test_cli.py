@@ -196,6 +196,10 @@ def test_own_data_end_to_end(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)
     assert (out / "leaderboard.md").read_text() == markdown
+    assert len(list((out / "texts").iterdir())) == 1
+    page = tmp_path / "page.html"
+    assert bench("report", str(out), "--html", str(page), "--json").returncode == 0
+    assert page.read_text() == (out / "leaderboard.html").read_text()
 
     resumed = bench("run", *columns, "--out", str(out), "--tier", "sample")
     assert resumed.stdout == done.stdout

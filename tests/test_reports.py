@@ -323,6 +323,14 @@ def big_run(cells: int, items: int) -> StoredRun:
     return synthetic.stored_run(results, answers)
 
 
+def test_a_long_table_is_written_whole_and_its_first_rows_are_printed() -> None:
+    leaderboard = render_leaderboard(big_run(70, 60))
+    assert len(table(leaderboard, "Quality")) == 70
+    text = printed(leaderboard, 120)
+    assert "60 of 70 rows; leaderboard.md has them all" in text
+    assert "more tables are in leaderboard.md" in text
+
+
 def test_leaderboard_of_many_cells(benchmark) -> None:
     """Reported, not asserted: 60 cells with 2,000 predictions each."""
     run = big_run(60, 2000)

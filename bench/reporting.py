@@ -1,0 +1,35 @@
+"""The leaderboard of a run folder, written and printed; imports nothing that trains or serves."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import registry
+from bench.cache import write_whole
+from bench.errors import StoreError
+from bench.evidence import evidence_of
+from bench.store import open_run
+
+PAGE = "leaderboard.html"
+
+
+def print_leaderboard(folder: Path, as_json: bool, page: Path | None = None) -> None:
+    """Make a run's leaderboards from its files: markdown, plots, where asked for the page; print tables or JSON."""
+    leaderboard = registry.find("report", "leaderboard")(open_run(folder))
+    write_whole(folder / "leaderboard.md", leaderboard.markdown.encode("utf-8"))
+    for name, picture in leaderboard.plots().items():
+        write_whole(folder / name, picture)
+    if page:
+        if page.is_dir():
+            raise StoreError(f"--html {page} is a folder; name a file")
+        write_whole(page, leaderboard.page(evidence_of(folder)).encode("utf-8"))
+    if as_json:
+        sys.stdout.write(json.dumps(leaderboard.to_dict(), ensure_ascii=False, indent=1) + "\n")
+        return
+    leaderboard.print(Console(highlight=False))
+    written = [str(path) for path in (folder / "leaderboard.md", page) if path]
+    Console(stderr=True, highlight=False).print(f"written: {', '.join(written)}", soft_wrap=True)

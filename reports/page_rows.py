@@ -1,0 +1,216 @@
+"""The page's table and its quality-speed plot: one row a classifier and engine, as shown and as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from bench.results import Interval, LoadSummary, Result
+from bench.types import Scenario
+from reports import figures
+from reports.cost_table import price_per_million
+from reports.figures import MISSING
+from reports.front import pareto_front
+from reports.markdown import clean
+from reports.rows import Group, TaskRows
+from reports.speed import answers_mark, usable, verdict
+from reports.standing import Standing
+
+SCENARIO_NAMES = {"single": ("one request at a time", "requests/s"), "offline": ("all texts at once", "texts/s")}
+
+Shown = tuple[str, float | None]
+Figure = Callable[[Group, Result], Shown]
+
+
+@dataclass(frozen=True)
+class PageColumn:
+    """A heading, its unit, and what stands under it: as printed, and as a number; `high` where more is better."""
+
+    name: str
+    of: Figure
+    unit: str | None = None
+    numeric: bool = True
+    high: bool = False
+    explained: str | None = None
+
+
+def page_table(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario]) -> dict[str, Any]:
+    """Columns and rows, JSON-able; rows in the order of the ranks, those without answers last."""
+    columns = _columns(task, standing, scenarios)
+    cells = ordered_cells(task, standing)
+    return {
+        "columns": [
+            {
+                "name": column.name,
+                "unit": column.unit,
+                "numeric": column.numeric,
+                "high": column.high,
+                "explained": column.explained,
+            }
+            for column in columns
+        ],
+        "shown": [[clean(column.of(group, row)[0]) for column in columns] for group, row in cells],
+        "values": [[_rounded(column.of(group, row)[1]) for column in columns] for group, row in cells],
+        "reasons": [clean(row.reason or "") for _, row in cells],
+    }
+
+
+def ordered_cells(task: TaskRows, standing: Standing) -> list[tuple[Group, Result]]:
+    """Every row, also those without answers: by rank, then by macro F1, then as planned."""
+
+    def key(entry: tuple[Group, Result]) -> tuple[float, float]:
+        _, row = entry
+        return standing.ranks.get(row.cell.id, float("inf")), -row.quality.macro_f1.value if row.quality else 0.0
+
+    return sorted(task.cells(), key=key)
+
+
+def scenarios_of(task: TaskRows) -> list[Scenario]:
+    """The scenarios that a row of the task was measured in, in the order they were first met."""
+    return list(dict.fromkeys(summary.scenario for _, row in task.cells() for summary in row.load.values()))
+
+
+def scenario_names(scenario: str) -> tuple[str, str]:
+    """What a scenario is in words, and the unit of its rate."""
+    return SCENARIO_NAMES.get(scenario, (scenario, "requests/s"))
+
+
+def _columns(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario]) -> list[PageColumn]:
+    priced = task.price_per_hour is not None
+    return [
+        PageColumn("rank", lambda _, row: _count(standing.ranks.get(row.cell.id)), explained=_RANK),
+        PageColumn("classifier", lambda group, _: (group.name, None), numeric=False),
+        PageColumn("engine", lambda _, row: (row.cell.engine or MISSING, None), numeric=False),
+        PageColumn("precision", lambda _, row: (row.cell.precision or MISSING, None), numeric=False),
+        PageColumn(
+            "macro F1",
+            lambda _, row: _interval(row.quality.macro_f1 if row.quality else None),
+            high=True,
+            explained=_INTERVAL,
+        ),
+        PageColumn(
+            "accuracy",
+            lambda _, row: _interval(row.quality.accuracy if row.quality else None),
+            high=True,
+            explained=_INTERVAL,
+        ),
+        *(column for scenario in scenarios for column in _speed_columns(task, scenario)),
+        PageColumn("answers", lambda _, row: (_certificate(row), None), numeric=False, explained=_ANSWERS),
+        PageColumn("status", lambda _, row: (row.status.value, None), numeric=False),
+        PageColumn(
+            "memory", lambda _, row: _size(row.session.peak_rss_bytes if row.session else None), explained=_MEMORY
+        ),
+        PageColumn("size", lambda _, row: _size(row.session.artifact_bytes if row.session else None), explained=_SIZE),
+        PageColumn("training", lambda group, _: _duration(group.fit.fit_s if group.fit else None)),
+        *(_price_columns(task) if priced else ()),
+        PageColumn("method", lambda group, _: (group.method, None), numeric=False),
+        PageColumn("base model", lambda group, _: (group.short_base or MISSING, None), numeric=False),
+    ]
+
+
+def _speed_columns(task: TaskRows, scenario: Scenario) -> list[PageColumn]:
+    """The rate, and the latencies where some row has them."""
+    words, unit = scenario_names(scenario)
+
+    def summary(row: Result) -> LoadSummary | None:
+        return usable(row, scenario)
+
+    columns = [PageColumn(scenario, lambda _, row: _rate(row, scenario), unit, high=True, explained=f"{words}, {unit}")]
+    rows = [good for _, row in task.cells() if (good := summary(row))]
+    if any(good.p50_ms is not None for good in rows):
+        columns.append(PageColumn("p50", lambda _, row: _number(getattr(summary(row), "p50_ms", None)), "ms"))
+    if any(good.p99_ms is not None for good in rows):
+        columns.append(PageColumn("p99", lambda _, row: _number(getattr(summary(row), "p99_ms", None)), "ms"))
+    return columns
+
+
+def _price_columns(task: TaskRows) -> list[PageColumn]:
+    explained = f"price of a million texts, all at once, at {task.price_per_hour:g} an hour, machine always busy"
+    return [
+        PageColumn(
+            "1M texts",
+            lambda _, row: _number(price_per_million(row, "offline", task.price_per_hour)),
+            "price",
+            explained=explained,
+        )
+    ]
+
+
+def page_points(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario]) -> dict[str, Any]:
+    """Quality and rate of every row of the table, each value, low, high or None, and who stands on the Pareto line.
+
+    The line holds only rows whose speed is valid and whose certificate was passed.
+    """
+    rows = [row for _, row in ordered_cells(task, standing)]
+    quality = {
+        "macro F1": [_triple(row.quality.macro_f1 if row.quality else None) for row in rows],
+        "accuracy": [_triple(row.quality.accuracy if row.quality else None) for row in rows],
+    }
+    rates = {scenario: [_rates(usable(row, scenario)) for row in rows] for scenario in scenarios}
+    kept = [row.parity is not None and row.parity.passed for row in rows]
+    fronts = {
+        f"{metric}|{scenario}": _front(kept, scores, rates[scenario])
+        for metric, scores in quality.items()
+        for scenario in rates
+    }
+    return {"quality": quality, "rates": rates, "kept": kept, "fronts": fronts}
+
+
+def _front(kept: list[bool], scores: list[list[float] | None], rates: list[list[float] | None]) -> list[int]:
+    eligible = [at for at, keeps in enumerate(kept) if keeps and scores[at] and rates[at]]
+    points = [((scores[at] or [0.0])[0], (rates[at] or [0.0])[0]) for at in eligible]
+    return [eligible[position] for position in pareto_front(points)]
+
+
+def _triple(figure: Interval | None) -> list[float] | None:
+    return [round(part, 5) for part in (figure.value, figure.low, figure.high)] if figure else None
+
+
+def _rates(summary: LoadSummary | None) -> list[float] | None:
+    if summary is None or summary.rate_rps <= 0:
+        return None
+    return [float(f"{rate:.5g}") for rate in (summary.rate_rps, summary.rate_low_rps, summary.rate_high_rps)]
+
+
+def _rounded(value: float | None) -> float | None:
+    """Seven digits: enough to sort by, short enough to embed."""
+    shown = figures.number(value)
+    return None if value is None or shown == MISSING else float(f"{value:.7g}")
+
+
+def _count(value: int | None) -> Shown:
+    return figures.count(value), value
+
+
+def _number(value: float | None) -> Shown:
+    return figures.number(value), value
+
+
+def _duration(value: float | None) -> Shown:
+    return figures.duration(value), value
+
+
+def _size(value: int | None) -> Shown:
+    return figures.size(value), value
+
+
+def _interval(figure: Interval | None) -> Shown:
+    return (figures.plus_minus(figure), figure.value) if figure else (MISSING, None)
+
+
+def _rate(row: Result, scenario: Scenario) -> Shown:
+    good = usable(row, scenario)
+    return (figures.number(good.rate_rps), good.rate_rps) if good else (verdict(row, scenario), None)
+
+
+def _certificate(row: Result) -> str:
+    """Whether the engine keeps the classifier's answers; a row without a certificate says so."""
+    return "no certificate" if row.parity is None and row.quality else answers_mark(row)
+
+
+_RANK = "rows that share a rank cannot be told apart from the first of them by the paired tests"
+_INTERVAL = "± the larger half of the 95 % interval over test texts"
+_ANSWERS = "same: the engine passed its certificate against the reference engine; CHANGED: it gives other answers"
+_MEMORY = "peak of the serving process"
+_SIZE = "what the engine loads from disk"

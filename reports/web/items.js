@@ -1,0 +1,105 @@
+// Test texts worth reading. A text is shown as it is: text, never markup.
+
+const NO_ANSWER = "(no valid answer)";
+const number = (name, high, explained) => ({ name, numeric: true, high, explained });
+
+function textCell(text) {
+  return [text ?? element("span", { class: "note" }, "text not kept in the run folder")];
+}
+
+function hardest(task) {
+  const { rows, items, wrong, classifiers } = task.hardest;
+  if (!rows.length) return null;
+  const columns = [
+    { name: "text", wide: true, cell: textCell },
+    number("wrong", true, "classifiers that answered otherwise, of those that answered"),
+    { name: "label" },
+    { name: "mostly answered" },
+    number("p of label", false, "mean probability given to the true class"),
+    number("id", false),
+  ];
+  const lines = rows.map((row) => ({
+    shown: [
+      row.text,
+      `${row.wrong} of ${row.answered}`,
+      task.classes[row.label],
+      task.classes[row.answer] ?? NO_ANSWER,
+      score(row.probability),
+      String(row.id),
+    ],
+    values: [null, row.wrong / row.answered, null, null, row.probability, row.id],
+  }));
+  const note =
+    `The ${count(rows.length)} hardest of ${count(wrong)} test texts that a classifier got wrong (${count(items)} were answered). ` +
+    `${count(classifiers)} classifiers have one vote each, with their reference engine. A text that all of them get wrong may be labelled wrongly.`;
+  return element(
+    "div",
+    {},
+    element("p", { class: "note" }, note),
+    sortableTable("Hardest texts", columns, lines).scroll,
+  );
+}
+
+function flips(task) {
+  const { rows, total, a_row: most } = task.flips;
+  if (!rows.length) return null;
+  const columns = [
+    { name: "text", wide: true, cell: textCell },
+    number(
+      "margin",
+      true,
+      "gap between the two most probable classes on the reference engine: a large one is no close call",
+    ),
+    { name: "classifier" },
+    { name: "engine" },
+    { name: "label" },
+    { name: "reference answered" },
+    { name: "engine answered" },
+    number("id", false),
+  ];
+  const named = (label) => (label === null ? "-" : (task.classes[label] ?? NO_ANSWER));
+  const lines = rows.map((row) => ({
+    shown: [
+      row.text,
+      score(row.margin),
+      row.classifier,
+      row.engine,
+      named(row.label),
+      named(row.reference),
+      named(row.answer),
+      String(row.id),
+    ],
+    values: [null, row.margin, null, null, null, null, null, row.id],
+  }));
+  const note = `${count(rows.length)} of ${count(total)} answers that another engine changed, the clearest first; at most ${most} a row.`;
+  return element(
+    "div",
+    {},
+    element("p", { class: "note" }, note),
+    sortableTable("Flipped answers", columns, lines).scroll,
+  );
+}
+
+function furtherTables(task) {
+  const place = element("div", {});
+  const show = (at) => {
+    const { title, columns, rows, notes } = task.tables[at];
+    const lines = rows.map((cells) => ({ shown: cells, values: cells.map(leadingNumber) }));
+    place.replaceChildren(sortableTable(title, columns, lines).scroll, listing(notes, "facts"));
+  };
+  if (!task.tables.length) return null;
+  const by = chooser(
+    "table",
+    task.tables.map((table) => table.title),
+    show,
+  );
+  show(0);
+  return element("div", {}, element("div", { class: "controls" }, by.field), place);
+}
+
+const UNITS = { kB: 1e3, MB: 1e6, GB: 1e9, min: 60, h: 3600 };
+
+function leadingNumber(text) {
+  const found = /^[<]?(-?[\d,]+(?:\.\d+)?(?:e[-+]?\d+)?)\s*(\w+)?/.exec(text);
+  return found ? Number(found[1].replaceAll(",", "")) * (UNITS[found[2]] ?? 1) : null;
+}

@@ -1,0 +1,157 @@
+// Quality against speed: a point a row with its intervals, and the line of rows that no other beats in both.
+
+const MOST_INTERVALS = 60;
+const MOST_NAMES = 8;
+
+function tradeOff(task, board, look) {
+  if (!task.scenarios.length) return null;
+  const metrics = Object.keys(task.points.quality);
+  const axes = { metric: metrics[0], scenario: task.scenarios[0] };
+  let selected = null;
+  const caption = element("figcaption", {});
+  const view = drawing((width) => {
+    const points = tradeOffPoints(task, board, axes);
+    caption.textContent = tradeOffCaption(points.length, board.rows().length - points.length);
+    if (!points.length) {
+      return element("p", { class: "note" }, "No row to draw: none has both a quality and a valid rate.");
+    }
+    const chart = tradeOffChart(width, points, frontLine(task, axes), axes, selected);
+    chart.addEventListener("click", () => chart.value && look(chart.value.row));
+    return chart;
+  });
+  const byMetric = chooser("quality", metrics, (chosen) => {
+    axes.metric = metrics[chosen];
+    view.redraw();
+  });
+  const scenarios = task.scenarios.map((each) => `${each.key}: ${each.words}`);
+  const byScenario = chooser("speed", scenarios, (chosen) => {
+    axes.scenario = task.scenarios[chosen];
+    view.redraw();
+  });
+  const controls = element("div", { class: "controls" }, byMetric.field, byScenario.field);
+  return {
+    node: element("figure", {}, controls, tradeOffLegend(board), view.place, caption),
+    redraw: view.redraw,
+    select: (row) => {
+      selected = row;
+      view.redraw();
+    },
+  };
+}
+
+function tradeOffPoints(task, board, { metric, scenario }) {
+  const quality = task.points.quality[metric];
+  const rates = task.points.rates[scenario.key];
+  const front = new Set(task.points.fronts[`${metric}|${scenario.key}`]);
+  const rows = board.rows().filter((row) => quality[row] && rates[row]);
+  return rows.map((row) => {
+    const [y, low, high] = quality[row];
+    const [x, slow, fast] = rates[row];
+    const name = board.name(row);
+    const title = [
+      name,
+      `${metric} ${board.shown(row, metric)}`,
+      `${scenario.key} ${board.shown(row, scenario.key)} ${scenario.unit}`,
+      `answers: ${board.shown(row, "answers")}`,
+    ].join("\n");
+    const fill = colour(board.engines.indexOf(board.shown(row, "engine")));
+    return { row, name, title, fill, x, slow, fast, y, low, high, kept: task.points.kept[row], front: front.has(row) };
+  });
+}
+
+// The line belongs to all rows of the table, whatever the filter shows.
+function frontLine(task, { metric, scenario }) {
+  const [quality, rates] = [task.points.quality[metric], task.points.rates[scenario.key]];
+  const front = task.points.fronts[`${metric}|${scenario.key}`];
+  return front.map((row) => ({ x: rates[row][0], y: quality[row][0] })).sort((a, b) => a.x - b.x);
+}
+
+function tradeOffCaption(shown, hidden) {
+  const bars = `Bars: 95 % intervals${shown > MOST_INTERVALS ? " of the rows on the line" : ""}.`;
+  const line =
+    "Pareto line: rows that no other beats in both quality and speed, among those that keep their classifier's " +
+    "answers at a valid speed.";
+  const words = hidden === 1 ? "row has no rate to believe and is" : "rows have no rate to believe and are";
+  return [bars, line, hidden ? `${count(hidden)} ${words} not drawn.` : ""].join(" ");
+}
+
+function tradeOffChart(width, points, line, { metric, scenario }, selected) {
+  const many = points.length > MOST_INTERVALS;
+  const height = Math.max(280, Math.min(360, width * 0.5));
+  const bars = many ? points.filter((each) => each.front) : points;
+  const place = { x: "x", y: "y" };
+  const radius = many ? 3 : 4.5;
+  const ticks = Math.max(3, width / 110);
+  return Plot.plot({
+    className: "plot",
+    width,
+    height,
+    inset: 8,
+    marginLeft: 48,
+    marginBottom: 40,
+    ariaLabel: `${metric} against ${scenario.unit}`,
+    x: { type: "log", label: `${scenario.unit} (log) →`, grid: true, ticks, tickFormat: ",~r" },
+    y: { label: `↑ ${metric}`, grid: true, nice: true },
+    marks: [
+      Plot.line(line, { ...place, curve: "step-before", strokeOpacity: 0.6, strokeDasharray: "4 3" }),
+      Plot.ruleX(bars, { x: "x", y1: "low", y2: "high", stroke: "fill", strokeOpacity: many ? 0.5 : 0.8 }),
+      Plot.ruleY(
+        bars.filter((each) => each.fast > each.slow),
+        { y: "y", x1: "slow", x2: "fast", stroke: "fill" },
+      ),
+      Plot.dot(
+        points.filter((each) => each.kept),
+        { ...place, fill: "fill", r: radius, fillOpacity: many ? 0.75 : 1 },
+      ),
+      Plot.dot(
+        points.filter((each) => !each.kept),
+        { ...place, stroke: "fill", symbol: "times", r: radius, strokeWidth: 2 },
+      ),
+      Plot.dot(
+        points.filter((each) => each.row === selected),
+        { ...place, r: 9, strokeWidth: 1.5 },
+      ),
+      ...frontNames(points, width, height),
+      Plot.tip(points, Plot.pointer({ ...place, title: "title" })),
+    ],
+    color: { type: "identity" },
+  });
+}
+
+// Names of the rows on the line, where there is room: beyond the line it is empty.
+function frontNames(points, width, height) {
+  const x = d3.scaleLog(
+    d3.extent(points, (each) => each.x),
+    [60, width - 30],
+  );
+  const y = d3.scaleLinear(
+    d3.extent(points, (each) => each.y),
+    [height - 50, 30],
+  );
+  const [taken, sides] = [[], { start: [], end: [] }];
+  const front = points.filter((each) => each.front).sort((a, b) => b.y - a.y);
+  for (const each of front) {
+    const room = 7 * each.name.length;
+    const side = x(each.x) + room > width - 20 ? "end" : "start";
+    const from = x(each.x) - (side === "end" ? room : 0);
+    const box = { from, to: from + room, y: y(each.y) };
+    const free = taken.every((it) => box.to < it.from || box.from > it.to || Math.abs(box.y - it.y) > 18);
+    if (taken.length < MOST_NAMES && box.from > 40 && free) {
+      taken.push(box);
+      sides[side].push(each);
+    }
+  }
+  const halo = { fill: "currentColor", stroke: "var(--ground)", strokeWidth: 4 };
+  const anchored = (side, dx) =>
+    Plot.text(sides[side], { x: "x", y: "y", text: "name", textAnchor: side, dx, dy: -9, ...halo });
+  return [anchored("start", 6), anchored("end", -6)];
+}
+
+function tradeOffLegend(board) {
+  const engines = board.engines.filter((name) => name !== "-");
+  return legend([
+    ...engines.map((name) => ({ name, colour: colour(board.engines.indexOf(name)) })),
+    { name: "changes answers, or has no certificate", colour: "currentColor", cross: true },
+    { name: "Pareto line", colour: "currentColor", line: true, dash: "4 3" },
+  ]);
+}
