@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bench.load import summarise_runs
+from bench.load import describe_failures, summarise_runs
 from bench.parity import certify
 from bench.plan import TaskPlan
 from bench.quality import measure_quality
@@ -27,7 +27,7 @@ class Entry:
     engine: EngineSpec
     items: int
     scenarios: tuple[Scenario, ...]
-    reference_id: str
+    reference_id: str | None
     listed: bool
 
     @property
@@ -77,9 +77,14 @@ class Reference:
 
 
 def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, reference: Reference | None) -> Result:
-    """The result of a measured cell; without a reference there is no certificate, and so no speed row."""
+    """The result of a measured cell; without a certificate there is no speed row.
+
+    A classifier that exists behind its endpoint alone can have none: what was measured is what is served.
+    """
     manifest = entry.classifier.manifest
     first = parts[0]
+    if first.unanswered:
+        return failed_result(entry.cell, entry.task.data.card, Status.INVALID, _unanswered(entry, first))
     load: dict[str, LoadSummary] = {
         scenario: summarise_runs(
             scenario, entry.task.tier.name, [run for part in parts for run in part.runs if run.scenario == scenario]
@@ -87,7 +92,8 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
         for scenario in entry.scenarios
     }
     parity = None if reference is None else _certificate(entry, answers, reference, first.token_sha256)
-    status, reason = _verdict(load, parity, max((part.repeat_speedup or 0.0 for part in parts), default=0.0))
+    certified = parity is not None or entry.reference_id is None
+    status, reason = _verdict(load, certified, max((part.repeat_speedup or 0.0 for part in parts), default=0.0))
     return Result(
         cell=entry.cell,
         status=status,
@@ -99,12 +105,13 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
         base_origin=manifest.base_origin,
         session=first.session,
         quality=measure_quality(answers, manifest.class_names),
-        load=load if parity else {},
+        load=load if certified else {},
         parity=parity,
         predictions_file=f"predictions/{entry.cell.id}.parquet",
         token_sha256=first.token_sha256,
         predict_s=first.predict_s,
         test_items=entry.items,
+        failed_requests=first.failed_requests,
         finished_at=_now(),
     )
 
@@ -120,8 +127,14 @@ def _certificate(entry: Entry, answers: Answers, reference: Reference, token_sha
     )
 
 
-def _verdict(load: dict[str, LoadSummary], parity: Parity | None, repeat_speedup: float) -> tuple[Status, str | None]:
-    if parity is None:
+def _unanswered(entry: Entry, part: MeasuredPart) -> str:
+    """Why there is no quality: a text without an answer is not a wrong answer."""
+    failures = describe_failures(part.failed_requests)
+    return f"{part.unanswered} of {entry.items} texts got no answer: {failures}; --retry asks again"
+
+
+def _verdict(load: dict[str, LoadSummary], certified: bool, repeat_speedup: float) -> tuple[Status, str | None]:
+    if not certified:
         return Status.INVALID, "no parity certificate: the reference engine gave no answers for this classifier"
     if repeat_speedup > CACHED:
         return Status.INVALID, f"a text is answered {repeat_speedup:.0f} times faster the second time: from a cache"

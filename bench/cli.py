@@ -16,6 +16,7 @@ from bench.cli_options import (
     OneLineGroup,
     csv_option,
     data_options,
+    endpoint_options,
     html_option,
     json_option,
     machine_options,
@@ -63,6 +64,7 @@ def cli(debug: bool) -> None:
 @data_options
 @recipe_options
 @csv_option("--backends", "engines", "Engines, e.g. eager,onnx-int8. Default: what suits this machine.", "engines")
+@endpoint_options
 @csv_option("--scenario", "scenarios", "single (one request at a time), offline (all at once).", "scenarios")
 @click.option("--study", metavar="NAME", help="A study: recipes at several settings or sample sizes (`bench list`).")
 @click.option("--tier", metavar="TIER", help="quick (default), standard, report or mlperf: how long to measure.")

@@ -92,6 +92,26 @@ def recipe_options(command: Command) -> Command:
     return command
 
 
+def endpoint_options(command: Command) -> Command:
+    """Which servers are asked besides the engines in this process."""
+    for option in (
+        click.option("--concurrency", type=click.IntRange(1, 1024), help="Requests in flight, offline. Default: 8."),
+        click.option("--endpoint-key-env", metavar="VARIABLE", help="Environment variable that holds its key."),
+        click.option("--endpoint-model", metavar="NAME", help="The model's name at the endpoint."),
+        click.option(
+            "--endpoint", metavar="URL", help="An OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1 (a backend)."
+        ),
+        click.option(
+            "--engines",
+            "engines_file",
+            type=click.Path(path_type=Path),
+            help="A TOML file of your own engines (bench/engines.toml).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def machine_options(command: Command) -> Command:
     """What it runs on."""
     for option in (

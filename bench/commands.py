@@ -32,7 +32,12 @@ def run_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> int:
         plan = make_plan(request, console.progress)
         results = run_plan(plan, console)
     print_leaderboard(plan.out, as_json, plan.out / PAGE)
-    return sum(result.status in FAILED for result in results)
+    return sum(_failed(result) for result in results)
+
+
+def _failed(result: Result) -> bool:
+    """An INVALID row without answers failed too: its endpoint gave none."""
+    return result.status in FAILED or (result.status is Status.INVALID and result.quality is None)
 
 
 def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from pydantic import ValidationError
+
+from bench.errors import UsageError
 from bench.precision import has_fast_bf16
 from bench.types import EngineSpec
 
@@ -17,6 +21,33 @@ def load_engines() -> dict[str, EngineSpec]:
     """Every engine by its name, in the order of engines.toml."""
     content = tomllib.loads(ENGINES_TOML.read_text(encoding="utf-8"))
     return {name: EngineSpec(name=name, **settings) for name, settings in content.items()}
+
+
+def read_engines(file: Path) -> dict[str, EngineSpec]:
+    """The engines of a user's TOML file; raises UsageError that names the file, the engine and the key."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--engines {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"--engines {file} is not TOML: {error}") from error
+    if not content:
+        raise UsageError(f"--engines {file} holds no engine; one table each, as in bench/engines.toml")
+    return {name: _of_user(file, name, fields) for name, fields in content.items()}
+
+
+def _of_user(file: Path, name: str, fields: Any) -> EngineSpec:
+    if not isinstance(fields, dict):
+        raise UsageError(f"--engines {file}: '{name}' is no table; write [{name}] and its keys below")
+    if fields.get("reference"):
+        raise UsageError(f"--engines {file}: engine '{name}': the reference engines are the harness's own")
+    try:
+        return EngineSpec(**{"title": name, "precision": "unstated", **fields, "name": name})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(
+            f"--engines {file}: engine '{name}': {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from error
 
 
 def default_engines(device: str, few: bool = False) -> tuple[str, ...]:

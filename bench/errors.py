@@ -48,6 +48,12 @@ class NotAvailable(BenchError):
     exit_code = 7
 
 
+class EndpointFailed(BenchError):
+    """An endpoint that is down, slow or wrong; its row is INVALID with this reason."""
+
+    exit_code = 7
+
+
 class NotComparable(BenchError):
     """Two results that must not be compared: other data, other labels."""
 

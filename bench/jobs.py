@@ -23,7 +23,18 @@ from bench.results import Answers, LoadRun, MeasuredPart, SessionCard
 from bench.store import write_answers, write_latencies
 from bench.threads import set_threads
 from bench.tiers import Tier
-from bench.types import BaseWeights, EngineSpec, Prediction, Progress, Recipe, Scenario, Session, Split, Workplace
+from bench.types import (
+    REMOTE,
+    BaseWeights,
+    EngineSpec,
+    Prediction,
+    Progress,
+    Recipe,
+    Scenario,
+    Session,
+    Split,
+    Workplace,
+)
 
 ANSWER_WINDOW = 2048
 WARMUP_TEXTS = 512
@@ -110,7 +121,10 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
             answers = _answer(session, test, progress)
             predict_s = time.perf_counter() - started
             write_answers(task.answers_file, answers)
-        runs = tuple(_run(task, scenario, session, test, data.train, progress) for scenario in task.scenarios)
+        clock = session.clock
+        failed_requests, unanswered = dict(clock.failed_requests), clock.unanswered
+        scenarios = () if unanswered else task.scenarios
+        runs = tuple(_run(task, scenario, session, test, data.train, progress) for scenario in scenarios)
         return MeasuredPart(
             session=_card(session, task.device),
             token_sha256=session.token_sha256(test.texts),
@@ -118,6 +132,8 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
             items=task.items,
             runs=runs,
             repeat_speedup=repeat_speedup(session, data.train.texts) if runs else None,
+            failed_requests=failed_requests,
+            unanswered=unanswered,
         )
     finally:
         session.close()
@@ -165,7 +181,7 @@ def _card(session: Session, device: str) -> SessionCard:
         precision=info.precision,
         threads=info.threads,
         artifact_bytes=info.artifact_bytes,
-        peak_rss_bytes=_peak_rss_bytes(),
+        peak_rss_bytes=None if info.device == REMOTE else _peak_rss_bytes(),
         peak_device_bytes=_peak_device_bytes() if device == "cuda" else None,
         details=dict(info.details),
     )

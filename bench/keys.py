@@ -25,7 +25,18 @@ _MODULES = (
     "generation",
     "adapters",
 )
-_FOUNDATION = ("tokens", "batching", "prompts", "linear", "threads", "artifacts", "cuts", "hardness", *_MODULES)
+_FOUNDATION = (
+    "tokens",
+    "batching",
+    "prompts",
+    "linear",
+    "threads",
+    "artifacts",
+    "cuts",
+    "hardness",
+    "endpoints",
+    *_MODULES,
+)
 _MEASURING = ("jobs", "load", "quality", "stats", "parity", "tiers")
 
 

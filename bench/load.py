@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ class Driver:
     complete: Callable[[list[Any]], None]
     response: Callable[[int, int, int], Any]
     latencies_ns: list[int] = field(default_factory=list)
+    queries: int = 0
     samples: int = 0
     first_ns: int = 0
     last_ns: int = 0
@@ -74,29 +75,34 @@ class Driver:
         """One request at a time."""
         started = time.perf_counter_ns()
         sample = samples[0]
+        failed = sum(self.session.clock.failed_requests.values())
         if self.error is None:
             try:
                 self.session.predict((self.texts[sample.index],))
             except BaseException as error:
                 self.error = error
         self.complete([self.response(sample.id, 0, 0)])
-        self._ended(started, 1)
+        self._ended(started, 0 if sum(self.session.clock.failed_requests.values()) > failed else 1)
 
     def offline(self, samples: Sequence[Any]) -> None:
         """Everything at once: one call, the session sorts and packs over all of it."""
         started = time.perf_counter_ns()
+        unanswered = self.session.clock.unanswered
         try:
             self.session.predict([self.texts[sample.index] for sample in samples])
         except BaseException as error:
             self.error = error
         self.complete([self.response(sample.id, 0, 0) for sample in samples])
-        self._ended(started, len(samples))
+        self._ended(started, len(samples) - (self.session.clock.unanswered - unanswered))
 
     def _ended(self, started_ns: int, samples: int) -> None:
+        """A query that an endpoint failed is no slow answer: it has no latency and counts for no rate."""
         self.last_ns = time.perf_counter_ns()
         self.first_ns = self.first_ns or started_ns
-        self.latencies_ns.append(self.last_ns - started_ns)
-        self.samples += samples
+        self.queries += 1
+        if samples:
+            self.latencies_ns.append(self.last_ns - started_ns)
+            self.samples += samples
 
     def flush(self) -> None:
         """Nothing waits in a queue of ours."""
@@ -129,6 +135,9 @@ def run_scenario(
         if valid or driver.duration_s >= tier.min_duration_s:
             break
         expected_rps = max(driver.rate_rps, 2 * expected_rps)
+    failed_requests = dict(session.clock.failed_requests)
+    if failed_requests:
+        valid, verdict = False, f"INVALID: {describe_failures(failed_requests)} in {driver.queries} queries"
     latencies_ns = np.asarray(driver.latencies_ns, dtype=np.int64)
     after = session.recompiles()
     run = LoadRun(
@@ -145,6 +154,7 @@ def run_scenario(
         warmup_s=warm.warmup_s,
         warmup_rounds=warm.rounds,
         recompiles=None if after is None or recompiles is None else after - recompiles,
+        failed_requests=failed_requests,
     )
     return run, latencies_ns
 
@@ -221,7 +231,7 @@ def drive(session: Session, scenario: Scenario, texts: Sequence[str], settings: 
         lg.DestroySUT(sut)
     if driver.error is not None:
         raise driver.error
-    if not driver.samples:
+    if not driver.queries:
         raise BenchError(f"LoadGen issued no query; its log is in {log_folder}")
     return driver
 
@@ -280,6 +290,12 @@ def latency_figures(latencies_ns: np.ndarray) -> dict[str, Any]:
 def _percentile_ms(latencies_ns: np.ndarray, percent: float) -> float:
     """The smallest latency that at least this share of queries stays within, as LoadGen counts it."""
     return float(np.percentile(latencies_ns, percent, method="inverted_cdf")) / NS_PER_MS
+
+
+def describe_failures(failed_requests: Mapping[str, int]) -> str:
+    """How many requests failed, and of what."""
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(failed_requests.items()))
+    return f"{sum(failed_requests.values())} failed requests ({reasons})"
 
 
 def _stages(session: Session) -> Stages:

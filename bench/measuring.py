@@ -17,6 +17,7 @@ from bench.training import Trained
 from bench.types import EngineSpec
 
 SHUFFLE_SEED = 0
+NO_ENDPOINT = "its model is behind an endpoint; name it with --endpoint URL --endpoint-model NAME"
 SETTLED = frozenset({Status.OK, Status.UNSTABLE})
 
 
@@ -25,6 +26,8 @@ def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
     kind = trained.classifier.kind
     reference_engine = _reference_engine(kind)
     chosen = context.plan.engines
+    if reference_engine is None:
+        return _entries_without_reference(context, trained)
     reference = _entry(context, trained, reference_engine, listed=reference_engine in chosen)
     entries: list[Entry | Result] = [reference]
     for engine in chosen:
@@ -33,19 +36,31 @@ def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
         if kind in _kinds(engine):
             reason = _unavailable(engine, context.plan.device)
             entries.append(
-                _skipped(trained, engine, reason)
-                if reason
-                else _entry(context, trained, engine, reference_id=reference.cell.id)
+                _skipped(trained, engine, reason) if reason else _entry(context, trained, engine, reference.cell.id)
             )
         elif context.plan.engines_were_chosen:
             entries.append(_skipped(trained, engine, f"{engine.name} does not serve {kind} classifiers"))
     return entries
 
 
+def _entries_without_reference(context: Context, trained: Trained) -> list[Entry | Result]:
+    """One entry an engine that serves what no engine here holds the weights of; a row that says so where none does."""
+    serving = [engine for engine in context.plan.engines if trained.classifier.kind in _kinds(engine)]
+    if not serving:
+        return [_skipped(trained, None, NO_ENDPOINT)]
+    reasons = {engine.name: _unavailable(engine, context.plan.device) for engine in serving}
+    return [
+        _skipped(trained, engine, reason) if (reason := reasons[engine.name]) else _entry(context, trained, engine)
+        for engine in serving
+    ]
+
+
 def measure(context: Context, entries: Sequence[Entry]) -> list[Result]:
     """Measure what has no settled result yet and return the results of all listed entries, in their order."""
     done = {entry.cell.id: result for entry in entries if (result := _stored(context, entry))}
     waiting = [entry for entry in entries if entry.cell.id not in done]
+    if context.plan.retry:
+        _forget_parts(context, waiting)
     failures: dict[str, Outcome] = {}
     for entry, repeat in _order(waiting):
         if entry.cell.id not in failures and not part_path(context.out, entry.cell.id, repeat).exists():
@@ -56,6 +71,14 @@ def measure(context: Context, entries: Sequence[Entry]) -> list[Result]:
         if entry.listed:
             done[entry.cell.id] = _conclude(context, entry, failures.get(entry.cell.id))
     return [done[entry.cell.id] for entry in entries if entry.listed]
+
+
+def _forget_parts(context: Context, entries: Iterable[Entry]) -> None:
+    """What was measured of cells whose result does not count: it would be taken for measured again."""
+    for entry in entries:
+        if result_path(context.out, entry.cell.id).exists():
+            for repeat in range(entry.repeats):
+                part_path(context.out, entry.cell.id, repeat).unlink(missing_ok=True)
 
 
 def _order(entries: Iterable[Entry]) -> list[tuple[Entry, int]]:
@@ -113,12 +136,15 @@ def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result
 
 
 def _reference(context: Context, entry: Entry) -> Reference | None:
+    engine = _reference_engine(entry.classifier.kind)
+    if engine is None or entry.reference_id is None:
+        return None
     part = part_path(context.out, entry.reference_id, 0)
     answers = answers_path(context.out, entry.reference_id)
     if not (part.exists() and answers.exists()):
         return None
     return Reference(
-        name=_reference_engine(entry.classifier.kind).name,
+        name=engine.name,
         answers=read_answers(answers),
         token_sha256=read_record(part, MeasuredPart).token_sha256,
     )
@@ -133,15 +159,16 @@ def _stored(context: Context, entry: Entry) -> Result | None:
 
 
 def _entry(
-    context: Context, trained: Trained, engine: EngineSpec, listed: bool = True, reference_id: str | None = None
+    context: Context, trained: Trained, engine: EngineSpec, reference_id: str | None = None, listed: bool = True
 ) -> Entry:
+    """Without a `reference_id` a reference engine's cell is its own reference, and any other has none."""
     task = trained.task
     scenarios = context.plan.scenarios if listed else ()
     items = task.tier.items_for(trained.classifier.kind, len(task.data.test))
     key = cell_key(
         trained.classifier, task.data, items, engine, task.tier, scenarios, context.plan.device, context.plan.threads
     )
-    cell = new_cell(task.data, trained.recipe, trained.base_name, trained.seed, engine, key)
+    cell = new_cell(task.data, trained.recipe, _model_name(trained, engine), trained.seed, engine, key)
     return Entry(
         cell=cell,
         task=task,
@@ -149,20 +176,26 @@ def _entry(
         engine=engine,
         items=items,
         scenarios=scenarios,
-        reference_id=reference_id or cell.id,
+        reference_id=reference_id or (cell.id if engine.reference else None),
         listed=listed,
     )
 
 
-def _skipped(trained: Trained, engine: EngineSpec, reason: str) -> Result:
+def _model_name(trained: Trained, engine: EngineSpec | None) -> str | None:
+    """The base model; a classifier without one is what the endpoint's model makes of it."""
+    return trained.base_name or (engine.served_model if engine else None)
+
+
+def _skipped(trained: Trained, engine: EngineSpec | None, reason: str) -> Result:
     key = f"{trained.classifier.sha256[:6]}skipped"
-    cell = new_cell(trained.task.data, trained.recipe, trained.base_name, trained.seed, engine, key)
+    cell = new_cell(trained.task.data, trained.recipe, _model_name(trained, engine), trained.seed, engine, key)
     return failed_result(cell, trained.task.data.card, Status.SKIPPED, reason)
 
 
-def _reference_engine(kind: str) -> EngineSpec:
-    """The engine whose answers the others are certified against, for this kind of classifier."""
-    return next(engine for engine in load_engines().values() if engine.reference and kind in _kinds(engine))
+def _reference_engine(kind: str) -> EngineSpec | None:
+    """The engine whose answers the others are certified against; None for classifiers without weights here."""
+    engines = load_engines().values()
+    return next((engine for engine in engines if engine.reference and kind in _kinds(engine)), None)
 
 
 def _kinds(engine: EngineSpec) -> frozenset[str]:

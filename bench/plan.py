@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import registry
 from bench.cache import cache_dir, whole_folder
 from bench.datasets import Limits, prepare_dataset, prepare_own_dataset, save_dataset
-from bench.engines import default_engines, load_engines
+from bench.engines import default_engines, load_engines, read_engines
 from bench.environment import default_device
 from bench.errors import UsageError, unknown_name
 from bench.keys import content_hash
@@ -20,6 +21,7 @@ from bench.tiers import Tier, load_tier
 from bench.types import Dataset, EngineSpec, ModelSet, Progress, Recipe, Record, Scenario
 
 SCENARIOS: tuple[Scenario, ...] = ("single", "offline")
+ENDPOINT = "endpoint"  # the engine that --endpoint fills in
 
 
 class RunRequest(Record):
@@ -34,6 +36,11 @@ class RunRequest(Record):
     settings: tuple[str, ...] = ()
     study: str | None = None
     engines: tuple[str, ...] | None = None
+    engines_file: Path | None = None
+    endpoint: str | None = None
+    endpoint_model: str | None = None
+    endpoint_key_env: str | None = None
+    concurrency: int | None = None
     scenarios: tuple[str, ...] = SCENARIOS
     models: ModelSet | None = None
     tier: str | None = None
@@ -89,16 +96,15 @@ def make_plan(request: RunRequest, progress: Progress) -> Plan:
     models: ModelSet = request.models or ("small" if device == "cpu" else "published")
     study = load_study(request.study) if request.study else None
     recipes = choose_recipes(request, models, study)
-    if request.engines is not None:
-        choose_engines(request.engines, device, few=False)
+    choose_engines(request, device, few=False)
     if request.tier:
         load_tier(request.tier)
     prepared = [_prepare(prepare, request, progress) for prepare in _sources(request)]
     return Plan(
         tasks=tuple(prepared),
         recipes=recipes,
-        engines=choose_engines(request.engines, device, few=all(task.tier.few_engines for task in prepared)),
-        engines_were_chosen=request.engines is not None,
+        engines=choose_engines(request, device, few=all(task.tier.few_engines for task in prepared)),
+        engines_were_chosen=bool(request.engines or request.engines_file or request.endpoint),
         scenarios=choose_scenarios(request.scenarios),
         models=models,
         study=study,
@@ -148,14 +154,40 @@ def _is_named(recipe: Recipe, name: str, recipes: list[Recipe]) -> bool:
     return name in (recipe.row, recipe.method)
 
 
-def choose_engines(names: Iterable[str] | None, device: str, few: bool) -> tuple[EngineSpec, ...]:
-    """The engines named, or this machine's default ones."""
-    known = load_engines()
-    chosen = tuple(names) if names is not None else default_engines(device, few)
+def choose_engines(request: RunRequest, device: str, few: bool) -> tuple[EngineSpec, ...]:
+    """The engines named, those of the user's file and the endpoint given, or this machine's default ones.
+
+    Each is asked whether it can run here, because that checks its options; raises UsageError for a wrong one.
+    """
+    of_user = read_engines(request.engines_file) if request.engines_file else {}
+    known = {**load_engines(), **of_user}
+    if endpoint := _endpoint(request):
+        of_user = {**of_user, ENDPOINT: endpoint}
+        known[ENDPOINT] = endpoint
+    chosen = request.engines or tuple(of_user) or default_engines(device, few)
+    if endpoint and ENDPOINT not in chosen:
+        chosen = (*chosen, ENDPOINT)
     for name in chosen:
         if name not in known:
             raise unknown_name("engine", name, known)
-    return tuple(known[name] for name in chosen)
+    engines = tuple(known[name] for name in chosen)
+    for engine in engines:
+        registry.find("backend", engine.backend).availability(engine, device)
+    return engines
+
+
+def _endpoint(request: RunRequest) -> EngineSpec | None:
+    """The engine `endpoint` with what the command line says of it; None where it names no address."""
+    given = {"model": request.endpoint_model, "key_env": request.endpoint_key_env, "concurrency": request.concurrency}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if request.endpoint is None:
+        if changes:
+            raise UsageError("which endpoint? Give its address too: --endpoint http://127.0.0.1:8000/v1")
+        return None
+    if request.endpoint_model is None:
+        raise UsageError("--endpoint needs --endpoint-model NAME, the model's name there (GET /v1/models lists them)")
+    engine = load_engines()[ENDPOINT]
+    return engine.model_copy(update={"options": {**engine.options, **changes, "url": request.endpoint}})
 
 
 def choose_scenarios(names: Iterable[str]) -> tuple[Scenario, ...]:

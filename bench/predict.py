@@ -93,10 +93,11 @@ def engine_for(classifier: Classifier, name: str | None) -> EngineSpec:
         if classifier.kind not in registry.find("backend", engines[name].backend).kinds:
             raise NotAvailable(f"engine {name} does not serve {classifier.kind} classifiers such as {classifier.path}")
         return engines[name]
-    return next(
-        engine
-        for engine in engines.values()
-        if engine.reference and classifier.kind in registry.find("backend", engine.backend).kinds
+    for engine in engines.values():
+        if engine.reference and classifier.kind in registry.find("backend", engine.backend).kinds:
+            return engine
+    raise NotAvailable(
+        f"{classifier.path} holds no weights, its model is behind an endpoint; use `bench run --endpoint`"
     )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError, NotAvailable
+from bench.errors import BenchError, EndpointFailed, NotAvailable
 from bench.results import Status
 from bench.types import Progress
 
@@ -140,6 +140,8 @@ def _redirect_output(log: str) -> None:
 def _classify(error: Exception) -> Status:
     if isinstance(error, NotAvailable):
         return Status.SKIPPED
+    if isinstance(error, EndpointFailed):
+        return Status.INVALID
     text = str(error).lower()
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
         return Status.OOM

@@ -24,11 +24,13 @@ TRAINERS = {
     "zero-shot": "trainers.zero_shot:ZeroShotTrainer",
     "generate": "trainers.generate:GenerateTrainer",
     "sft": "trainers.sft:SftTrainer",
+    "served": "trainers.served:ServedTrainer",
 }
 
 BACKENDS = {
     "eager": "backends.eager:EagerBackend",
     "compile": "backends.torch_compile:CompileBackend",
+    "endpoint": "backends.endpoint:EndpointBackend",
     "onnx": "backends.onnx_runtime:OnnxBackend",
     "packed": "backends.packed:PackedBackend",
     "pipeline": "backends.pipeline:PipelineBackend",

@@ -119,6 +119,7 @@ class LoadRun(Record):
     warmup_s: float
     warmup_rounds: int
     recompiles: int | None
+    failed_requests: dict[str, int] = Field(default_factory=dict)
     latencies_file: str | None = None
 
 
@@ -126,6 +127,8 @@ class MeasuredPart(Record):
     """What one process measured of a cell; a cell of several repeats has several.
 
     `repeat_speedup`: how many times faster a text is answered the second time.
+    failed_requests: those of an endpoint while the test items were answered, by reason; unanswered: the items that got
+    no answer in the end.
     """
 
     session: SessionCard
@@ -134,6 +137,8 @@ class MeasuredPart(Record):
     items: int
     runs: tuple[LoadRun, ...]
     repeat_speedup: float | None = None
+    failed_requests: dict[str, int] = Field(default_factory=dict)
+    unanswered: int = 0
 
 
 class LoadSummary(Record):
@@ -206,8 +211,22 @@ class Result(Record):
     token_sha256: str | None = None
     predict_s: float | None = None
     test_items: int | None = None
+    failed_requests: dict[str, int] = Field(default_factory=dict)
     wall_s: float | None = None
     finished_at: str | None = None
+
+    @property
+    def without_reference(self) -> bool:
+        """Whether the classifier exists behind its endpoint alone: no weights here that could be asked the same."""
+        return self.classifier_kind == "served"
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether its speed is that of the answers its quality was read from.
+
+        A passed certificate says so; a classifier without a reference was measured as it is served.
+        """
+        return self.parity.passed if self.parity else self.without_reference and self.quality is not None
 
 
 class ImportedRow(Record):

@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
 
-ClassifierKind = Literal["sequence", "embedding", "options", "generate", "network", "linear"]
-Precision = Literal["fp32", "bf16", "int8"]
+ClassifierKind = Literal["sequence", "embedding", "options", "generate", "network", "linear", "served"]
+Precision = Literal["fp32", "bf16", "int8", "unstated"]
 Scenario = Literal["single", "offline"]
 ModelSet = Literal["small", "published"]
+
+REMOTE = "endpoint"  # the device of what runs behind a network address
 
 
 class Record(BaseModel):
@@ -322,6 +324,11 @@ class EngineSpec(Record):
     reference: bool = False
     options: dict[str, Any] = {}
 
+    @property
+    def served_model(self) -> str | None:
+        """The name of the model that an endpoint is asked for; None for engines in this machine's memory."""
+        return self.options.get("model")
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -339,7 +346,10 @@ class Prediction:
 
 @dataclass
 class StageClock:
-    """Seconds spent in each stage of predict, and tokens computed; reset by the one who reads it."""
+    """Seconds spent in each stage of predict, and tokens computed; reset by the one who reads it.
+
+    failed_requests: what an endpoint did not answer well, by reason; unanswered: texts that no retry got an answer for.
+    """
 
     tokenise_s: float = 0.0
     queue_s: float = 0.0
@@ -348,6 +358,8 @@ class StageClock:
     real_tokens: int = 0
     padded_tokens: int = 0
     batches: int = 0
+    failed_requests: dict[str, int] = field(default_factory=dict)
+    unanswered: int = 0
 
     def reset(self) -> None:
         self.__init__()  # type: ignore[misc]

@@ -148,7 +148,7 @@ def page_points(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario
         "accuracy": [_triple(row.quality.accuracy if row.quality else None) for row in rows],
     }
     rates = {scenario: [_rates(usable(row, scenario)) for row in rows] for scenario in scenarios}
-    kept = [row.parity is not None and row.parity.passed for row in rows]
+    kept = [row.keeps_answers for row in rows]
     fronts = {
         f"{metric}|{scenario}": _front(kept, scores, rates[scenario])
         for metric, scores in quality.items()
@@ -206,7 +206,7 @@ def _rate(row: Result, scenario: Scenario) -> Shown:
 
 def _certificate(row: Result) -> str:
     """Whether the engine keeps the classifier's answers; a row without a certificate says so."""
-    return "no certificate" if row.parity is None and row.quality else answers_mark(row)
+    return "no certificate" if row.parity is None and row.quality and not row.without_reference else answers_mark(row)
 
 
 _RANK = "rows that share a rank cannot be told apart from the first of them by the paired tests"

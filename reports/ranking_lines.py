@@ -99,7 +99,7 @@ def _fastest(groups: Sequence[Group], scenario: Scenario) -> Contender | None:
     for group in groups:
         for row in group.rows:
             summary = usable(row, scenario)
-            if summary and row.parity and row.parity.passed and row.cell.engine:
+            if summary and row.keeps_answers and row.cell.engine:
                 by_engine.setdefault(row.cell.engine, []).append(
                     (summary.rate_rps, summary.rate_low_rps, summary.rate_high_rps)
                 )

@@ -36,7 +36,10 @@ def against_reference(group: Group, row: Result, scenario: Scenario) -> float | 
 
 
 def answers_mark(row: Result) -> str:
-    """What the parity certificate says: whether this engine gives the classifier's own answers."""
+    """What the parity certificate says: whether this engine gives the classifier's own answers.
+
+    "own" stands for a classifier that exists behind its endpoint alone.
+    """
     if row.parity is None:
-        return MISSING
+        return "own" if row.without_reference else MISSING
     return "same" if row.parity.passed else "CHANGED"

@@ -161,12 +161,16 @@ def _notes(task: TaskRows) -> tuple[str, ...]:
     """What a reader must know of every rate, after the last of the tables."""
     measured = [entry for scenario in SCENARIOS for entry in _measured(task, scenario)]
     references = " or ".join(dict.fromkeys(row.parity.reference for _, row, _ in measured if row.parity))
-    notes = [f"vs ref: rate over that of the same classifier on its reference engine ({references}, fp32)"]
+    notes = []
+    if references:
+        notes.append(f"vs ref: rate over that of the same classifier on its reference engine ({references}, fp32)")
     single_runs = dict.fromkeys(summary.tier for _, _, summary in measured if len(summary.runs) == 1)
     if single_runs:
         notes.append(f"tier {', '.join(single_runs)}: {_ONE_RUN}")
     if any(row.parity and not row.parity.passed for _, row, _ in measured):
         notes.append("CHANGED: this engine changes answers, see the parity table; its rate buys another classifier")
+    if any(row.without_reference for _, row, _ in measured):
+        notes.append("own: no weights here to compare with; quality was read through the same endpoint as the rate")
     if any(usable(row, summary.scenario) is None for _, row, summary in measured):
         notes.append("INVALID and UNSTABLE rates are not printed; their reasons are listed below")
     slower = [f"{group.name} on {row.cell.engine}" for group, row in task.cells() if _slower_at_once(row)]

@@ -43,6 +43,8 @@ def test_equal_answers_pass() -> None:
         ("bf16", 11, False),
         ("int8", 5, True),
         ("int8", 21, False),
+        ("unstated", 5, True),
+        ("unstated", 21, False),
     ],
 )
 def test_the_bar_of_each_precision(precision: Precision, flips: int, passed: bool) -> None:

@@ -36,8 +36,8 @@ def test_a_trainer_keeps_its_contract(name: str) -> None:
     assert any(recipe.method == name for models in ("small", "published") for recipe in recipes_for(models))
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
-def test_every_kind_has_one_reference_engine(kind: str) -> None:
+@pytest.mark.parametrize("kind", sorted(KINDS - {"served"}))
+def test_every_kind_with_weights_has_one_reference_engine(kind: str) -> None:
     references = [
         engine
         for engine in load_engines().values()

@@ -58,12 +58,20 @@ class BuiltPrompt:
 
 def build_prompt(params: PromptParams, data: Dataset, base: BaseWeights, seed: int) -> BuiltPrompt:
     """The prompt for a task and a base model; examples are the seed's."""
+    asked = ask(params, data, seed)
+    if not params.chat:
+        return asked
+    before, after = _in_chat(base.path, asked.before, asked.after, params.think)
+    return BuiltPrompt(before, after, asked.answers)
+
+
+def ask(params: PromptParams, data: Dataset, seed: int) -> BuiltPrompt:
+    """The prompt for a task, for a chat the user's message; the server or a base model's template makes it a chat."""
     before, after, cue, answers = _question(params, data)
     shots = [f"{before}{text}{after}{cue}{answers[label]}\n\n" for text, label in _examples(params, data, seed)]
     before = "".join(shots) + before
     if not params.chat:
         return BuiltPrompt(before, after + cue, answers)
-    before, after = _in_chat(base.path, before, after, params.think)
     return BuiltPrompt(before, after, tuple(answer.strip() for answer in answers))
 
 

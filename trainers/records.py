@@ -44,7 +44,7 @@ def make_manifest(
     recipe: Recipe,
     seed: int,
     fit: FitRecord,
-    max_length: int,
+    max_length: int | None,
     settings: dict[str, Any],
     base: BaseWeights | None = None,
 ) -> Manifest:

@@ -1,0 +1,42 @@
+"""What endpoints answer, as JSON: read strictly, so that anything else counts as an unreadable answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bench.errors import EndpointFailed
+
+
+def classify_url(url: str) -> str:
+    """vLLM's /classify stands beside /v1, not below it."""
+    return f"{url.removesuffix('/v1')}/classify"
+
+
+def read_classes(answer: Any, texts: int, classes: int) -> np.ndarray:
+    """Probabilities or logits float32 (n, k) of a /classify answer; raises EndpointFailed for other classes."""
+    rows = sorted(answer["data"], key=lambda row: row["index"])
+    _expect(len(rows), texts)
+    if any(len(row["probs"]) != classes for row in rows):
+        raise EndpointFailed(f"the endpoint's model has {len(rows[0]['probs'])} classes, the classifier {classes}")
+    return np.array([row["probs"] for row in rows], dtype=np.float32)
+
+
+def read_choices(answer: Any, prompts: int) -> list[Any]:
+    """The choices of a completion in the order of its prompts."""
+    choices = sorted(answer["choices"], key=lambda choice: choice["index"])
+    _expect(len(choices), prompts)
+    return choices
+
+
+def read_prompt_tokens(answer: Any) -> int | None:
+    """How many tokens the server read; None where it does not say."""
+    usage = answer.get("usage") or {}
+    tokens = usage.get("prompt_tokens")
+    return tokens if isinstance(tokens, int) else None
+
+
+def _expect(found: int, asked: int) -> None:
+    if found != asked:
+        raise ValueError(f"{found} answers to {asked} texts")

@@ -1,0 +1,67 @@
+"""An OpenAI-compatible endpoint as the options of an engine: checked when they are read, nothing else is done."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+
+from bench.errors import UsageError, unknown_name
+from bench.types import EngineSpec, Record
+
+
+class EndpointOptions(Record):
+    """Options of an engine whose backend is "endpoint". The key itself is never among them, only its variable's name.
+
+    url: up to and with /v1. concurrency: requests in flight when many texts are asked at once. texts_per_request: more
+    than 1 where the server takes lists (classify, completions). Timeouts in seconds: to connect, and between two bytes
+    of an answer. retries: how often a request is sent again after no connection, HTTP 429 or 5xx. body: fields added to
+    every request, in the place of the harness's own; omit: fields that this server refuses.
+    """
+
+    url: str
+    model: str = Field(min_length=1)
+    key_env: str | None = None
+    concurrency: int = Field(default=8, ge=1, le=1024)
+    texts_per_request: int = Field(default=1, ge=1)
+    connect_timeout_s: float = Field(default=5.0, gt=0)
+    read_timeout_s: float = Field(default=60.0, gt=0)
+    retries: int = Field(default=3, ge=0, le=10)
+    body: dict[str, Any] = Field(default_factory=dict)
+    omit: tuple[str, ...] = ()
+
+    @field_validator("url")
+    @classmethod
+    def _plain_address(cls, url: str) -> str:
+        """Results store the address, so that it must hold no secret."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is no address such as http://127.0.0.1:8000/v1")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("must hold no user, password or query; name the key's variable instead (key_env)")
+        return url.rstrip("/")
+
+
+def read_endpoint(engine: EngineSpec) -> EndpointOptions:
+    """The options of an endpoint engine; raises UsageError that names the engine and the option, never a value."""
+    for name in engine.options:
+        if name not in EndpointOptions.model_fields:
+            raise unknown_name(f"option of engine '{engine.name}'", name, EndpointOptions.model_fields)
+    try:
+        return EndpointOptions.model_validate(engine.options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UsageError(f"engine '{engine.name}': {where}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def read_key(options: EndpointOptions) -> str | None:
+    """The key from its environment variable; raises UsageError when the variable is not set."""
+    if options.key_env is None:
+        return None
+    key = os.environ.get(options.key_env, "").strip()
+    if not key:
+        raise UsageError(f"the environment variable {options.key_env} is not set; it must hold the endpoint's key")
+    return key

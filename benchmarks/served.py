@@ -1,0 +1,166 @@
+"""What it costs to be served: vLLM's classifier asked over HTTP against the same in its own process.
+
+    BENCH_DATA=DIR python benchmarks/served.py --classifier DIR [--vllm-python PYTHON] [--out benchmarks/served.md]
+
+Both hold the same weights and read the same token ids of AG News test texts; they are timed by turns, one idle while
+the other computes. Server, client and model share the machine's cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from servers import vllm_environment, vllm_server
+
+from backends.endpoint import EndpointBackend
+from bench.artifacts import load_classifier
+from bench.datasets import Limits, prepare_dataset
+from bench.engines import load_engines
+from bench.environment import cpu_card
+from bench.suites import load_suite
+from bench.threads import usable_cores
+from bench.tokens import load_tokenizer
+from bench.types import Session
+
+MOST_OVERHEAD = 0.10
+WAYS = {"1 text a request, 32 in flight": (1, 32), "32 texts a request, 4 in flight": (32, 4)}
+IN_PROCESS = """
+import json, sys, time
+import torch
+from vllm import LLM, PoolingParams
+folder, threads, ids = sys.argv[1], int(sys.argv[2]), json.load(open(sys.argv[3]))
+llm = LLM(model=folder, runner="pooling", dtype="float32", enforce_eager=True, max_model_len=512)
+prompts = [{"prompt_token_ids": row} for row in ids]
+out, sys.stdout = sys.stdout, sys.stderr
+print("ready", file=out, flush=True)
+for line in sys.stdin:
+    started = time.perf_counter()
+    answers = llm.classify(prompts, pooling_params=PoolingParams(use_activation=False), use_tqdm=False)
+    assert len(answers) == len(prompts)
+    print(time.perf_counter() - started, file=out, flush=True)
+"""
+
+
+class InProcess:
+    """vLLM's own loop over all texts, in a process of the environment that has it."""
+
+    def __init__(self, python: str, model: Path, ids: list[list[int]], folder: Path, threads: int) -> None:
+        (folder / "ids.json").write_text(json.dumps(ids))
+        environment = os.environ | vllm_environment(folder, threads) | {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
+        self._process = subprocess.Popen(
+            [python, "-c", IN_PROCESS, str(model), str(threads), str(folder / "ids.json")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(folder / "in_process.log").open("wb"),
+            text=True,
+            env=environment,
+        )
+        while (line := self._line()) != "ready":
+            if not line:
+                raise SystemExit((folder / "in_process.log").read_text()[-2000:])
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        return line.strip() or (" " if line else "")
+
+    def seconds(self) -> float:
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        return float(self._line())
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def open_session(options: dict[str, Any], folder: Path, texts_per_request: int, concurrency: int) -> Session:
+    spec = load_engines()["endpoint"]
+    settings = {**options, "texts_per_request": texts_per_request, "concurrency": concurrency}
+    return EndpointBackend(spec.model_copy(update={"options": settings}), "cpu", 1, folder).load(
+        load_classifier(folder)
+    )
+
+
+def timed(session: Session, texts: tuple[str, ...]) -> float:
+    started = time.perf_counter()
+    session.predict(texts)
+    if session.clock.failed_requests:
+        raise SystemExit(f"failed requests: {session.clock.failed_requests}")
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--classifier", type=Path, required=True, help="a sequence classifier's folder")
+    parser.add_argument("--vllm-python", default=sys.executable)
+    parser.add_argument("--texts", type=int, default=400)
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--out", type=Path)
+    chosen = parser.parse_args()
+    data = prepare_dataset(load_suite("agnews"), None, Limits(train=100, test=chosen.texts), None)
+    texts = data.test.texts
+    ids = load_tokenizer(load_classifier(chosen.classifier)).encode(texts).ids
+    seconds: dict[str, list[float]] = {name: [] for name in ("in process", *WAYS)}
+    arguments = ("--runner", "pooling", "--max-model-len", "512")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        inside = InProcess(chosen.vllm_python, chosen.classifier, ids, folder, chosen.threads)
+        try:
+            with vllm_server(
+                chosen.vllm_python, chosen.classifier, folder, *arguments, threads=chosen.threads
+            ) as server:
+                sessions = {name: open_session(server.options, chosen.classifier, *way) for name, way in WAYS.items()}
+                for turn in range(chosen.turns + 1):
+                    taken = {"in process": inside.seconds()}
+                    taken |= {name: timed(session, texts) for name, session in sessions.items()}
+                    for name, value in taken.items() if turn else ():
+                        seconds[name].append(value)
+                for session in sessions.values():
+                    session.close()
+        finally:
+            inside.stop()
+    page = report(seconds, len(texts), chosen.threads, sum(map(len, ids)) / len(ids))
+    sys.stdout.write(page)
+    if chosen.out:
+        chosen.out.write_text(page)
+
+
+def report(seconds: dict[str, list[float]], texts: int, threads: int, tokens: float) -> str:
+    """Median rates, and what is lost against the same turn in process."""
+    inside = seconds["in process"]
+    lines = [
+        "# What it costs to be served",
+        "",
+        f"{cpu_card()['model']}, {threads} threads for the model, {usable_cores()} cores for model, server and client "
+        "together. Made by `BENCH_DATA=DIR python benchmarks/served.py --classifier DIR`.",
+        "",
+        "vLLM, fp32, /classify over HTTP on loopback through the engine `endpoint`, against vLLM's own loop in "
+        f"process; {texts} AG News test texts of {tokens:.0f} tokens on average; {len(inside)} turns:",
+        "",
+        "| how | texts/s, median | lost, median | range |",
+        "|---|--:|--:|--:|",
+    ]
+    for name, values in seconds.items():
+        lost = [1 - own / other for own, other in zip(inside, values, strict=True)]
+        span = "" if values is inside else f"{statistics.median(lost):.1%} | {min(lost):.1%} to {max(lost):.1%}"
+        lines.append(f"| {name} | {texts / statistics.median(values):.0f} | {span or ' | '} |")
+    best = min(statistics.median(1 - a / b for a, b in zip(inside, seconds[name], strict=True)) for name in WAYS)
+    verdict = "reached" if best < MOST_OVERHEAD else "not reached"
+    lines += ["", f"Target: less than {MOST_OVERHEAD:.0%} lost at saturation; {verdict} ({best:.1%}).", ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
