@@ -182,8 +182,8 @@ def _entry(
 
 
 def _model_name(trained: Trained, engine: EngineSpec | None) -> str | None:
-    """The base model; a classifier without one is what the endpoint's model makes of it."""
-    return trained.base_name or (engine.served_model if engine else None)
+    """The base model; a classifier without one is what the model that an endpoint's options name makes of it."""
+    return trained.base_name or (engine.options.get("model") if engine else None)
 
 
 def _skipped(trained: Trained, engine: EngineSpec | None, reason: str) -> Result:

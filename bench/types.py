@@ -324,11 +324,6 @@ class EngineSpec(Record):
     reference: bool = False
     options: dict[str, Any] = {}
 
-    @property
-    def served_model(self) -> str | None:
-        """The name of the model that an endpoint is asked for; None for engines in this machine's memory."""
-        return self.options.get("model")
-
 
 @dataclass(frozen=True)
 class Prediction:
@@ -346,9 +341,9 @@ class Prediction:
 
 @dataclass
 class StageClock:
-    """Seconds spent in each stage of predict, and tokens computed; reset by the one who reads it.
+    """Seconds of each stage of predict, tokens, an endpoint's failed requests by reason, texts left unanswered by it.
 
-    failed_requests: what an endpoint did not answer well, by reason; unanswered: texts that no retry got an answer for.
+    Reset by the one who reads it.
     """
 
     tokenise_s: float = 0.0
