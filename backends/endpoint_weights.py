@@ -73,6 +73,7 @@ class OptionsAsker(WeightsAsker):
         starts = {tuple(ids[:depth]) for ids in self.label_ids for depth in range(len(ids))}
         self.starts = {start: self._next_ids(start) for start in sorted(starts)}
         self.all_ids = sorted({token for ids in self.label_ids for token in ids})
+        self.enough = FIRST_LOGPROBS  # what the texts so far needed: asking again computes the prompt again
         self.vocabulary = self.tokenizer.tokenizer.get_vocab_size()
 
     def _next_ids(self, start: tuple[int, ...]) -> frozenset[int]:
@@ -96,6 +97,8 @@ class OptionsAsker(WeightsAsker):
         found: list[dict[int, float]] = [{} for _ in contexts]
         lacking = list(range(len(contexts)))
         for many in (FIRST_LOGPROBS, MORE_LOGPROBS, self.vocabulary):
+            if many < self.enough:
+                continue
             body = {
                 "prompt": [contexts[row][0] for row in lacking],
                 "max_tokens": 1,
@@ -111,6 +114,7 @@ class OptionsAsker(WeightsAsker):
                 found[row] = logprobs
             lacking = [row for row in lacking if not contexts[row][1] <= found[row].keys()]
             if not lacking:
+                self.enough = max(self.enough, many)
                 return found
         raise EndpointFailed("the endpoint gives no logprobs for some of the answers' tokens, only for likelier ones")
 
