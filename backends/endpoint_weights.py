@@ -96,7 +96,7 @@ class OptionsAsker(WeightsAsker):
         """For each context the logprobs, by id, of the tokens that may follow; None when the server gave none."""
         found: list[dict[int, float]] = [{} for _ in contexts]
         lacking = list(range(len(contexts)))
-        for many in (FIRST_LOGPROBS, MORE_LOGPROBS, self.vocabulary):
+        for many in sorted((FIRST_LOGPROBS, MORE_LOGPROBS, self.vocabulary)):
             if many < self.enough:
                 continue
             body = {

@@ -152,9 +152,9 @@ def test_llama_cpp_killed_half_way(data: Dataset, folder: Path) -> None:
 def test_a_run_through_llama_cpp(llama: Server, tmp_path: Path) -> None:
     """Certified against the weights where they are here; its own reference where they are not."""
     done = run(
-        *("--suite", "agnews", "--methods", "zero-shot-letters,served-letters", "--limit", "12", "--tier", "sample"),
+        *("--suite", "agnews", "--methods", "zero-shot-letters,served-letters", "--limit", "8", "--tier", "sample"),
         *("--endpoint", llama.url, "--endpoint-model", llama.model, "--concurrency", "2", "--threads", "1"),
-        *("--out", str(tmp_path / "run")),
+        *("--scenario", "offline", "--out", str(tmp_path / "run")),
     )
     assert done.returncode == 0, done.stderr
     rows = {(row.cell.recipe, row.cell.engine): row for row in open_run(tmp_path / "run").results}
