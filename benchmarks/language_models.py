@@ -4,8 +4,9 @@
 
 Every way is measured with the same threads, in rounds that take turns; answering in one process, training each time in
 one of its own. The table has the median round and the range. "Option scoring" reads one forward pass a text;
-"generating" is transformers' generate with a cap of 8 new tokens on the same prompt, as the write-ups did. The Trainer
-is used as a tutorial uses it: fp32, padded to 128.
+"generating" is transformers' generate with a cap of 8 new tokens on the same prompt. With the text first, question and
+options follow it, as in the write-ups; with the text last they are in the part that all prompts share. The Trainer is
+used as a tutorial uses it: fp32, padded to 128.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ from bench.types import BaseWeights, Classifier, Dataset, EngineSpec, Recipe, Se
 
 BATCH_SIZE = 16
 NEW_TOKENS = 8
+SCORING = "option scoring"
+WRITING = f"generating {NEW_TOKENS} tokens"
+PROMPTS = {"text first": False, "text last": True}
+ENGINES = ("eager", "eager-bf16", "packed", "packed-bf16")
 LORA = {"r": 8, "alpha": 32, "dropout": 0.1}
 TARGETS = ["q_proj", "k_proj", "v_proj"]
 Rounds = dict[str, list[float]]
@@ -74,14 +79,10 @@ def answer_in_turns(
     data: Dataset, base: BaseWeights, place: Workplace, texts: tuple[str, ...], rounds: int, folder: Path
 ) -> Rounds:
     """Texts a second by name, one a round: both ways on every engine, one by one and all at once."""
-    asked = {"answers": "letters", "chat": True}
-    scoring = Recipe(id="o", title="o", method="zero-shot", params={**asked, "normalisation": "sum"})
-    writing = Recipe(id="g", title="g", method="generate", params={**asked, "max_new_tokens": NEW_TOKENS})
-    ways = {"option scoring": scoring, f"generating {NEW_TOKENS} tokens": writing}
     sessions: dict[str, Session] = {}
-    for name, recipe in ways.items():
+    for name, recipe in answering_ways().items():
         classifier = make(recipe, data, base, place, folder / recipe.id)
-        for engine in ("eager", "eager-bf16", "packed", "packed-bf16"):
+        for engine in ENGINES:
             spec: EngineSpec = load_engines()[engine]
             backend = registry.find("backend", spec.backend)(spec, "cpu", place.threads, place.cache)
             sessions[f"{name}, {engine}"] = backend.load(classifier)
@@ -93,6 +94,18 @@ def answer_in_turns(
                 rates.setdefault(f"{name}, one by one", []).append(single)
                 rates.setdefault(f"{name}, all at once", []).append(together)
     return rates
+
+
+def answering_ways() -> dict[str, Recipe]:
+    """Both ways, each asked as the write-ups ask and with the text at the prompt's end."""
+    ways = {}
+    for order, text_last in PROMPTS.items():
+        asked = {"answers": "letters", "chat": True, "text_last": text_last}
+        scoring = {**asked, "normalisation": "sum"}
+        writing = {**asked, "max_new_tokens": NEW_TOKENS}
+        ways[f"{SCORING}, {order}"] = Recipe(id=f"o{text_last}", title="o", method="zero-shot", params=scoring)
+        ways[f"{WRITING}, {order}"] = Recipe(id=f"g{text_last}", title="g", method="generate", params=writing)
+    return ways
 
 
 def rate(session: Session, texts: tuple[str, ...], one_by_one: bool) -> float:
@@ -188,7 +201,7 @@ def render(data: Dataset, arguments: argparse.Namespace, answering: Rounds, trai
         "|---|--:|---|--:|",
     ]
     for name, rates in answering.items():
-        against = answering[name.replace("option scoring", f"generating {NEW_TOKENS} tokens")]
+        against = answering[name.replace(SCORING, WRITING)]
         ratio = f"{median(rates) / median(against):.2f}x"
         lines.append(f"| {name} | {median(rates):.2f} | {min(rates):.2f} to {max(rates):.2f} | {ratio} |")
     plain = median(next(iter(training.values())))

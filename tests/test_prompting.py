@@ -42,6 +42,11 @@ def test_letters_list_the_options_and_can_be_rotated(tmp_path: Path) -> None:
         "\n\nQuestion: Which class does the text belong to?\nA. sports\nB. money\nC. science\n/no_think\nAnswer:"
     )
     assert prompt.answers == (" A", " B", " C")
+    last = built(tmp_path, answers="letters", text_last=True)
+    assert last.before == ("Question: Which class does the text belong to?\nA. sports\nB. money\nC. science\n\nText: ")
+    assert last.after == "\nAnswer:"
+    with pytest.raises(UsageError, match="text_last move option letters"):
+        built(tmp_path, text_last=True)
     moved = built(tmp_path, answers="letters", rotation=1)
     assert "A. science\nB. sports\nC. money" in moved.after
     assert moved.answers == (" B", " C", " A")

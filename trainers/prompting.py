@@ -30,7 +30,9 @@ class PromptParams(Params):
     answers: the classes' label words after the suite's prompt, or letters after a list of options. chat: inside the
     base model's chat template. think: "none", an empty think block before the answer ("empty"), or one left open for
     the model to fill ("open"). shots: examples of each class from train, each cut to `shot_words` words. rotation: by
-    how many places the options move on from the suite's order. suffix: a last line of the question, such as /no_think.
+    how many places the options move on from the suite's order. text_last: question and options stand before the text
+    instead of after it, in the part that all prompts share and that is computed once (letters only). suffix: a last
+    line of the question, such as /no_think.
     """
 
     answers: Literal["words", "letters"] = "words"
@@ -39,6 +41,7 @@ class PromptParams(Params):
     shots: int = Field(default=0, ge=0)
     shot_words: int = Field(default=40, ge=1)
     rotation: int = Field(default=0, ge=0)
+    text_last: bool = False
     suffix: str = ""
 
 
@@ -79,12 +82,12 @@ def _question(params: PromptParams, data: Dataset) -> tuple[str, str, str, tuple
     """Before the text, after it, the cue for an answer outside a chat, the answers."""
     suffix = f"\n{params.suffix}" if params.suffix else ""
     if params.answers == "words":
-        if params.rotation:
-            raise UsageError("rotation moves option letters; set answers = 'letters'")
+        if params.rotation or params.text_last:
+            raise UsageError("rotation and text_last move option letters; set answers = 'letters'")
         before, after = prompt_halves(data.prompt)
         after, cue = (after + suffix, "") if not params.chat else (_without_cue(after) + suffix, "")
         return before, after, cue, tuple(f" {word.strip()}" for word in data.prompt.label_words)
-    return _letters(data.prompt, data.class_names, params.rotation, suffix)
+    return _letters(data.prompt, data.class_names, params.rotation, params.text_last, suffix)
 
 
 def _without_cue(after: str) -> str:
@@ -94,17 +97,20 @@ def _without_cue(after: str) -> str:
 
 
 def _letters(
-    prompt: Prompt, class_names: Sequence[str], rotation: int, suffix: str
+    prompt: Prompt, class_names: Sequence[str], rotation: int, text_last: bool, suffix: str
 ) -> tuple[str, str, str, tuple[str, ...]]:
-    """Article, question, options A to D; class c stands at the place (c + rotation) of the list."""
+    """Article, question, options A to D, or the article last; class c stands at place (c + rotation) of the list."""
     k = len(class_names)
     if k > len(ascii_uppercase):
         raise UsageError(f"{k} classes are more than there are letters; set answers = 'words'")
     places = [(label + rotation) % k for label in range(k)]
     words = [prompt.label_words[places.index(place)].strip() for place in range(k)]
     options = "\n".join(f"{letter}. {word}" for letter, word in zip(ascii_uppercase, words, strict=False))
-    after = f"\n\nQuestion: {prompt.question}\n{options}{suffix}"
-    return f"{prompt.noun}: ", after, "\nAnswer:", tuple(f" {ascii_uppercase[place]}" for place in places)
+    question = f"Question: {prompt.question}\n{options}"
+    before, after = f"{prompt.noun}: ", f"\n\n{question}{suffix}"
+    if text_last:
+        before, after = f"{question}\n\n{before}", suffix
+    return before, after, "\nAnswer:", tuple(f" {ascii_uppercase[place]}" for place in places)
 
 
 def _examples(params: PromptParams, data: Dataset, seed: int) -> list[tuple[str, int]]:
