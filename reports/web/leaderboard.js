@@ -4,7 +4,7 @@ function leaderboard(task, changed, look) {
   const { columns, shown, values, reasons } = task.table;
   const at = Object.fromEntries(columns.map((column, position) => [column.name, position]));
   const rows = shown.map((cells, key) => ({ shown: cells, values: values[key], key }));
-  const engines = [...new Set(rows.map((row) => row.shown[at.engine]))].sort();
+  const engines = [...new Set(rows.map((row) => row.shown[at.engine]))].filter((name) => name !== "-").sort();
   const styled = columns.map((column) => ({ ...column, cell: boardCell(task, column.name, look) }));
   const table = sortableTable(`${count(rows.length)} rows, one a classifier and engine`, styled, rows, changed);
   const seen = element("output", {}, "");

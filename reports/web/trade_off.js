@@ -148,9 +148,8 @@ function frontNames(points, width, height) {
 }
 
 function tradeOffLegend(board) {
-  const engines = board.engines.filter((name) => name !== "-");
   return legend([
-    ...engines.map((name) => ({ name, colour: colour(board.engines.indexOf(name)) })),
+    ...board.engines.map((name, at) => ({ name, colour: colour(at) })),
     { name: "changes answers, or has no certificate", colour: "currentColor", cross: true },
     { name: "Pareto line", colour: "currentColor", line: true, dash: "4 3" },
   ]);
