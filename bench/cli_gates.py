@@ -1,4 +1,4 @@
-"""The commands that compare runs: baseline, check, compare."""
+"""The commands that compare runs: baseline, check, compare, attribute."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.cli_options import json_option
 
 def add_commands(cli: click.Group) -> None:
     """Register them with the group."""
-    for command in (baseline, check, compare):
+    for command in (baseline, check, compare, attribute):
         cli.add_command(command)
 
 
@@ -88,3 +88,30 @@ def compare(old: Path, new: Path, as_json: bool) -> None:
     from bench.gate_commands import compare_command
 
     compare_command(old, new, as_json=as_json)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--baseline",
+    "baseline_file",
+    type=click.Path(path_type=Path),
+    default=Path("bench-baseline.json"),
+    show_default=True,
+    help="A file written by `bench baseline`, or a run folder.",
+)
+@click.option("--base-source", type=click.Path(path_type=Path), help="The base's checkout of this harness.")
+@click.option("--base-python", type=click.Path(path_type=Path), help="The base's Python interpreter.")
+@json_option
+def attribute(
+    folder: Path, baseline_file: Path, base_source: Path | None, base_python: Path | None, as_json: bool
+) -> None:
+    """Name what made the regressed rows of a run FOLDER worse: weights, tokenizer, engine, libraries and code.
+
+    Each part of the head is put back to the base's, alone, and the row is judged again. Both classifiers must be on
+    this machine; libraries and code are tried where --base-source or --base-python names the base's.
+    """
+    from bench.gate_commands import attribute_command
+    from bench.speed_rows import SpeedOptions
+
+    attribute_command(folder, baseline_file, SpeedOptions.of(base_source, base_python, None), as_json=as_json)

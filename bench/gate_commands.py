@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from bench import registry
+from bench.attribution import attribute
 from bench.baseline import Baseline, make_baseline, read_baseline, write_baseline
 from bench.cache import write_whole
 from bench.check import check_run
@@ -55,6 +57,14 @@ def check_command(
     return EXIT_CODES[check.verdict]
 
 
+def attribute_command(folder: Path, baseline_file: Path, options: SpeedOptions, as_json: bool) -> None:
+    """Rerun every regressed row with one part of the base's at a time, and name the part that did it."""
+    base_folder = baseline_file if baseline_file.is_dir() else None
+    with RunConsole(quiet=False) as console:
+        rows = attribute(open_run(folder), _open_baseline(baseline_file), base_folder, options, console)
+    _print_page(registry.find("report", "attribution")(rows), as_json)
+
+
 def _open_baseline(path: Path) -> Baseline:
     """A file of `bench baseline`, or a run folder taken as one."""
     return make_baseline(open_run(path)) if path.is_dir() else read_baseline(path)
@@ -66,7 +76,10 @@ def compare_command(old: Path, new: Path, as_json: bool) -> None:
 
 
 def _print(check: Check, as_json: bool) -> None:
-    page = registry.find("report", "check")(check)
+    _print_page(registry.find("report", "check")(check), as_json)
+
+
+def _print_page(page: Any, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(page.to_dict(), ensure_ascii=False, indent=1) + "\n")
     else:

@@ -42,6 +42,7 @@ REPORTS = {
     "leaderboard": "reports.leaderboard:render_leaderboard",
     "check": "reports.check_page:CheckPage",
     "benchmarks": "reports.benchmark_page:BenchmarkPage",
+    "attribution": "reports.attribution_page:AttributionPage",
     "selftest": "reports.selftest_page:SelfTestPage",
 }
 

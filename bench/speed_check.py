@@ -21,7 +21,7 @@ from bench.speed_gate import NOISES, SMALLEST_BAR, base_noise, judge_turns
 from bench.speed_worker import Turn, WorkerTask
 from bench.types import Scenario
 
-TURN_S: dict[Scenario, float] = {"single": 0.05, "offline": 0.1}
+TURN_S: dict[Scenario, float] = {"single": 0.1, "offline": 0.1}
 FEWEST_TURNS = 30
 MOST_TURNS = 120
 LOOK_EVERY = 15
@@ -116,17 +116,17 @@ def take_turns(
     progress: Callable[[str, int, int], None],
     seed: int = 0,
 ) -> np.ndarray:
-    """Seconds a text, float (turns, workers): in random order within a turn, every turn on texts of its own.
+    """Seconds a text, float (turns, workers): in random order within a turn, every turn on the same texts.
 
     The first two workers run the base. It goes on until base against base is quiet enough not to raise the bar, or
     `most_turns` are taken. The head has no part in that decision, so looking again does not favour a verdict.
     """
     rates = [worker.ask({"warm_up": scenario})["rate_rps"] for worker in workers]
     queries = max(1, round(TURN_S[scenario] * float(np.median(rates))))
+    turn = Turn(scenario=scenario, queries=queries, seed=seed)
     order, seconds = random.Random(seed), np.zeros((0, len(workers)))
     while len(seconds) < most_turns:
         progress(f"{scenario} by turns", len(seconds), most_turns)
-        turn = Turn(scenario=scenario, queries=queries, seed=1000 * seed + len(seconds))
         row = np.empty(len(workers))
         for place in order.sample(range(len(workers)), len(workers)):
             row[place] = workers[place].ask(turn.model_dump())["seconds"]

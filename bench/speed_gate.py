@@ -16,7 +16,7 @@ SMALLEST_BAR = 0.10
 NOISES = 2.0
 SIGNIFICANT = 0.01
 WIDEST_BAR = 0.15  # a wider bar could not be told from a slowdown of 20 %, which the gate must find
-RESAMPLES = 2000
+RESAMPLES = 1000
 
 
 def judge_turns(
@@ -28,7 +28,7 @@ def judge_turns(
     two processes, and the three of a turn followed each other in random order. Else INCONCLUSIVE.
     """
     base_s, again_s, head_s = (np.asarray(seconds, dtype=float) for seconds in (base, again, head))
-    slowdown = ratio_interval(head_s, np.sqrt(base_s * again_s))
+    slowdown = ratio_interval(head_s, np.stack([base_s, again_s], axis=1))
     noise = base_noise(base_s, again_s)
     bar = max(SMALLEST_BAR, NOISES * noise)
     p = float(stats.mannwhitneyu(head_s, np.concatenate([base_s, again_s])).pvalue)
@@ -58,8 +58,19 @@ def base_noise(base: np.ndarray, again: np.ndarray) -> float:
 
 
 def ratio_interval(seconds: np.ndarray, reference: np.ndarray) -> Interval:
-    """Median over the turns of seconds / reference, minus 1, with its seeded percentile bootstrap over the turns."""
-    logs = np.log(seconds) - np.log(reference)
-    rows = np.random.default_rng(0).integers(0, len(logs), (RESAMPLES, len(logs)))
-    samples = np.expm1(np.median(logs[rows], axis=1))
-    return percentile_interval(float(np.expm1(np.median(logs))), samples)
+    """Lower quartile of seconds over that of reference, minus 1, with its seeded percentile bootstrap over the turns.
+
+    seconds float (turns,), reference float (turns,) or (turns, 2). Every turn computes the same, and other processes
+    only ever add time, so the lower quartile varies less than the median.
+    """
+    reference = reference.reshape(len(seconds), -1)
+    rows = np.random.default_rng(0).integers(0, len(seconds), (RESAMPLES, len(seconds)))
+    samples = _quartile(seconds[rows]) / _quartile(reference[rows].reshape(RESAMPLES, -1)) - 1
+    value = _quartile(seconds) / _quartile(reference.ravel()) - 1
+    return percentile_interval(float(value), samples)
+
+
+def _quartile(seconds: np.ndarray) -> np.ndarray:
+    """The value that a quarter of the turns stay within; partitioning is ten times faster than interpolating."""
+    place = (seconds.shape[-1] - 1) // 4
+    return np.asarray(np.partition(seconds, place, axis=-1)[..., place])

@@ -80,7 +80,7 @@ def _gate_row(
     options: SpeedOptions,
     console: RunConsole,
 ) -> CheckedRow:
-    head_task = _task(result, run, find_classifier(result.classifier_sha256, run.folder))
+    head_task = worker_task(result, run, find_classifier(result.classifier_sha256, run.folder))
     base_task = head_task.model_copy(update={"classifier": find_classifier(old.classifier_sha256, base_folder)})
     base = Side(base_task, options.base_python, options.base_source)
     try:
@@ -97,7 +97,8 @@ def _measured(speed: tuple[SpeedJudgement, ...]) -> str:
     return ", ".join(f"{part.scenario} {part.slowdown.value:+.1%} time a text: {part.verdict}" for part in speed)
 
 
-def _task(result: Result, run: StoredRun, classifier: Path) -> WorkerTask:
+def worker_task(result: Result, run: StoredRun, classifier: Path) -> WorkerTask:
+    """The row as its run served it, with this classifier; raises NotAvailable when its texts are not here."""
     data = find_stored(cache_dir(), result.data)
     if data is None:
         raise NotAvailable(f"{result.cell.task}: the texts are not in the cache; run the suite on this machine first")

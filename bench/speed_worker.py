@@ -55,6 +55,7 @@ class Server:
         set_threads(task.threads)
         data = open_dataset(task.data_folder)
         self.texts: Sequence[str] = data.test.texts[: task.items]
+        self.ids = data.test.ids[: task.items]
         self.warmup_texts: Sequence[str] = data.train.texts[:WARMUP_TEXTS]
         classifier = load_classifier(task.classifier)
         verify_classifier(classifier)
@@ -68,6 +69,10 @@ class Server:
     def warm_up(self, scenario: Scenario) -> float:
         """The steady rate in texts/s after the warm-up of a measured run."""
         return warm_up(self.session, scenario, self.warmup_texts).rate_rps
+
+    def answers(self) -> dict[str, list[int]]:
+        """Ids of the test items and the labels given."""
+        return {"ids": self.ids.tolist(), "labels": self.session.predict(self.texts).labels.tolist()}
 
     def turn(self, turn: Turn) -> float:
         """Seconds a text, driven by LoadGen."""
@@ -105,6 +110,8 @@ def main() -> None:
             if server is None:
                 server = Server(WorkerTask.model_validate(question))
                 answer: Any = {"ready": True}
+            elif "answers" in question:
+                answer = server.answers()
             elif "warm_up" in question:
                 answer = {"rate_rps": server.warm_up(question["warm_up"])}
             else:

@@ -109,7 +109,8 @@ def one_set(arguments: argparse.Namespace, data_folder: Path, log: Path, seed: i
             turns = take_turns(workers, scenario, MOST_TURNS, lambda *_: None, seed=seed + number)
             for share, head in zip(planted, turns.T[2:], strict=True):
                 judgement = judge_turns(scenario, turns[:, 0], turns[:, 1], head)
-                yield {"engine": engine.name, "planted": share} | judgement.model_dump(mode="json")
+                raw = {"seconds": [*turns[:, [0, 1]].T.tolist(), head.tolist()]}
+                yield {"engine": engine.name, "planted": share} | judgement.model_dump(mode="json") | raw
 
 
 def render(lines: list[dict[str, Any]]) -> str:

@@ -55,7 +55,20 @@ def test_bench_data_is_for_suites_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "report", "train", "predict", "list", "doctor", "completion", "baseline", "check", "compare", "selftest"],
+    [
+        "run",
+        "report",
+        "train",
+        "predict",
+        "list",
+        "doctor",
+        "completion",
+        "baseline",
+        "check",
+        "compare",
+        "selftest",
+        "attribute",
+    ],
 )
 def test_every_command_has_help(command: str) -> None:
     done = bench(command, "--help")

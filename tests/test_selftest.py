@@ -102,9 +102,9 @@ def planted_turns(shares: Sequence[float], spread: float = 0.02) -> np.ndarray:
 def test_slowdowns_are_found_and_a_harness_that_does_not_see_them_fails() -> None:
     assert all(check.passed for check in slowdown_checks(planted_turns(SLOWDOWNS)))
     unseen = list(slowdown_checks(planted_turns([0.0] * len(SLOWDOWNS))))
-    assert [check.passed for check in unseen] == [True, True, True, False]
+    assert [check.passed for check in unseen] == [True, True, False, False]
     crying_wolf = list(slowdown_checks(planted_turns([0.3] * len(SLOWDOWNS))))
-    assert [check.passed for check in crying_wolf] == [False, False, True, True]
+    assert [check.passed for check in crying_wolf] == [False, False, False, True]
 
 
 def honest_rows() -> dict[str, Result]:

@@ -30,7 +30,7 @@ from bench.speed_worker import WorkerTask
 from bench.types import Dataset, EngineSpec, Prompt, Source, Split, SplitSizes
 from reports.check_page import CheckPage
 
-TRIALS = 300
+TRIALS = 150
 QUIET = lambda *_: None  # noqa: E731 - progress nobody reads
 
 
