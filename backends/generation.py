@@ -11,6 +11,7 @@ import transformers
 from torch import nn
 
 from backends.batched import BatchLimits, batching_details
+from backends.certain import certain
 from backends.torch_session import DTYPES
 from bench.batching import pack
 from bench.generation import Generator
@@ -91,12 +92,3 @@ class GenerationSession:
     def close(self) -> None:
         """Let go of the model."""
         self._generator = None
-
-
-def certain(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Probabilities float32 (n, k) of answers that come without any: 1 for the class read, equal where none was."""
-    probabilities = np.full((len(labels), classes), 1 / classes, dtype=np.float32)
-    read = np.flatnonzero(labels >= 0)
-    probabilities[read] = 0
-    probabilities[read, labels[read]] = 1
-    return probabilities

@@ -30,10 +30,12 @@ BACKENDS = {
     "eager": "backends.eager:EagerBackend",
     "compile": "backends.torch_compile:CompileBackend",
     "onnx": "backends.onnx_runtime:OnnxBackend",
+    "openvino": "backends.openvino_engine:OpenvinoBackend",
     "packed": "backends.packed:PackedBackend",
     "pipeline": "backends.pipeline:PipelineBackend",
     "sklearn": "backends.sklearn_linear:SklearnBackend",
     "faulty": "bench.faults:FaultyBackend",
+    "vllm": "backends.vllm_engine:VllmBackend",
 }
 
 REPORTS = {

@@ -32,7 +32,7 @@ def tiny_texts(count: int, seed: int = 0) -> list[str]:
     return [" ".join(generator.choice(WORDS, generator.integers(1, 41))) for _ in range(count)]
 
 
-def _finish(folder: Path, kind: Any, max_length: int | None = MAX_LENGTH, **settings: Any) -> Classifier:
+def finish(folder: Path, kind: Any, max_length: int | None = MAX_LENGTH, **settings: Any) -> Classifier:
     recipe = Recipe(id="tiny", title="tiny", method="none")
     manifest = Manifest(
         kind=kind,
@@ -52,7 +52,7 @@ def _sequence(folder: Path, make_base: Callable[[Path], Any]) -> Classifier:
     base = make_base(folder)
     torch.manual_seed(1)
     AutoModelForSequenceClassification.from_pretrained(base.path, num_labels=3).save_pretrained(folder)
-    return _finish(folder, "sequence")
+    return finish(folder, "sequence")
 
 
 def sequence_bert(folder: Path) -> Classifier:
@@ -69,7 +69,7 @@ def sequence_roberta(folder: Path) -> Classifier:
     config = RobertaConfig(**(TINY | {"max_position_embeddings": 66}), pad_token_id=0, num_labels=3)
     RobertaForSequenceClassification(config).save_pretrained(folder)
     save_tokenizer(folder)
-    return _finish(folder, "sequence")
+    return finish(folder, "sequence")
 
 
 def sequence_relu(folder: Path) -> Classifier:
@@ -80,14 +80,14 @@ def sequence_relu(folder: Path) -> Classifier:
     config.hidden_act = "relu"
     BertForSequenceClassification(config).save_pretrained(folder)
     save_tokenizer(folder)
-    return _finish(folder, "sequence")
+    return finish(folder, "sequence")
 
 
 def _embedding(folder: Path, pooling: str) -> Classifier:
     tiny_bert(folder)
     torch.manual_seed(2)
     save_file({"0.weight": torch.randn(3, 32), "0.bias": torch.randn(3)}, folder / "head.safetensors")
-    return _finish(folder, "embedding", pooling=pooling, normalise=True)
+    return finish(folder, "embedding", pooling=pooling, normalise=True)
 
 
 def embedding_mean(folder: Path) -> Classifier:
@@ -104,13 +104,13 @@ def network(folder: Path) -> Classifier:
     folder.mkdir(parents=True, exist_ok=True)
     save_file(TextCnn(classes=3, **shape).state_dict(), folder / "network.safetensors")
     save_tokenizer(folder)
-    return _finish(folder, "network", architecture="cnn", network=shape)
+    return finish(folder, "network", architecture="cnn", network=shape)
 
 
 def options_llama(folder: Path) -> Classifier:
     tiny_llama(folder)
     words = [[20], [21, 22], [21, 23, 24]]
-    return _finish(
+    return finish(
         folder, "options", label_token_ids=words, normalisation="sum", before="topic about ", after=" topic :"
     )
 
@@ -122,7 +122,7 @@ def linear(folder: Path) -> Classifier:
     features = len(vectoriser.vocabulary_)
     folder.mkdir(parents=True, exist_ok=True)
     save_linear(folder, vectoriser, generator.normal(size=(3, features)), generator.normal(size=3))
-    return _finish(folder, "linear", None, analyser="word", longest_ngram=1)
+    return finish(folder, "linear", None, analyser="word", longest_ngram=1)
 
 
 CLASSIFIERS: dict[str, Callable[[Path], Classifier]] = {
