@@ -73,7 +73,8 @@ def serve_options(classifier: Classifier, tokenizer: TextTokenizer, engine: Vllm
     """One request for each place of the tree of answers: the prompt, and the prompt with the start of an answer."""
     settings = classifier.manifest.settings
     words: list[list[int]] = settings["label_token_ids"]
-    offset, divisor = map(np.float32, adjustment(words, settings["normalisation"], settings.get("content_free")))
+    taken, parts = adjustment(words, settings["normalisation"], settings.get("content_free"))
+    offset, divisor = np.asarray(taken, np.float32), np.asarray(parts, np.float32)
     reads = answer_reads(words)
     llm = _open_decoder(classifier.path, engine, tokenizer.max_length + max(map(len, words)))
     sampling = [_reads(candidates) for _, candidates in reads]

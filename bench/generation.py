@@ -84,9 +84,11 @@ class Generator(Writer):
         """See Writer."""
         width = max(map(len, ids))
         pad_id = stops[0] if stops else 0
-        rows = torch.full((len(ids), width), pad_id, dtype=torch.int64)
+        rows = torch.empty((len(ids), width), dtype=torch.int64)
         mask = torch.zeros((len(ids), width), dtype=torch.int64)
         for row, prompt in enumerate(ids):
+            # masked, but a repetition penalty reads the padding too: a token of the prompt changes nothing for it
+            rows[row, : width - len(prompt)] = prompt[0]
             rows[row, width - len(prompt) :] = torch.tensor(prompt)
             mask[row, width - len(prompt) :] = 1
         with torch.inference_mode():

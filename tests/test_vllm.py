@@ -73,9 +73,9 @@ def agree(found: Prediction, expected: Prediction, tolerance: float = 1e-5) -> N
 
 @real
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [wide.bert, wide.qwen3, wide.lora_qwen3])
+@pytest.mark.parametrize("make", [wide.bert, wide.qwen3, wide.lora_qwen3, wide.lora_roberta])
 def test_a_head_answers_as_eager_does(make: Any, tmp_path: Path) -> None:
-    """Encoder, decoder, and a decoder with LoRA and head kept beside it; together, alone, empty, too long."""
+    """Encoder, decoder, and both with LoRA and head kept beside them; together, alone, empty, too long."""
     classifier = make(tmp_path / "c")
     reference, session = open_engine(classifier, "eager"), open_engine(classifier)
     expected, found = reference.predict(TEXTS), session.predict(TEXTS)
@@ -87,7 +87,7 @@ def test_a_head_answers_as_eager_does(make: Any, tmp_path: Path) -> None:
     np.testing.assert_allclose(alone, found.probabilities[:12], atol=1e-5)
     agree(session.predict(["", "goal"]), reference.predict(["", "goal"]))
     assert session.predict([]).probabilities.shape == (0, 3)
-    assert session.info.details["lora"] == ("unmerged" if make is wide.lora_qwen3 else None)
+    assert session.info.details["lora"] == ("unmerged" if "lora" in make.__name__ else None)
     assert session.clock.real_tokens > found.token_counts.sum()
     session.close()
     with pytest.raises(RuntimeError, match="closed"):

@@ -22,6 +22,8 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
     Qwen3ForSequenceClassification,
+    RobertaConfig,
+    RobertaModel,
 )
 
 from bench.adapters import TRAINED, add_adapter, trained_weights
@@ -90,6 +92,13 @@ def lora_qwen3(folder: Path) -> Classifier:
     config = Qwen3Config(**WIDE, num_key_value_heads=2, head_dim=32, pad_token_id=0)
     _save(Qwen3ForCausalLM(config), folder, special=False)
     return _beside_base(folder, {"kind": "lora", "r": 4, "alpha": 8, "dropout": 0.0, "targets": ["q_proj", "v_proj"]})
+
+
+def lora_roberta(folder: Path) -> Classifier:
+    """Position ids count from the padding id; the head has two layers."""
+    torch.manual_seed(0)
+    _save(RobertaModel(RobertaConfig(**WIDE, pad_token_id=0)), folder, special=True)
+    return _beside_base(folder, {"kind": "lora", "r": 4, "alpha": 8, "dropout": 0.0, "targets": ["query", "value"]})
 
 
 def lora_bert(folder: Path) -> Classifier:
