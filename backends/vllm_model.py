@@ -24,6 +24,7 @@ SETTINGS = {
     "VLLM_LOGGING_LEVEL": "ERROR",
 }
 GIB = 1 << 30
+OPEN: list[Any] = []  # the models of this process; they share one process group
 
 
 def open_model(folder: Path, runner: str, engine: VllmBackend, max_model_len: int, **options: Any) -> Any:
@@ -35,7 +36,7 @@ def open_model(folder: Path, runner: str, engine: VllmBackend, max_model_len: in
     torch.set_num_threads(engine.threads)
     set_num_threads = torch.set_num_threads
     try:
-        return LLM(
+        llm = LLM(
             model=str(folder),
             runner=runner,
             model_impl="vllm",  # not transformers' modules inside vLLM, which it would else prefer for some
@@ -49,10 +50,12 @@ def open_model(folder: Path, runner: str, engine: VllmBackend, max_model_len: in
             **_memory(engine),
             **options,
         )
-    except (ValueError, RuntimeError, NotImplementedError, AttributeError, AssertionError) as error:
+    except (ValueError, RuntimeError, NotImplementedError) as error:
         raise refusal(error) from error
     finally:
         torch.set_num_threads = set_num_threads  # vLLM's worker puts a function that does nothing in its place
+    OPEN.append(llm)
+    return llm
 
 
 def refusal(error: Exception) -> Exception:
@@ -65,11 +68,13 @@ def refusal(error: Exception) -> Exception:
 
 
 def close_model(llm: Any) -> None:
-    """Stop the engine, free its memory and its process group, so that another can be opened in this process."""
+    """Stop the engine; with the last one of this process its process group goes too."""
     from vllm.distributed import cleanup_dist_env_and_memory
 
     llm.llm_engine.engine_core.shutdown()
-    cleanup_dist_env_and_memory()
+    OPEN.remove(llm)
+    if not OPEN:
+        cleanup_dist_env_and_memory()
 
 
 def register(folder: Path) -> None:

@@ -96,6 +96,19 @@ def test_a_head_answers_as_eager_does(make: Any, tmp_path: Path) -> None:
 
 @real
 @pytest.mark.slow
+def test_two_classifiers_are_served_side_by_side(tmp_path: Path) -> None:
+    """As `bench predict` does with several models; closing one leaves the other as it was."""
+    classifiers = [wide.bert(tmp_path / "bert"), wide.options(tmp_path / "options")]
+    expected = [open_engine(classifier, "eager").predict(TEXTS) for classifier in classifiers]
+    first, second = map(open_engine, classifiers)
+    agree(first.predict(TEXTS), expected[0])
+    agree(second.predict(TEXTS), expected[1])
+    first.close()
+    agree(second.predict(TEXTS), expected[1])
+
+
+@real
+@pytest.mark.slow
 def test_threads_can_be_set_after_vllm(tmp_path: Path) -> None:
     """vLLM's worker puts a function that does nothing in the place of torch's."""
     open_engine(wide.bert(tmp_path / "c"))
