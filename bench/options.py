@@ -16,6 +16,25 @@ TAKEN_AWAY = ("calibrated", "pmi")
 SHORTEST_PREFIX = 8  # tokens; below, copying its keys and values into each batch costs more than computing them
 
 
+def adjustment(
+    label_token_ids: Sequence[Sequence[int]], normalisation: str, content_free: Sequence[float] | None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """What is taken away from the log-likelihood (nats) of every answer, and what it is then divided by.
+
+    Raises UsageError for an unknown normalisation, an answer without tokens, or nothing to take away where it must be.
+    """
+    if normalisation not in NORMALISATIONS:
+        raise UsageError(f"unknown normalisation '{normalisation}'; known: {', '.join(sorted(NORMALISATIONS))}")
+    if not all(label_token_ids):
+        raise UsageError("a label word has no tokens; give every class a word that the tokenizer can write")
+    nothing, once = (0.0,) * len(label_token_ids), (1.0,) * len(label_token_ids)
+    if normalisation not in TAKEN_AWAY:
+        return nothing, tuple(float(len(word)) for word in label_token_ids) if normalisation == "per-token" else once
+    if content_free is None or len(content_free) != len(label_token_ids):
+        raise UsageError(f"{normalisation} options need one log-likelihood to take away for each class")
+    return tuple(content_free), once
+
+
 class OptionsModule(nn.Module):
     """One forward pass a text: a prompt in, the log-likelihood of every class's answer out.
 
@@ -43,22 +62,14 @@ class OptionsModule(nn.Module):
         prefix_ids: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        if normalisation not in NORMALISATIONS:
-            raise UsageError(f"unknown normalisation '{normalisation}'; known: {', '.join(sorted(NORMALISATIONS))}")
-        if not all(label_token_ids):
-            raise UsageError("a label word has no tokens; give every class a word that the tokenizer can write")
-        takes_away = normalisation in TAKEN_AWAY
-        if takes_away and (content_free is None or len(content_free) != len(label_token_ids)):
-            raise UsageError(f"{normalisation} options need one log-likelihood to take away for each class")
+        # plain numbers, not buffers: a module cast to bf16 must not round them
+        self.offset, self.divisor = adjustment(label_token_ids, normalisation, content_free)
         self.model = model
         self._body: Any = None
         lengths = [len(word) for word in label_token_ids]
         self.branches = tuple((label, depth) for label, length in enumerate(lengths) for depth in range(length - 1))
         self.next_ids = tuple(label_token_ids[label][depth + 1] for label, depth in self.branches)
         sight = [[mine[0] == other[0] and other[1] <= mine[1] for other in self.branches] for mine in self.branches]
-        # plain numbers, not buffers: a module cast to bf16 must not round them
-        self.offset = tuple(content_free) if takes_away and content_free is not None else None
-        self.divisor = tuple(lengths) if normalisation == "per-token" else None
         self.prefix_ids = tuple(prefix_ids) if len(prefix_ids) >= SHORTEST_PREFIX else ()
         self._prefix: list[tuple[Tensor, Tensor]] = []
         self.register_buffer("first_ids", torch.tensor([word[0] for word in label_token_ids]))
@@ -77,9 +88,7 @@ class OptionsModule(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         scores = self.log_likelihoods(input_ids, attention_mask)
-        if self.offset is not None:
-            return scores - scores.new_tensor(self.offset)
-        return scores if self.divisor is None else scores / scores.new_tensor(self.divisor)
+        return (scores - scores.new_tensor(self.offset)) / scores.new_tensor(self.divisor)
 
     def log_likelihoods(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Summed log-likelihood of every answer, nats, float32 (b, k)."""

@@ -57,7 +57,7 @@ class Predictor:
         backend = registry.find("backend", spec.backend)
         available = backend.availability(spec, self._device)
         if not available.ok:
-            raise NotAvailable(f"engine {spec.name} cannot run here: {available.reason}")
+            raise NotAvailable(f"engine {spec.name} cannot run here: {available.reason}; {available.remedy}")
         engine = backend(spec, self._device, self._threads, cache_dir())
         if len(classifiers) > 1 and hasattr(engine, "load_switched"):
             return list(engine.load_switched(classifiers))

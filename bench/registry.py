@@ -32,10 +32,12 @@ BACKENDS = {
     "compile": "backends.torch_compile:CompileBackend",
     "endpoint": "backends.endpoint:EndpointBackend",
     "onnx": "backends.onnx_runtime:OnnxBackend",
+    "openvino": "backends.openvino_engine:OpenvinoBackend",
     "packed": "backends.packed:PackedBackend",
     "pipeline": "backends.pipeline:PipelineBackend",
     "sklearn": "backends.sklearn_linear:SklearnBackend",
     "faulty": "bench.faults:FaultyBackend",
+    "vllm": "backends.vllm_engine:VllmBackend",
 }
 
 REPORTS = {

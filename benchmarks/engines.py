@@ -30,7 +30,7 @@ from bench.types import Dataset
 
 
 def main() -> None:
-    arguments = _arguments()
+    arguments = _parser().parse_args()
     set_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:
         data = prepare_dataset(load_suite("agnews"), arguments.data, Limits(train=3000), None)
@@ -52,7 +52,7 @@ def main() -> None:
     print(report)
 
 
-def _arguments() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=None, help="folder with agnews/test.parquet; default BENCH_DATA")
     parser.add_argument(
@@ -67,7 +67,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--single", type=int, default=150, help="queries of a single turn")
     parser.add_argument("--items", type=int, default=None, help="texts whose labels are compared; default all")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
-    return parser.parse_args()
+    return parser
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """What makes the table again: the arguments that are not the defaults, without paths."""
+    given = []
+    for name in ("engines", "threads", "rounds", "offline", "single", "items"):
+        value = getattr(arguments, name)
+        if value != _parser().get_default(name):
+            given += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+    return " ".join(["BENCH_DATA=DIR python benchmarks/engines.py", *given])
 
 
 def _can_run(name: str) -> bool:
@@ -115,8 +125,7 @@ def render(figures: dict[str, Any], limits: dict[str, float], texts: list[str], 
     lines = [
         "# Engines against transformers.pipeline",
         "",
-        f"MiniLM (6 layers, 384), {len(data.class_names)} labels, AG News test texts. Made by "
-        "`BENCH_DATA=DIR python benchmarks/engines.py`.",
+        f"MiniLM (6 layers, 384), {len(data.class_names)} labels, AG News test texts. Made by `{_command(arguments)}`.",
         "",
         f"{cpu_card()['model']}, {arguments.threads} threads, Python {platform.python_version()}; {arguments.rounds} "
         f"rounds in turns, median (range); offline: {arguments.offline} texts at once (pipeline: batches of 32), "

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import openvino
 import pytest
 import torch
 from tiny_classifiers import network, sequence_bert
 from torch import Tensor, nn
 
-from backends import onnx_export, onnx_runtime, onnx_session, torch_compile
+from backends import onnx_export, onnx_runtime, onnx_session, openvino_engine, torch_compile
 from bench import engines, registry
 from bench.errors import NotAvailable
 from bench.tokens import load_tokenizer
 from bench.types import Availability
+
+FP32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
 def availability(name: str, device: str = "cpu") -> Availability:
@@ -55,7 +59,8 @@ def test_asking_what_can_run_loads_no_heavy_library() -> None:
         "from bench.engines import load_engines\n"
         "from bench import registry\n"
         "for e in load_engines().values(): registry.find('backend', e.backend).availability(e, 'cpu')\n"
-        "print([name for name in ('torch', 'transformers', 'onnxruntime', 'sklearn') if name in sys.modules])"
+        "heavy = ('torch', 'transformers', 'onnxruntime', 'openvino', 'vllm', 'sklearn')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -100,6 +105,33 @@ def test_packed_is_for_cpus() -> None:
     available = availability("packed", "cuda")
     assert not available.ok
     assert available.reason == "packed computes on CPUs only"
+
+
+def test_openvino_is_for_cpus_and_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert availability("openvino").ok
+    assert availability("openvino", "cuda").reason == "OpenVINO runs on CPUs here"
+    monkeypatch.setattr(openvino_engine, "has_fast_bf16", lambda device: False)
+    assert availability("openvino").ok
+    assert "bf16" in str(availability("openvino-bf16").reason)
+
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(openvino_engine, "version", missing)
+    assert availability("openvino").remedy == "pip install -e '.[openvino]'"
+
+
+def test_openvino_that_fell_back_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO takes a precision as a hint; asked for another one it must not pass for a row of the first."""
+    model = onnx_export.exported(network(tmp_path / "classifier"), "fp32", tmp_path / "cache")
+    compiled = openvino_engine.compile_for_cpu(model, "fp32", threads=1)
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    compile_model = openvino.Core.compile_model
+    monkeypatch.setattr(
+        openvino.Core, "compile_model", lambda core, graph, device, settings: compile_model(core, graph, device, FP32)
+    )
+    with pytest.raises(NotAvailable, match="computes in f32 where bf16 was asked for"):
+        openvino_engine.compile_for_cpu(model, "bf16", threads=1)
 
 
 # ---------------------------------------------------------------- ONNX

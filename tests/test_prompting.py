@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -170,6 +171,20 @@ def test_a_batch_writes_what_each_text_alone_would(tmp_path: Path, make: object,
     labels = serve(classifier, texts).labels
     assert (serve(classifier, texts, max_batch=1).labels == labels).all()
     assert (serve(classifier, texts, engine="packed").labels == labels).all()
+
+
+def test_a_repetition_penalty_reads_no_padding(tmp_path: Path) -> None:
+    """Many instructed models carry one; padding with the end of a text made the ends of short prompts rarer."""
+    from bench.generation import Generator
+    from bench.tokens import load_tokenizer
+
+    classifier = fit(recipe("generate", max_new_tokens=6), toy_dataset(), tmp_path / "c", tiny_chat(tmp_path / "base"))
+    settings = {"repetition_penalty": 1.7, "eos_token_id": 3}
+    (classifier.path / "generation_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    tokenizer = load_tokenizer(classifier)
+    generator = Generator(classifier, tokenizer.tokenizer, torch.float32, "cpu")
+    ids = [row[:end] for row in tokenizer.encode(toy_dataset().test.texts).ids for end in (3, len(row))]
+    assert generator.write(ids) == [generator.write([row])[0] for row in ids]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,106 @@
+"""OpenVINO on exported classifiers: fp32, and bf16 where the CPU multiplies it."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from backends.batched import BatchedSession, BatchLimits, Forward, batching_details
+from bench.errors import NotAvailable
+from bench.memory import keep_freed_memory
+from bench.precision import has_fast_bf16
+from bench.tokens import load_tokenizer
+from bench.types import Availability, Classifier, EngineSpec, SessionInfo
+
+PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+
+
+class OpenvinoBackend:
+    """Reads the ONNX export that the onnx engine makes and checks; decoders that score options are left to others."""
+
+    kinds: frozenset[str] = frozenset({"sequence", "embedding", "network"})
+
+    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
+        self.spec = spec
+        self.device = device
+        self.threads = threads
+        self.cache = cache
+
+    @staticmethod
+    def availability(spec: EngineSpec, device: str) -> Availability:
+        """Needs openvino and a CPU, for bf16 one with instructions for it."""
+        try:
+            installed = version("openvino")
+        except PackageNotFoundError:
+            return Availability(False, reason="openvino is not installed", remedy="pip install -e '.[openvino]'")
+        if device != "cpu":
+            return Availability(False, installed, "OpenVINO runs on CPUs here", "bench run --device cpu")
+        if spec.precision == "bf16" and not has_fast_bf16("cpu"):
+            reason = "this CPU has no bf16 instructions (avx512_bf16 or AMX)"
+            return Availability(False, installed, reason, "choose an fp32 engine, or a newer CPU")
+        return Availability(True, installed)
+
+    def load(self, classifier: Classifier) -> BatchedSession:
+        """Export, or take the export from the cache, and compile it for any batch size and length."""
+        from backends.onnx_export import exported
+
+        started = perf_counter()
+        model = exported(classifier, "fp32", self.cache)
+        compiling = perf_counter()
+        kept = keep_freed_memory()
+        tokenizer = load_tokenizer(classifier)
+        compiled = compile_for_cpu(model, self.spec.precision, self.threads)
+        limits = BatchLimits.of(self.spec)
+        info = SessionInfo(
+            load_s=perf_counter() - compiling,
+            convert_s=compiling - started,
+            precision=self.spec.precision,
+            device=self.device,
+            threads=self.threads,
+            artifact_bytes=sum(file.stat().st_size for file in model.parent.iterdir()),
+            details={
+                "openvino": version("openvino"),
+                "dtype": self.spec.precision,
+                "threads_in_force": compiled.get_property("INFERENCE_NUM_THREADS"),
+                "keeps_freed_memory": kept,
+                **batching_details(limits),
+            },
+        )
+        return BatchedSession(tokenizer, openvino_forward(compiled), limits, info, len(classifier.class_names))
+
+
+def compile_for_cpu(model: Path, precision: str, threads: int) -> Any:
+    """One request at a time with `threads` threads; raises NotAvailable when another precision is in force."""
+    import openvino
+
+    wanted = PRECISIONS[precision]
+    settings = {
+        "INFERENCE_PRECISION_HINT": wanted,
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,
+    }
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(str(model)), "CPU", settings)
+    given = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    if given != wanted:
+        raise NotAvailable(f"OpenVINO computes in {given} where {wanted} was asked for")
+    return compiled
+
+
+def openvino_forward(compiled: Any) -> Forward:
+    """Numpy in, numpy out, through one request that is used again."""
+    request = compiled.create_infer_request()
+    names = [port.get_any_name() for port in compiled.inputs]
+
+    def forward(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        feeds = {"input_ids": input_ids, "attention_mask": attention_mask}
+        request.infer({name: feeds[name] for name in names}, share_inputs=True)
+        logits: np.ndarray = request.get_output_tensor(0).data.copy()  # the request writes its next answer there
+        return logits
+
+    return forward
