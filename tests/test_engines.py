@@ -31,7 +31,8 @@ def availability(name: str, device: str = "cpu") -> Availability:
 
 
 def test_every_engine_names_a_registered_backend() -> None:
-    assert {engine.backend for engine in engines.load_engines().values()} == set(registry.BACKENDS)
+    """The faulty backend is the self-test's alone."""
+    assert {engine.backend for engine in engines.load_engines().values()} == set(registry.BACKENDS) - {"faulty"}
 
 
 @pytest.mark.parametrize(
