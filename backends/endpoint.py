@@ -66,6 +66,7 @@ class EndpointBackend:
             load_s=perf_counter() - started,
             precision=self.spec.precision,
             device=REMOTE,
+            concurrency=options.concurrency,
             details={
                 "url": options.url,
                 "model": options.model,

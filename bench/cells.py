@@ -57,6 +57,7 @@ def new_cell(
         stands_for=recipe.stands_for,
         variant_of=recipe.variant_of,
         variant=recipe.variant,
+        weights=recipe.weights,
     )
 
 
@@ -80,6 +81,7 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
     """The result of a measured cell; without a certificate there is no speed row.
 
     A classifier that exists behind its endpoint alone can have none: what was measured is what is served.
+    Answers of random weights serve the certificate only: such a row has no quality.
     """
     manifest = entry.classifier.manifest
     first = parts[0]
@@ -94,6 +96,7 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
     parity = None if reference is None else _certificate(entry, answers, reference, first.token_sha256)
     certified = parity is not None or entry.reference_id is None
     status, reason = _verdict(load, certified, max((part.repeat_speedup or 0.0 for part in parts), default=0.0))
+    trained = entry.cell.weights == "trained"
     return Result(
         cell=entry.cell,
         status=status,
@@ -104,14 +107,15 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
         classifier_kind=manifest.kind,
         base_origin=manifest.base_origin,
         session=first.session,
-        quality=measure_quality(answers, manifest.class_names),
+        quality=measure_quality(answers, manifest.class_names) if trained else None,
         load=load if certified else {},
         parity=parity,
-        predictions_file=f"predictions/{entry.cell.id}.parquet",
+        predictions_file=f"predictions/{entry.cell.id}.parquet" if trained else None,
         token_sha256=first.token_sha256,
         predict_s=first.predict_s,
         test_items=entry.items,
         failed_requests=first.failed_requests,
+        work=first.work,
         finished_at=_now(),
     )
 

@@ -65,7 +65,20 @@ def cli(debug: bool) -> None:
 @recipe_options
 @csv_option("--backends", "engines", "Engines, e.g. eager,onnx-int8. Default: what suits this machine.", "engines")
 @endpoint_options
-@csv_option("--scenario", "scenarios", "single (one request at a time), offline (all at once).", "scenarios")
+@csv_option(
+    "--scenario", "scenarios", "single (one request at a time), offline (all at once), server (Poisson).", "scenarios"
+)
+@click.option(
+    "--p99-limit-ms",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MS",
+    help="Latency limit of the server scenario; 100 by default. The highest rate within it is looked for.",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(["trained", "random"]),
+    help="random: rates of published architectures without their checkpoints (bench/architectures.toml).",
+)
 @click.option("--study", metavar="NAME", help="A study: recipes at several settings or sample sizes (`bench list`).")
 @click.option("--tier", metavar="TIER", help="quick (default), standard, report or mlperf: how long to measure.")
 @click.option("--seeds", type=int, help="Training seeds a method, 1 by default; 3 to 5 for a claim.")

@@ -7,25 +7,31 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from bench import registry
+from bench.architectures import prepare_architecture
 from bench.artifacts import load_classifier, verify_classifier
 from bench.cache import whole_folder
 from bench.cuts import cut_train
 from bench.datasets import open_dataset
+from bench.flops import flops_per_text
 from bench.hardness import hardness_of_train
+from bench.limits import machine_limits
 from bench.load import repeat_speedup, run_scenario
 from bench.models import base_weights
-from bench.results import Answers, LoadRun, MeasuredPart, SessionCard
+from bench.results import Answers, LoadRun, MeasuredPart, SessionCard, Work
+from bench.server import run_server
 from bench.store import write_answers, write_latencies
 from bench.threads import set_threads
 from bench.tiers import Tier
 from bench.types import (
     REMOTE,
     BaseWeights,
+    Classifier,
     EngineSpec,
     Prediction,
     Progress,
@@ -37,12 +43,18 @@ from bench.types import (
 )
 
 ANSWER_WINDOW = 2048
+BYTES_PER_WEIGHT = {"fp32": 4, "bf16": 2, "int8": 1}
 WARMUP_TEXTS = 512
 
 
 def prepare_base(name: str, progress: Progress) -> BaseWeights:
     """Fetch and convert a base model into the cache."""
     return base_weights(name, progress)
+
+
+def prepare_random(name: str, progress: Progress) -> BaseWeights:
+    """Bring an architecture's config and tokenizer into the cache; there are no weights."""
+    return prepare_architecture(name, progress)
 
 
 def check_recipes(recipes: tuple[Recipe, ...], progress: Progress) -> None:
@@ -125,12 +137,16 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
         failed_requests, unanswered = dict(clock.failed_requests), clock.unanswered
         scenarios = () if unanswered else task.scenarios
         runs = tuple(_run(task, scenario, session, test, data.train, progress) for scenario in scenarios)
+        card = _card(session, task.device)
+        counted = runs and card.device != REMOTE and card.precision in BYTES_PER_WEIGHT
+        work = _work(task, classifier, test, card.precision, runs, progress) if counted else None
         return MeasuredPart(
-            session=_card(session, task.device),
+            session=card,
             token_sha256=session.token_sha256(test.texts),
             predict_s=predict_s,
             items=task.items,
-            runs=runs,
+            runs=tuple(_with_shares(run, work) for run in runs) if work else runs,
+            work=work,
             repeat_speedup=repeat_speedup(session, data.train.texts) if runs else None,
             failed_requests=failed_requests,
             unanswered=unanswered,
@@ -157,9 +173,8 @@ def _run(
     task: MeasureTask, scenario: Scenario, session: Session, test: Split, train: Split, progress: Progress
 ) -> LoadRun:
     log_folder = task.loadgen_folder / f"{task.latencies_name}.{scenario}"
-    run, latencies_ns = run_scenario(
+    run, latencies_ns = (run_server if scenario == "server" else partial(run_scenario, scenario=scenario))(
         session=session,
-        scenario=scenario,
         texts=test.texts,
         warmup_texts=train.texts[:WARMUP_TEXTS],
         tier=task.tier,
@@ -167,9 +182,44 @@ def _run(
         log_folder=log_folder,
         progress=progress,
     )
+    if not len(latencies_ns):
+        return run
     name = f"{task.latencies_name}.{scenario}.parquet"
     write_latencies(task.latencies_folder / name, latencies_ns)
     return run.model_copy(update={"latencies_file": f"{task.latencies_folder.name}/{name}"})
+
+
+def _work(
+    task: MeasureTask,
+    classifier: Classifier,
+    test: Split,
+    precision: str,
+    runs: tuple[LoadRun, ...],
+    progress: Progress,
+) -> Work | None:
+    """What the test texts take and what this machine could do; after the runs, which it would disturb."""
+    counted = flops_per_text(classifier, test.texts)
+    if counted is None:
+        return None
+    progress("measuring the machine's limits", 0, 1)
+    flops, architecture = counted
+    return Work(
+        flops_per_text=flops,
+        weight_bytes=architecture.weights * BYTES_PER_WEIGHT[precision],
+        limits=machine_limits(
+            task.device, task.threads, precision, task.cache, flops * max(run.rate_rps for run in runs)
+        ),
+    )
+
+
+def _with_shares(run: LoadRun, work: Work) -> LoadRun:
+    passes_per_s, limits = run.passes_per_s, work.limits
+    return run.model_copy(
+        update={
+            "matmul_share": run.rate_rps * work.flops_per_text / limits.matmul_flops_per_s,
+            "memory_share": passes_per_s and passes_per_s * work.weight_bytes / limits.memory_bytes_per_s,
+        }
+    )
 
 
 def _card(session: Session, device: str) -> SessionCard:

@@ -37,7 +37,21 @@ _FOUNDATION = (
     "endpoints",
     *_MODULES,
 )
-_MEASURING = ("jobs", "load", "quality", "stats", "parity", "tiers")
+_MEASURING = (
+    "jobs",
+    "load",
+    "server",
+    "server_capacity",
+    "server_points",
+    "batcher",
+    "rate_search",
+    "flops",
+    "limits",
+    "quality",
+    "stats",
+    "parity",
+    "tiers",
+)
 
 
 def content_hash(content: Any) -> str:

@@ -104,9 +104,6 @@ class Driver:
             self.latencies_ns.append(self.last_ns - started_ns)
             self.samples += samples
 
-    def flush(self) -> None:
-        """Nothing waits in a queue of ours."""
-
 
 def run_scenario(
     session: Session,
@@ -150,11 +147,12 @@ def run_scenario(
         rate_rps=driver.rate_rps,
         **latency_figures(latencies_ns if scenario == "single" else latencies_ns[:0]),
         tokens_per_s=session.clock.real_tokens / driver.duration_s if session.clock.real_tokens else None,
-        stages=_stages(session),
+        stages=stages_of(session),
         warmup_s=warm.warmup_s,
         warmup_rounds=warm.rounds,
         recompiles=None if after is None or recompiles is None else after - recompiles,
         failed_requests=failed_requests,
+        passes_per_s=session.clock.batches / driver.duration_s if session.clock.batches else None,
     )
     return run, latencies_ns
 
@@ -216,24 +214,49 @@ def drive(session: Session, scenario: Scenario, texts: Sequence[str], settings: 
     """One LoadGen test with these TestSettings; raises what the session raised inside it."""
     import mlperf_loadgen as lg
 
-    log_folder.mkdir(parents=True, exist_ok=True)
     driver = Driver(session, texts, lg.QuerySamplesComplete, lg.QuerySampleResponse)
-    log = lg.LogSettings()
-    log.enable_trace = False
-    log.log_output.outdir = str(log_folder)
-    log.log_output.copy_summary_to_stdout = False
-    sut = lg.ConstructSUT(driver.single if scenario == "single" else driver.offline, driver.flush)
-    qsl = lg.ConstructQSL(len(texts), len(texts), _nothing, _nothing)
-    try:
-        lg.StartTestWithLogSettings(sut, qsl, settings, log)
-    finally:
-        lg.DestroyQSL(qsl)
-        lg.DestroySUT(sut)
+    start_test(driver.single if scenario == "single" else driver.offline, len(texts), settings, log_folder)
     if driver.error is not None:
         raise driver.error
     if not driver.queries:
         raise BenchError(f"LoadGen issued no query; its log is in {log_folder}")
     return driver
+
+
+def start_test(
+    issue: Callable[[Sequence[Any]], None], texts: int, settings: Any, log_folder: Path, trace: bool = False
+) -> None:
+    """Run LoadGen over so many texts until its last query is answered; its logs are in the folder."""
+    import mlperf_loadgen as lg
+
+    log_folder.mkdir(parents=True, exist_ok=True)
+    log = lg.LogSettings()
+    log.enable_trace = trace
+    log.log_output.outdir = str(log_folder)
+    log.log_output.copy_summary_to_stdout = False
+    sut = lg.ConstructSUT(issue, _flush)
+    qsl = lg.ConstructQSL(texts, texts, _nothing, _nothing)
+    try:
+        lg.StartTestWithLogSettings(sut, qsl, settings, log)
+    finally:
+        lg.DestroyQSL(qsl)
+        lg.DestroySUT(sut)
+
+
+def new_settings(seed: int, min_duration_s: float, min_queries: int) -> Any:
+    """What every LoadGen test of ours has in common."""
+    import mlperf_loadgen as lg
+
+    settings = lg.TestSettings()
+    settings.mode = lg.TestMode.PerformanceOnly
+    settings.min_duration_ms = round(min_duration_s * 1000)
+    settings.min_query_count = min_queries
+    settings.qsl_rng_seed = settings.sample_index_rng_seed = settings.schedule_rng_seed = seed + 1
+    return settings
+
+
+def _flush() -> None:
+    """Nothing waits for a batch to become full."""
 
 
 def _nothing(_: Sequence[int]) -> None:
@@ -245,19 +268,14 @@ def _settings(scenario: Scenario, tier: Tier, seed: int, expected_rps: float) ->
     import mlperf_loadgen as lg
 
     highest_rps = MAX_SAMPLES / tier.min_duration_s
-    settings = lg.TestSettings()
-    settings.mode = lg.TestMode.PerformanceOnly
-    settings.min_duration_ms = round(tier.min_duration_s * 1000)
-    settings.qsl_rng_seed = settings.sample_index_rng_seed = settings.schedule_rng_seed = seed + 1
+    settings = new_settings(seed, tier.min_duration_s, tier.min_queries if scenario == "single" else 1)
     if scenario == "single":
         settings.scenario = lg.TestScenario.SingleStream
-        settings.min_query_count = tier.min_queries
         pregenerated_rps = min(expected_rps * PREGENERATED, highest_rps)
         settings.single_stream_target_latency_percentile = tier.target_percentile / 100
         settings.single_stream_expected_latency_ns = max(1, round(NS_PER_S / pregenerated_rps))
     else:
         settings.scenario = lg.TestScenario.Offline
-        settings.min_query_count = 1
         needed_rps = max(expected_rps * OFFLINE_MARGIN, tier.min_queries / tier.min_duration_s)
         settings.offline_expected_qps = min(needed_rps, highest_rps)
     return settings
@@ -298,7 +316,8 @@ def describe_failures(failed_requests: Mapping[str, int]) -> str:
     return f"{sum(failed_requests.values())} failed requests ({reasons})"
 
 
-def _stages(session: Session) -> Stages:
+def stages_of(session: Session) -> Stages:
+    """Seconds in each stage since the session's clock was reset."""
     clock = session.clock
     padding = 1 - clock.real_tokens / clock.padded_tokens if clock.padded_tokens else None
     return Stages(

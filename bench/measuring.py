@@ -118,7 +118,8 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
 
 
 def _rates(part: MeasuredPart) -> str:
-    return ", ".join(f"{run.scenario} {run.rate_rps:.1f}/s" for run in part.runs) or "reference answers"
+    rates = (f"{run.scenario} {f'{run.rate_rps:.1f}/s' if run.valid else run.verdict}" for run in part.runs)
+    return ", ".join(rates) or "reference answers"
 
 
 def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result:
@@ -164,7 +165,7 @@ def _entry(
     """Without a `reference_id` a reference engine's cell is its own reference, and any other has none."""
     task = trained.task
     scenarios = context.plan.scenarios if listed else ()
-    items = task.tier.items_for(trained.classifier.kind, len(task.data.test))
+    items = task.tier.items_for(trained.classifier.kind, len(task.data.test), trained.recipe.weights)
     key = cell_key(
         trained.classifier, task.data, items, engine, task.tier, scenarios, context.plan.device, context.plan.threads
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import registry
+from bench.architectures import random_recipes
 from bench.cache import cache_dir, whole_folder
 from bench.datasets import Limits, prepare_dataset, prepare_own_dataset, save_dataset
 from bench.engines import default_engines, load_engines, read_engines
@@ -18,9 +19,10 @@ from bench.studies import Study, load_study
 from bench.suites import Suite, load_suite
 from bench.threads import usable_cores
 from bench.tiers import Tier, load_tier
-from bench.types import Dataset, EngineSpec, ModelSet, Progress, Recipe, Record, Scenario
+from bench.types import Dataset, EngineSpec, ModelSet, Progress, Recipe, Record, Scenario, WeightsChoice
 
-SCENARIOS: tuple[Scenario, ...] = ("single", "offline")
+SCENARIOS: tuple[Scenario, ...] = ("single", "offline", "server")
+DEFAULT_SCENARIOS: tuple[Scenario, ...] = ("single", "offline")
 ENDPOINT = "endpoint"  # the engine that --endpoint fills in
 
 
@@ -41,8 +43,10 @@ class RunRequest(Record):
     endpoint_model: str | None = None
     endpoint_key_env: str | None = None
     concurrency: int | None = None
-    scenarios: tuple[str, ...] = SCENARIOS
+    scenarios: tuple[str, ...] = DEFAULT_SCENARIOS
+    p99_limit_ms: float | None = None
     models: ModelSet | None = None
+    weights: WeightsChoice = "trained"
     tier: str | None = None
     seeds: int | None = None
     limit: int | None = None
@@ -97,6 +101,9 @@ def make_plan(request: RunRequest, progress: Progress) -> Plan:
     study = load_study(request.study) if request.study else None
     recipes = choose_recipes(request, models, study)
     choose_engines(request, device, few=False)
+    scenarios = choose_scenarios(request.scenarios)
+    if request.p99_limit_ms is not None and "server" not in scenarios:
+        raise UsageError("--p99-limit-ms is the limit of the server scenario: add --scenario server")
     if request.tier:
         load_tier(request.tier)
     prepared = [_prepare(prepare, request, progress) for prepare in _sources(request)]
@@ -105,7 +112,7 @@ def make_plan(request: RunRequest, progress: Progress) -> Plan:
         recipes=recipes,
         engines=choose_engines(request, device, few=all(task.tier.few_engines for task in prepared)),
         engines_were_chosen=bool(request.engines or request.engines_file or request.endpoint),
-        scenarios=choose_scenarios(request.scenarios),
+        scenarios=scenarios,
         models=models,
         study=study,
         seeds=request.seeds or (study.seeds if study else 1),
@@ -131,6 +138,8 @@ def choose_device(name: str | None) -> str:
 
 def choose_recipes(request: RunRequest, models: ModelSet, study: Study | None) -> tuple[Recipe, ...]:
     """The recipes named by method, id or row, the study's or the default ones; set and varied as asked for."""
+    if request.weights == "random":
+        return _random_recipes(request, study)
     recipes = recipes_for(models, request.recipes)
     wanted = request.methods or (study.methods if study and request.recipes is None else None)
     if wanted:
@@ -145,6 +154,20 @@ def choose_recipes(request: RunRequest, models: ModelSet, study: Study | None) -
         changes = dict(map(parse_setting, request.settings))
         chosen = varied(chosen, ",".join(f"{name}={value}" for name, value in changes.items()), changes)
     return study.expand(tuple(chosen)) if study else tuple(chosen)
+
+
+def _random_recipes(request: RunRequest, study: Study | None) -> tuple[Recipe, ...]:
+    """All architectures with random weights, or those named, with or without their random- prefix."""
+    if study or request.recipes or request.settings:
+        raise UsageError("--weights random measures rates: there is nothing for --study, --recipes or --set to change")
+    known = {recipe.id: recipe for recipe in random_recipes()}
+    wanted = [name if name.startswith("random-") else f"random-{name}" for name in request.methods or known]
+    for name in wanted:
+        if name not in known:
+            raise unknown_name(
+                "architecture", name.removeprefix("random-"), [known[one].base_model or "" for one in known]
+            )
+    return tuple(known[name] for name in dict.fromkeys(wanted))
 
 
 def _is_named(recipe: Recipe, name: str, recipes: list[Recipe]) -> bool:
@@ -230,6 +253,8 @@ def _prepare(prepare: Callable[[Limits, Progress], Dataset], request: RunRequest
     data = prepare(_limits(tier, request.limit), progress)
     if request.tier is None and data.source.kind == "sample":
         tier = load_tier("sample")
+    if request.p99_limit_ms is not None:
+        tier = tier.model_copy(update={"latency_limit_ms": request.p99_limit_ms})
     return TaskPlan(data=data, data_folder=store_dataset(data), tier=tier)
 
 

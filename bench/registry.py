@@ -21,6 +21,7 @@ TRAINERS = {
     "p-tuning": "trainers.adapters:PTuningTrainer",
     "prefix-tuning": "trainers.adapters:PrefixTuningTrainer",
     "ready-made": "trainers.ready_made:ReadyMadeTrainer",
+    "random-weights": "trainers.random_weights:RandomWeightsTrainer",
     "zero-shot": "trainers.zero_shot:ZeroShotTrainer",
     "generate": "trainers.generate:GenerateTrainer",
     "sft": "trainers.sft:SftTrainer",

@@ -6,12 +6,12 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from bench.types import SCHEMA_VERSION, DataCard, FitRecord, Prediction, Record, Scenario
+from bench.types import SCHEMA_VERSION, DataCard, FitRecord, Prediction, Record, Scenario, WeightsChoice
 
 
 class Status(enum.StrEnum):
@@ -39,6 +39,7 @@ class Cell(Record):
     stands_for: str | None = None
     variant_of: str | None = None
     variant: str | None = None
+    weights: WeightsChoice = "trained"
 
 
 class SessionCard(Record):
@@ -98,8 +99,60 @@ class Stages(Record):
     padding_share: float | None
 
 
+Purpose = Literal["search", "confirm"]
+
+
+class ServerPoint(Record):
+    """One LoadGen Server run: Poisson arrivals at `target_rps`, latencies in ms from each request's scheduled arrival.
+
+    limited_ms is the `percentile` that the limit is about, which a search takes from few queries; p90_ms is None where
+    too few support it. The rate is that of answers; queue figures are of the time
+    before the engine began, texts a batch and the share of time that the engine computed. Where `saturated`, requests
+    had waited so long that the rest was left unanswered: there are no figures.
+    """
+
+    purpose: Purpose
+    percentile: float
+    target_rps: float
+    held: bool
+    valid: bool
+    saturated: bool
+    failed_requests: int
+    queries: int
+    rate_rps: float | None
+    p50_ms: float | None
+    p90_ms: float | None
+    limited_ms: float | None
+    queue_p50_ms: float | None
+    queue_p99_ms: float | None
+    batch_mean: float | None
+    busy_share: float | None
+
+
+class ServerSearch(Record):
+    """How the highest Poisson rate was found whose percentile stays within the limit; every rate tried, in order.
+
+    target_rps is None when no rate held. Token budget, texts and wait are the batcher's, None for an engine that
+    schedules `concurrency` requests itself. issue_delay_p99_ms: how late LoadGen itself was, which the latencies count.
+    """
+
+    limit_ms: float
+    percentile: float
+    target_rps: float | None
+    token_budget: int | None
+    max_batch: int | None
+    max_wait_ms: float | None
+    concurrency: int | None
+    issue_delay_p99_ms: float | None
+    points: tuple[ServerPoint, ...]
+
+
 class LoadRun(Record):
-    """One LoadGen run: rates in 1/s, latencies in milliseconds; a percentile too few queries support is None."""
+    """One LoadGen run: rates in 1/s, latencies in milliseconds; a percentile too few queries support is None.
+
+    matmul_share: operations of the answered texts over what the machine's matrix product does in that time;
+    memory_share: weights read by the forward passes over what its memory moves. None where nobody counted them.
+    """
 
     scenario: Scenario
     valid: bool
@@ -121,6 +174,32 @@ class LoadRun(Record):
     recompiles: int | None
     failed_requests: dict[str, int] = Field(default_factory=dict)
     latencies_file: str | None = None
+    passes_per_s: float | None = None
+    matmul_share: float | None = None
+    memory_share: float | None = None
+    server: ServerSearch | None = None
+
+
+class MachineLimits(Record):
+    """The most this machine does with so many threads at a precision; int8 operations count as FLOPs."""
+
+    device: str
+    threads: int
+    precision: str
+    matmul_flops_per_s: float
+    matmul_library: str
+    memory_bytes_per_s: float
+
+
+class Work(Record):
+    """What a text takes by the classifier's architecture (mean over the test texts), and the machine's limits.
+
+    weight_bytes: the weights that one forward pass reads, at the engine's precision.
+    """
+
+    flops_per_text: float
+    weight_bytes: int
+    limits: MachineLimits
 
 
 class MeasuredPart(Record):
@@ -139,6 +218,7 @@ class MeasuredPart(Record):
     repeat_speedup: float | None = None
     failed_requests: dict[str, int] = Field(default_factory=dict)
     unanswered: int = 0
+    work: Work | None = None
 
 
 class LoadSummary(Record):
@@ -212,6 +292,7 @@ class Result(Record):
     predict_s: float | None = None
     test_items: int | None = None
     failed_requests: dict[str, int] = Field(default_factory=dict)
+    work: Work | None = None
     wall_s: float | None = None
     finished_at: str | None = None
 

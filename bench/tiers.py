@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from bench.errors import unknown_name
-from bench.types import ClassifierKind, Record
+from bench.types import ClassifierKind, Record, WeightsChoice
 
 SLOW_KINDS: frozenset[ClassifierKind] = frozenset({"options", "served"})
 
@@ -17,7 +17,12 @@ class Tier(Record):
 
     None as a number of texts means all there are. `slow_test_items` is for language models, which answer too slowly
     for a whole test split in a short run; theirs is the head of the same stratified order, so paired tests still pair.
-    `target_percentile` is the latency that LoadGen's verdict on `single` is about. `few_engines` leaves all but the
+    `target_percentile` is the latency that LoadGen's verdict on `single` is about.
+
+    The `server` scenario looks for the highest rate whose `server_percentile` latency stays within `latency_limit_ms`,
+    with probes of `server_probe_s` for at most `server_search_s`, down to `server_resolution` of the rate. Its three
+    confirmations may take `server_confirm_s` together; where the percentile would need more queries than that, a lower
+    one is taken. `few_engines` leaves all but the
     reference and the fastest engine out of the default choice.
     """
 
@@ -29,13 +34,19 @@ class Tier(Record):
     test_items: int | None = None
     slow_test_items: int | None = None
     target_percentile: float = 90.0
+    latency_limit_ms: float = 100.0
+    server_percentile: float = 99.0
+    server_probe_s: float = 5.0
+    server_search_s: float = 600.0
+    server_resolution: float = 0.02
+    server_confirm_s: float | None = None
     few_engines: bool = False
     cell_limit_s: float
     fit_limit_s: float
 
-    def items_for(self, kind: ClassifierKind, available: int) -> int:
-        """How many of the available test texts a classifier of this kind answers."""
-        wanted = self.slow_test_items if kind in SLOW_KINDS else None
+    def items_for(self, kind: ClassifierKind, available: int, weights: WeightsChoice = "trained") -> int:
+        """How many of the available test texts a classifier of this kind answers; few where no quality is measured."""
+        wanted = self.slow_test_items if kind in SLOW_KINDS or weights == "random" else None
         return available if wanted is None else min(wanted, available)
 
 

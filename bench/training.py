@@ -17,7 +17,7 @@ from bench.plan import TaskPlan
 from bench.processes import Outcome
 from bench.results import Result, Status
 from bench.store import read_result, result_path
-from bench.types import BaseWeights, Classifier, ModelSet, Recipe
+from bench.types import BaseWeights, Classifier, ModelSet, Recipe, WeightsChoice
 
 BASE_LIMIT_S = 3600.0
 
@@ -52,7 +52,7 @@ def train(context: Context, task: TaskPlan, recipe: Recipe, seed: int) -> Traine
     """The trained classifier, or the row that says why there is none."""
     title = f"{task.data.name} {recipe.id} s{seed}"
     base_name = _base_name(recipe, task.data.language, context.plan.models)
-    prepared = _prepare_base(context, base_name)
+    prepared = _prepare_base(context, base_name, recipe.weights)
     if prepared.status is not Status.OK:
         key = content_hash([task.data.fingerprint, recipe.model_dump(), base_name, seed])
         cell = new_cell(task.data, recipe, base_name, seed, None, key)
@@ -93,12 +93,13 @@ def _base_name(recipe: Recipe, language: str, models: ModelSet) -> str | None:
     return model_for(recipe.role, language, models)
 
 
-def _prepare_base(context: Context, name: str | None) -> Outcome:
+def _prepare_base(context: Context, name: str | None, weights: WeightsChoice = "trained") -> Outcome:
     """Fetched and converted in a process of its own, so that this one never loads torch."""
     if name is None:
         return Outcome(Status.OK)
     log_name = f"base.{name.replace('/', '-')}"
-    return context.run(f"preparing {name}", jobs.prepare_base, name, BASE_LIMIT_S, log_name)
+    job = jobs.prepare_base if weights == "trained" else jobs.prepare_random
+    return context.run(f"preparing {name}", job, name, BASE_LIMIT_S, log_name)
 
 
 def _ensure_trained(

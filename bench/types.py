@@ -16,8 +16,9 @@ SCHEMA_VERSION = 1
 
 ClassifierKind = Literal["sequence", "embedding", "options", "generate", "network", "linear", "served"]
 Precision = Literal["fp32", "bf16", "int8", "unstated"]
-Scenario = Literal["single", "offline"]
+Scenario = Literal["single", "offline", "server"]
 ModelSet = Literal["small", "published"]
+WeightsChoice = Literal["trained", "random"]
 
 REMOTE = "endpoint"  # the device of what runs behind a network address
 
@@ -179,6 +180,7 @@ class Recipe(Record):
     cut: TrainCut = TrainCut()
     variant_of: str | None = None
     variant: str | None = None
+    weights: WeightsChoice = "trained"
 
 
 @dataclass(frozen=True)
@@ -362,7 +364,11 @@ class StageClock:
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """What loading did: seconds apart, precision and threads in force, and where it really runs."""
+    """What loading did: seconds apart, precision and threads in force, and where it really runs.
+
+    concurrency: how many requests at once an engine takes that schedules them itself, `predict` called from as many
+    threads; None for one that takes one call at a time, which gets a batcher in front of it.
+    """
 
     load_s: float
     convert_s: float = 0.0
@@ -371,6 +377,7 @@ class SessionInfo:
     threads: int | None = None
     artifact_bytes: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    concurrency: int | None = None
 
 
 class Session(Protocol):

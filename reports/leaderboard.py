@@ -29,6 +29,7 @@ from reports.quality_table import best_row, detail_tables, quality_tables
 from reports.ranking_lines import ranking_lines
 from reports.records import json_able, task_record
 from reports.rows import TaskRows, tasks_of
+from reports.server_table import server_tables
 from reports.speed_table import rps_tables, stage_tables
 from reports.standing import Standing, standing_of
 from reports.study_table import seed_tables, study_tables
@@ -110,6 +111,7 @@ def _section(run: StoredRun, task: TaskRows, standing: Standing) -> Section:
         *seed_tables(task),
         *before_after_tables(task),
         *rps_tables(task),
+        *server_tables(task),
         *cost_tables(task),
         *method_tables(task),
         *parity_tables(task),

@@ -17,7 +17,11 @@ from reports.rows import Group, TaskRows
 from reports.speed import answers_mark, usable, verdict
 from reports.standing import Standing
 
-SCENARIO_NAMES = {"single": ("one request at a time", "requests/s"), "offline": ("all texts at once", "texts/s")}
+SCENARIO_NAMES = {
+    "single": ("one request at a time", "requests/s"),
+    "offline": ("all texts at once", "texts/s"),
+    "server": ("the highest Poisson rate within the latency limit", "requests/s"),
+}
 
 Shown = tuple[str, float | None]
 Figure = Callable[[Group, Result], Shown]

@@ -1,14 +1,16 @@
-"""Plots of a task as SVG files: training curves, and what a study varies against the score."""
+"""Plots of a task as SVG files: training curves, what a study varies against the score, throughput and latency."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bench.results import ServerPoint, ServerSearch
 from reports.rows import TaskRows
 from reports.series import curves_of, studies_of
+from reports.server_table import search_of
 from reports.study_table import varied_recipes
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ def plots_of(task: TaskRows) -> Iterator[Plot]:
     if any(len(groups) > 1 for groups in varied_recipes(task).values()):
         title = f"{task.data.title}: {task.study or 'variants'}"
         yield Plot(title, f"{FOLDER}/{name}.study.svg", "study", task)
+    if _server_curves(task):
+        yield Plot(f"{task.data.title}: throughput and latency", f"{FOLDER}/{name}.server.svg", "server", task)
 
 
 def _curves(axes: Axes, task: TaskRows) -> None:
@@ -84,10 +88,44 @@ def _study(axes: Axes, task: TaskRows) -> None:
     _legend(axes)
 
 
+def _server(axes: Axes, task: TaskRows) -> None:
+    """p90 over the answers per second; rings: the confirmations; dotted: the limits, mostly of p99."""
+    curves = _server_curves(task)[:MOST_CURVES]
+    for label, search in curves:
+        points = sorted(_known(search), key=lambda point: point.rate_rps or 0.0)
+        [line] = axes.plot(*_places(points), marker=".", label=label)
+        confirmed = [point for point in points if point.purpose == "confirm" and point.target_rps == search.target_rps]
+        ring: dict[str, Any] = {"linestyle": "", "marker": "o", "fillstyle": "none", "markersize": 10}
+        axes.plot(*_places(confirmed), color=line.get_color(), **ring)
+    for limit_ms in {search.limit_ms for _, search in curves}:
+        axes.axhline(limit_ms, linestyle=":", color="black", linewidth=1)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _position: f"{value:,.12g}")
+    axes.set_xlabel("answers per second")
+    axes.set_ylabel("p90 from the scheduled arrival, ms (dotted: limit)")
+    _legend(axes)
+
+
+def _server_curves(task: TaskRows) -> list[tuple[str, ServerSearch]]:
+    """Every row that was measured under Poisson load and answered at some rate."""
+    found = [(f"{group.name} on {row.cell.engine}", search_of(row)) for group, row in task.cells()]
+    return [(label, pair[1]) for label, pair in found if pair and _known(pair[1])]
+
+
+def _known(search: ServerSearch) -> list[ServerPoint]:
+    return [point for point in search.points if point.rate_rps is not None and point.p90_ms is not None]
+
+
+def _places(points: list[ServerPoint]) -> tuple[list[float], list[float]]:
+    return [point.rate_rps or 0.0 for point in points], [point.p90_ms or 0.0 for point in points]
+
+
 def _legend(axes: Axes) -> None:
     legend = axes.legend(frameon=False, fontsize=9)
     for text in legend.get_texts():
         text.set_parse_math(False)
 
 
-_DRAW = {"curves": _curves, "study": _study}
+_DRAW = {"curves": _curves, "study": _study, "server": _server}

@@ -36,6 +36,7 @@ def ranking_lines(task: TaskRows, standing: Standing) -> Iterator[str]:
     yield from _quality(task, standing)
     yield from _speed(task, "single", "Single-stream RPS")
     yield from _speed(task, "offline", "Offline texts/s")
+    yield from _speed(task, "server", "Server req/s within the latency limit")
     yield from _training(task)
 
 

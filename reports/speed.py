@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bench.results import LoadRun, LoadSummary, Result, Status
 from bench.types import Scenario
+from reports import figures
 from reports.figures import MISSING
 from reports.rows import Group
+from reports.tables import numbers
+
+LIMIT_COLUMNS = (numbers("matmul", "of limit", 110), numbers("memory", "of limit", 110))
 
 
 def verdict(row: Result, scenario: Scenario) -> str:
@@ -33,6 +39,38 @@ def against_reference(group: Group, row: Result, scenario: Scenario) -> float | 
     own = usable(row, scenario)
     reference = usable(group.reference, scenario) if group.reference else None
     return own.rate_rps / reference.rate_rps if own and reference and reference.rate_rps > 0 else None
+
+
+def limit_shares(row: Result, scenario: Scenario) -> tuple[str, str]:
+    """Shares of the machine's measured matmul and memory limits that the row's rate stands for."""
+    good = usable(row, scenario)
+    run = median_run(good) if good else None
+    return figures.percent(run.matmul_share if run else None), figures.percent(run.memory_share if run else None)
+
+
+def limit_notes(rows: Iterable[Result]) -> tuple[str, ...]:
+    """The limits themselves, one a precision; nothing where no row has any."""
+    limits = {row.work.limits.precision: row.work.limits for row in rows if row.work}
+    if not limits:
+        return ()
+    measured = "; ".join(
+        f"{limit.precision} {figures.number(limit.matmul_flops_per_s / 1e9)} GFLOP/s ({limit.matmul_library}), "
+        f"memory {figures.number(limit.memory_bytes_per_s / 1e9)} GB/s"
+        for limit in limits.values()
+    )
+    return (
+        f"matmul, memory: operations of the texts (by architecture, on their real tokens) and weights read, over what "
+        f"this machine was measured to do: {measured}",
+    )
+
+
+def random_notes(groups: Iterable[Group]) -> tuple[str, ...]:
+    """What a rate without a checkpoint is of, and whose tokens were counted."""
+    return tuple(
+        f"{group.name}: {'; '.join(group.fit.notes)}"
+        for group in groups
+        if group.fit and any(row.cell.weights == "random" for row in group.rows)
+    )
 
 
 def answers_mark(row: Result) -> str:

@@ -10,7 +10,17 @@ from bench.types import Scenario
 from reports import figures
 from reports.figures import MISSING
 from reports.rows import Group, TaskRows
-from reports.speed import against_reference, answers_mark, median_run, usable, verdict
+from reports.speed import (
+    LIMIT_COLUMNS,
+    against_reference,
+    answers_mark,
+    limit_notes,
+    limit_shares,
+    median_run,
+    random_notes,
+    usable,
+    verdict,
+)
 from reports.tables import Column, Row, Table, numbers
 
 SCENARIOS: tuple[Scenario, ...] = ("single", "offline")
@@ -43,6 +53,7 @@ def _single(task: TaskRows) -> Table:
         numbers("p90", "ms", 90 if several else 0),
         numbers("p99", "ms"),
         numbers("vs ref"),
+        *LIMIT_COLUMNS,
         *_mark_columns(several),
     )
     rows = []
@@ -55,6 +66,7 @@ def _single(task: TaskRows) -> Table:
                 *((_range(summary),) if several else ()),
                 *map(figures.number, (good.p50_ms, good.p90_ms, good.p99_ms) if good else (None, None, None)),
                 figures.ratio(against_reference(group, row, "single")),
+                *limit_shares(row, "single"),
                 *_marks(row, summary),
             )
         )
@@ -72,6 +84,7 @@ def _offline(task: TaskRows) -> Table:
         numbers("padding", from_width=90 if several else 0),
         numbers("recomp.", from_width=84),
         numbers("vs ref"),
+        *LIMIT_COLUMNS,
         *_mark_columns(several),
     )
     rows = []
@@ -87,6 +100,7 @@ def _offline(task: TaskRows) -> Table:
                 figures.percent(run.stages.padding_share if run else None),
                 figures.count(_recompiles(row)),
                 figures.ratio(against_reference(group, row, "offline")),
+                *limit_shares(row, "offline"),
                 *_marks(row, summary),
             )
         )
@@ -164,6 +178,8 @@ def _notes(task: TaskRows) -> tuple[str, ...]:
     notes = []
     if references:
         notes.append(f"vs ref: rate over that of the same classifier on its reference engine ({references}, fp32)")
+    notes += limit_notes(row for _, row, _ in measured)
+    notes += random_notes(task.groups)
     single_runs = dict.fromkeys(summary.tier for _, _, summary in measured if len(summary.runs) == 1)
     if single_runs:
         notes.append(f"tier {', '.join(single_runs)}: {_ONE_RUN}")

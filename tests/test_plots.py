@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
-from synthetic_runs import full_run, sample_run, stored_run, study_run, task_results
+from synthetic_runs import full_run, sample_run, server_run, stored_run, study_run, task_results
 
 from bench.results import StoredRun
 from reports.leaderboard import render_leaderboard
@@ -29,12 +29,21 @@ def test_a_study_shows_its_sizes_and_intervals() -> None:
     assert {"training texts read", "validation macro F1", "full-finetune"} <= set(curves)
 
 
-@pytest.mark.parametrize("run", [full_run(), sample_run(), study_run()], ids=["full", "sample", "study"])
+@pytest.mark.parametrize(
+    "run", [full_run(), sample_run(), study_run(), server_run()], ids=["full", "sample", "study", "server"]
+)
 def test_the_same_run_gives_the_same_pictures_and_the_page_links_them(run: StoredRun) -> None:
     first, again = render_leaderboard(run), render_leaderboard(run)
     assert first.plots() == again.plots()
     for path in first.plots():
         assert f"]({path})" in first.markdown
+
+
+def test_the_server_curve_shows_its_rows_and_what_was_limited() -> None:
+    shown = texts_of(render_leaderboard(server_run()).plots()["plots/agnews.server.svg"])
+    assert {"full-finetune on eager", "full-finetune on onnx-int8", "answers per second"} <= set(shown)
+    assert any("p90" in text and "scheduled arrival" in text for text in shown)
+    assert "zero-shot on eager" not in shown, "it held no rate"
 
 
 def test_markup_in_a_name_stays_text() -> None:

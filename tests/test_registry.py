@@ -7,6 +7,7 @@ import inspect
 import pytest
 
 from bench import registry
+from bench.architectures import random_recipes
 from bench.engines import load_engines
 from bench.errors import UsageError
 from bench.recipes import recipes_for
@@ -33,7 +34,8 @@ def test_a_trainer_keeps_its_contract(name: str) -> None:
     trainer = registry.find("trainer", name)
     assert list(inspect.signature(trainer).parameters) == ["recipe", "base", "place"]
     assert list(inspect.signature(trainer.fit).parameters) == ["self", "data", "seed", "out", "progress"]
-    assert any(recipe.method == name for models in ("small", "published") for recipe in recipes_for(models))
+    recipes = [*recipes_for("small"), *recipes_for("published"), *random_recipes()]
+    assert any(recipe.method == name for recipe in recipes)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS - {"served"}))
