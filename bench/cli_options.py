@@ -95,7 +95,7 @@ def recipe_options(command: Command) -> Command:
 def endpoint_options(command: Command) -> Command:
     """Which servers are asked besides the engines in this process."""
     for option in (
-        click.option("--concurrency", type=click.IntRange(1, 1024), help="Requests in flight, offline and server. Default: 8."),
+        click.option("--concurrency", type=click.IntRange(1, 1024), help="Requests in flight at once. Default: 8."),
         click.option("--endpoint-key-env", metavar="VARIABLE", help="Environment variable that holds its key."),
         click.option("--endpoint-model", metavar="NAME", help="The model's name at the endpoint."),
         click.option(
