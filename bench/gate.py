@@ -54,7 +54,7 @@ class Judgement(Record):
 class SpeedJudgement(Record):
     """The verdict on one scenario, base and head measured by turns; shares of the base's time.
 
-    `slowdown`: time of the head over that of the base, minus 1; `noise`: how far base against base strays from 0;
+    `slowdown`: time of the head over that of the base, minus 1; `noise`: root mean square of base against base;
     `bar`: max(10 %, twice the noise); p: two-sided Mann-Whitney; rates in texts/s, medians over the turns.
     """
 

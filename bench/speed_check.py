@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.gate import SpeedJudgement
-from bench.speed_gate import NOISES, SMALLEST_BAR, base_noise, judge_turns
+from bench.speed_gate import SMALLEST_BAR, base_noise, judge_turns
 from bench.speed_worker import Turn, WorkerTask
 from bench.types import Scenario
 
@@ -25,7 +25,7 @@ TURN_S: dict[Scenario, float] = {"single": 0.1, "offline": 0.1}
 FEWEST_TURNS = 30
 MOST_TURNS = 120
 LOOK_EVERY = 15
-QUIET = SMALLEST_BAR / NOISES  # noise that does not raise the bar
+QUIET = SMALLEST_BAR / 4  # the smallest bar is four standard errors of base against base
 HERE = Path(__file__).resolve().parent.parent
 
 
@@ -118,7 +118,7 @@ def take_turns(
 ) -> np.ndarray:
     """Seconds a text, float (turns, workers): in random order within a turn, every turn on the same texts.
 
-    The first two workers run the base. It goes on until base against base is quiet enough not to raise the bar, or
+    The first two workers run the base. It goes on until base against base differs by at most 2.5 %, or
     `most_turns` are taken. The head has no part in that decision, so looking again does not favour a verdict.
     """
     rates = [worker.ask({"warm_up": scenario})["rate_rps"] for worker in workers]

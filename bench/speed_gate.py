@@ -52,9 +52,8 @@ def judge_turns(
 
 
 def base_noise(base: np.ndarray, again: np.ndarray) -> float:
-    """How far the 95 % interval of base against base reaches from 0: chance between turns and between processes."""
-    interval = ratio_interval(again, base)
-    return max(abs(interval.low), abs(interval.high))
+    """Root mean square of base against base over the bootstrap: chance between turns, difference between processes."""
+    return float(np.sqrt(np.mean(_bootstrap(again, base) ** 2)))
 
 
 def ratio_interval(seconds: np.ndarray, reference: np.ndarray) -> Interval:
@@ -63,11 +62,14 @@ def ratio_interval(seconds: np.ndarray, reference: np.ndarray) -> Interval:
     seconds float (turns,), reference float (turns,) or (turns, 2). Every turn computes the same, and other processes
     only ever add time, so the lower quartile varies less than the median.
     """
+    value = _quartile(seconds) / _quartile(reference.ravel()) - 1
+    return percentile_interval(float(value), _bootstrap(seconds, reference))
+
+
+def _bootstrap(seconds: np.ndarray, reference: np.ndarray) -> np.ndarray:
     reference = reference.reshape(len(seconds), -1)
     rows = np.random.default_rng(0).integers(0, len(seconds), (RESAMPLES, len(seconds)))
-    samples = _quartile(seconds[rows]) / _quartile(reference[rows].reshape(RESAMPLES, -1)) - 1
-    value = _quartile(seconds) / _quartile(reference.ravel()) - 1
-    return percentile_interval(float(value), samples)
+    return _quartile(seconds[rows]) / _quartile(reference[rows].reshape(RESAMPLES, -1)) - 1
 
 
 def _quartile(seconds: np.ndarray) -> np.ndarray:

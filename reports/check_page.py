@@ -51,7 +51,7 @@ _SPEED_COLUMNS = (
 _SPEED_NOTES = (
     "base and head measured here, by turns in processes of their own; time a text: the head's over the base's, minus 1",
     "REGRESSED: above the bar and Mann-Whitney p < 0.01; PASS: the 95 % interval is below the bar, which is at most "
-    "15 %; else INCONCLUSIVE; bar: max(10 %, twice the noise); noise: how far base against base strays from 0",
+    "15 %; else INCONCLUSIVE; bar: max(10 %, twice the noise); noise: root mean square of base against base",
 )
 
 

@@ -190,3 +190,19 @@ def test_another_machine_is_refused_and_so_are_lonely_options(tmp_path: Path) ->
     assert_one_line_error(bench(*check, "--speed", "--base-python", "none"), 2, "is no file")
     assert bench("check", str(folder), "--baseline", str(folder)).returncode == 0
     assert (HERE / "bench" / "speed_worker.py").is_file()
+
+
+def test_the_command_measures_and_exits_with_the_verdict(tmp_path: Path) -> None:
+    run = run_of_tiny_rows(tmp_path / "run")
+    folder = stored(run, tmp_path / "run")
+    save_dataset(tiny_dataset(), tmp_path / "cache" / "datasets" / "agnews-0123")
+    done = bench(
+        *("check", str(folder), "--baseline", str(folder), "--speed", "--turns", "10", "--base-source", str(HERE)),
+        *("--markdown", str(tmp_path / "summary.md")),
+        BENCH_CACHE=str(tmp_path / "cache"),
+    )
+    assert done.returncode in {0, 9, 10}, done.stderr
+    assert "Quality and speed against the baseline" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "single" in done.stderr
+    assert "### agnews: speed" in (tmp_path / "summary.md").read_text()
