@@ -24,7 +24,8 @@ SETTINGS = {
     "VLLM_LOGGING_LEVEL": "ERROR",
 }
 GIB = 1 << 30
-OPEN: list[Any] = []  # the models of this process; they share one process group
+OPENED: list[Any] = []  # the models of this process; they share one process group
+CLOSED: list[Any] = []  # those of them that nobody needs any more
 
 
 def open_model(folder: Path, runner: str, engine: VllmBackend, max_model_len: int, **options: Any) -> Any:
@@ -54,7 +55,7 @@ def open_model(folder: Path, runner: str, engine: VllmBackend, max_model_len: in
         raise refusal(error) from error
     finally:
         torch.set_num_threads = set_num_threads  # vLLM's worker puts a function that does nothing in its place
-    OPEN.append(llm)
+    OPENED.append(llm)
     return llm
 
 
@@ -68,13 +69,13 @@ def refusal(error: Exception) -> Exception:
 
 
 def close_model(llm: Any) -> None:
-    """Stop the engine; with the last one of this process its process group goes too."""
-    from vllm.distributed import cleanup_dist_env_and_memory
-
-    llm.llm_engine.engine_core.shutdown()
-    OPEN.remove(llm)
-    if not OPEN:
-        cleanup_dist_env_and_memory()
+    """Stop the engine, with the last that this process has open: stopping it ends what all of them share."""
+    CLOSED.append(llm)
+    if len(CLOSED) == len(OPENED):
+        for one in CLOSED:
+            one.llm_engine.engine_core.shutdown()
+        OPENED.clear()
+        CLOSED.clear()
 
 
 def register(folder: Path) -> None:
