@@ -44,6 +44,7 @@ def open_model(folder: Path, runner: str, engine: VllmBackend, max_model_len: in
             dtype=DTYPES[engine.spec.precision],
             skip_tokenizer_init=True,
             generation_config="vllm",
+            use_tqdm_on_load=False,
             enforce_eager=engine.device == "cpu",
             max_model_len=max_model_len,
             max_num_seqs=engine.spec.options["max_num_seqs"],
