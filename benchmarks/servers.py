@@ -90,7 +90,7 @@ def _healthy(port: int) -> bool:
         return False
 
 
-def llama_server(folder: Path, threads: int = 1) -> AbstractContextManager[Server]:
+def llama_server(folder: Path, threads: int = 2) -> AbstractContextManager[Server]:
     """llama.cpp with the weights that the harness's SmolLM2 was converted from."""
     gguf = folder / "smollm2.gguf"
     if not gguf.exists():
