@@ -16,7 +16,7 @@ from bench.batcher import BatchBudget
 from bench.load import summarise_runs
 from bench.plan import RunRequest, make_plan
 from bench.results import LoadRun
-from bench.server import ServerTest, affordable_percentile, confirmation_queries, run_server
+from bench.server import ServerTest, _why_none, affordable_percentile, confirmation_queries, run_server
 from bench.server_capacity import Capacity, batch_budget, expected_tokens, find_capacity
 from bench.tiers import Tier, load_tier, tier_names
 from bench.types import Prediction, SessionInfo
@@ -150,6 +150,14 @@ def test_an_engine_too_slow_for_the_limit_says_so(tmp_path: Path) -> None:
     assert not summarise_runs("server", "short", [run]).valid
 
 
+def test_a_disturbed_machine_is_told_from_a_slow_engine(tmp_path: Path) -> None:
+    test = fixed_rate(SleepingSession(0.001), tmp_path)
+    test.confirm(50.0)
+    point = test.points[0]
+    assert _why_none([point.model_copy(update={"held": False})]) == "1 runs down to 50.0/s"
+    assert "up to 50.0/s held once, none three times in a row" in _why_none([point])
+
+
 def test_a_failed_request_is_no_fast_answer(tmp_path: Path) -> None:
     session = SleepingSession(0.001)
     plain = session.predict
@@ -207,6 +215,20 @@ def test_a_slow_engine_is_not_warmed_up_for_minutes() -> None:
     session = SleepingSession(0.05)
     assert find_capacity(session, OTHER_TEXTS * 16).rate_rps == pytest.approx(20, rel=0.3)
     assert sum(map(len, session.calls)) < 400
+
+
+def test_the_capacity_is_that_of_the_texts_own_lengths() -> None:
+    """One text of a hundred is a hundred times longer: a spread over the lengths would be mostly that one."""
+    session = SleepingSession(0.0)
+    plain = session.predict
+
+    def by_length(texts: Sequence[str]) -> Prediction:
+        time.sleep(1e-5 * sum(map(len, texts)))
+        return plain(texts)
+
+    session.predict = by_length  # type: ignore[method-assign]
+    texts = [("x" * 10_000 if number % 100 == 99 else "x" * 100) for number in range(512)]
+    assert 250 <= find_capacity(session, texts).rate_rps <= 1000
 
 
 def test_a_limit_without_the_scenario_is_a_mistake() -> None:
