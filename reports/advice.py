@@ -199,5 +199,5 @@ def _refuse_unknown(tasks: Sequence[TaskRows], between: tuple[str, str]) -> None
 
 def _changing(task: TaskRows) -> list[str]:
     """The rows that are left out because their engine changes answers."""
-    rows = ((group, row) for group, row in task.cells() if row.quality and row.parity and not row.parity.passed)
+    rows = ((group, row) for group, row in task.cells() if row.quality and not row.keeps_answers)
     return [f"{group.name}/{row.cell.engine}" for group, row in rows]

@@ -88,14 +88,14 @@ class Candidate:
 
 def candidates_of(task: TaskRows, demands: Demands, lengths: OwnLengths | None) -> list[Candidate]:
     """Every row with answers whose certificate passed, in the plan's order."""
-    rows = [(group, row) for group, row in task.cells() if row.quality and row.parity and row.parity.passed]
+    rows = [(group, row) for group, row in task.cells() if row.quality and row.keeps_answers]
     return [_candidate(task, group, row, demands, lengths) for group, row in rows]
 
 
 def _candidate(task: TaskRows, group: Group, row: Result, demands: Demands, lengths: OwnLengths | None) -> Candidate:
     assert row.quality is not None  # noqa: S101 - the rows are chosen by it
     summary = _serving(row, demands)
-    rate, p99, reason = _speed(summary)
+    rate, p99, reason = _speed(summary, demands.p99_ms)
     if summary is None and usable(row, "offline"):
         reason = message("measured all at once only; add --scenario single")
     if lengths is not None and summary is not None:
@@ -124,14 +124,34 @@ def _serving(row: Result, demands: Demands) -> LoadSummary | None:
     return next((summary for summary in summaries if usable(row, summary.scenario)), None)
 
 
-def _speed(summary: LoadSummary | None) -> tuple[Measured | None, Measured | None, str | None]:
+def _speed(
+    summary: LoadSummary | None, p99_limit_ms: float | None
+) -> tuple[Measured | None, Measured | None, str | None]:
+    """Rate and p99; of the rates tried under Poisson load the highest that keeps to the p99 demanded."""
     if summary is None:
         return None, None, message("no rate that can be believed")
+    kept = _within(summary, p99_limit_ms) if p99_limit_ms is not None else None
+    if kept is not None:
+        return (*kept, None)
     several = len(summary.runs) > 1
     rate = Measured(summary.rate_rps, summary.rate_low_rps, summary.rate_high_rps)
     p99s = [run.p99_ms for run in summary.runs if run.p99_ms is not None]
     p99 = Measured(summary.p99_ms, min(p99s), max(p99s)) if summary.p99_ms is not None and p99s else None
     return (rate, p99, None) if several else (_one_run(rate), p99 and _one_run(p99), None)
+
+
+def _within(summary: LoadSummary, limit_ms: float) -> tuple[Measured, Measured] | None:
+    tried = [
+        (point.rate_rps, point.limited_ms)
+        for run in summary.runs
+        for point in (run.server.points if run.server else ())
+        if point.percentile == 99 and point.rate_rps is not None and point.limited_ms is not None
+    ]
+    kept = [(rate, p99_ms) for rate, p99_ms in tried if p99_ms <= limit_ms]
+    if not kept:
+        return None
+    rate, p99_ms = max(kept)
+    return _one_run(Measured(rate, rate, rate)), _one_run(Measured(p99_ms, p99_ms, p99_ms))
 
 
 def _one_run(figure: Measured) -> Measured:

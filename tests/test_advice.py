@@ -107,6 +107,17 @@ def test_a_p99_that_was_measured_decides() -> None:
     assert given.chosen.checks[0].fate == "met"
 
 
+def test_under_poisson_load_the_highest_rate_that_keeps_to_the_p99_counts() -> None:
+    """The invented engine answers in 8 / (1 - load) ms: within 20 ms at half its capacity of 80, not at 0.75."""
+    from synthetic_server import server_run
+
+    [given] = advise(server_run(), Demands(p99_ms=20, rps=30, min_f1=0.9))
+    assert given.chosen and given.chosen.name == "full-finetune/eager"
+    assert given.chosen.scenario == "server"
+    assert given.chosen.rate and given.chosen.rate.value == pytest.approx(40)
+    assert given.chosen.p99 and given.chosen.p99.value == pytest.approx(16)
+
+
 def test_break_even_is_where_the_two_costs_are_equal() -> None:
     given = advice(min_f1=0.3, between=("full-finetune/onnx", "zero-shot/eager"))
     each, rows = given.between, {row.name: row for row in given.rows}
