@@ -38,15 +38,13 @@ def merge_runs(folders: Sequence[Path], out: Path) -> None:
 
 
 def machine_name(run: StoredRun) -> str:
-    """CPU or GPU model and the first letters of the hardware fingerprint, which alone decides what is compared."""
+    """The first letters of the hardware fingerprint, which alone decides what is compared; the provenance says more."""
     if run.environment.get("machines"):
         raise StoreError(f"{run.folder} is a merged run; merge the runs it was made of")
     fingerprint = run.environment.get("hardware_sha256")
     if not fingerprint:
         raise StoreError(f"{run.folder}/{ENVIRONMENT} names no hardware_sha256; run again to write it anew")
-    gpus = [gpu.get("name") for gpu in run.environment.get("gpus") or ()]
-    device = gpus[0] if gpus and run.settings.device != "cpu" else (run.environment.get("cpu") or {}).get("model")
-    return f"{device or 'machine'} [{fingerprint[:LETTERS]}]"
+    return str(fingerprint)[:LETTERS]
 
 
 def _refuse_duplicates(runs: Sequence[StoredRun], machines: Sequence[str]) -> None:
@@ -59,36 +57,37 @@ def _refuse_duplicates(runs: Sequence[StoredRun], machines: Sequence[str]) -> No
             if key in seen:
                 raise StoreError(
                     f"{cell.task} {cell.recipe} s{cell.seed} on {cell.engine or '-'} stands in {seen[key]} and in "
-                    f"{run.folder}, both of {machine}; leave one of the two runs out"
+                    f"{run.folder}, both of machine {machine}; leave one of the two runs out"
                 )
             seen[key] = run.folder
 
 
 def _copied(run: StoredRun, machine: str, target: Path) -> Iterable[Result]:
     """The run's results under ids of their own, with the files that the reports read."""
-    mark = machine.rpartition("[")[2].rstrip("]")
     for result in run.results:
-        cell = result.cell.model_copy(update={"id": f"{result.cell.id}.{mark}", "machine": machine})
+        cell = result.cell.model_copy(update={"id": f"{result.cell.id}.{machine}", "machine": machine})
         changes: dict[str, Any] = {"cell": cell}
         if result.predictions_file is not None:
             path = answers_path(target, cell.id)
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(run.folder / result.predictions_file, path)
             changes["predictions_file"] = str(path.relative_to(target))
-        changes["load"] = {name: _with_latencies(run, summary, mark, target) for name, summary in result.load.items()}
+        changes["load"] = {
+            name: _with_latencies(run, summary, machine, target) for name, summary in result.load.items()
+        }
         moved = result.model_copy(update=changes)
         write_record(result_path(target, cell.id), moved)
         yield moved
 
 
-def _with_latencies(run: StoredRun, summary: LoadSummary, mark: str, target: Path) -> LoadSummary:
+def _with_latencies(run: StoredRun, summary: LoadSummary, machine: str, target: Path) -> LoadSummary:
     """Raw latencies go into a folder of their machine; a run folder may have lost them, the figures stand without."""
     moved = []
     for each in summary.runs:
         source = run.folder / each.latencies_file if each.latencies_file else None
         kept = None
         if source is not None and source.is_file():
-            kept = Path("latencies") / mark / source.name
+            kept = Path("latencies") / machine / source.name
             (target / kept).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / kept)
         moved.append(each.model_copy(update={"latencies_file": kept and str(kept)}))

@@ -23,7 +23,8 @@ class BreakEven:
     """The number of texts from which `first` costs less than `second`, training included.
 
     `texts` is None where one of the two is cheaper at any volume: `first` where `always`, else `second`; with a
-    number, `first` is the cheaper one beyond it where `beyond`, else below it.
+    number, `first` is the cheaper one beyond it where `beyond`, else below it. Nothing of that holds unless `apart`:
+    the ranges of the two rates do not overlap.
     """
 
     first: str
@@ -31,6 +32,7 @@ class BreakEven:
     texts: float | None
     always: bool
     beyond: bool
+    apart: bool
 
 
 @dataclass(frozen=True)
@@ -157,18 +159,20 @@ def _rivalry(task: TaskRows, standing: Standing, chosen: Candidate, other: Candi
     answers = [task.answers[name] for name in names]
     difference = paired_difference(answers[0], answers[1], len(task.data.class_names))
     faster = chosen.rate.value / other.rate.value if chosen.rate and other.rate and other.rate.value else None
-    overlap = (
-        chosen.rate is None
-        or other.rate is None
-        or not (chosen.rate.low > other.rate.high or other.rate.low > chosen.rate.high)
-    )
     return Rivalry(
         f1=difference,
         p_adjusted=standing.ranking.p_value(*names) if standing.ranking else 1.0,
         f1_apart=_apart(standing, chosen, other),
         faster=faster,
-        rates_apart=not overlap,
+        rates_apart=rates_apart(chosen, other),
     )
+
+
+def rates_apart(first: Candidate, second: Candidate) -> bool:
+    """Whether the ranges of two rates, 10 % each way for a single run, do not overlap."""
+    if first.rate is None or second.rate is None:
+        return False
+    return first.rate.low > second.rate.high or second.rate.low > first.rate.high
 
 
 def _break_evens(chosen: Candidate, others: Sequence[Candidate]) -> list[BreakEven]:
@@ -184,10 +188,11 @@ def _break_even(first: Candidate, second: Candidate) -> BreakEven | None:
         return None
     saved_before = (second.training_s or 0.0) - (first.training_s or 0.0)
     saved_a_text = (second.text_s or 0.0) - (first.text_s or 0.0)
+    apart = rates_apart(first, second)
     if saved_before * saved_a_text >= 0:
         always = saved_before + saved_a_text >= 0
-        return BreakEven(first.name, second.name, None, always, beyond=False)
-    return BreakEven(first.name, second.name, -saved_before / saved_a_text, always=False, beyond=saved_a_text > 0)
+        return BreakEven(first.name, second.name, None, always, False, apart)
+    return BreakEven(first.name, second.name, -saved_before / saved_a_text, False, saved_a_text > 0, apart)
 
 
 def _refuse_unknown(tasks: Sequence[TaskRows], between: tuple[str, str]) -> None:

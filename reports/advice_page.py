@@ -174,12 +174,18 @@ def _towards(advice: Advice) -> BreakEven | None:
 
 
 def _break_even(each: BreakEven) -> str:
+    if not each.apart:
+        return message(
+            "Cost: the rates of {first} and {second} cannot be told apart, so there is no break-even volume",
+            first=each.first,
+            second=each.second,
+        )
     if each.texts is None:
         first, second = (each.first, each.second) if each.always else (each.second, each.first)
         return message(
             "Cost: {first} is cheaper than {second} at any volume, training included", first=first, second=second
         )
-    volume = figures.number(each.texts)
+    volume = _volume(each.texts)
     names = {"first": each.first, "second": each.second, "volume": volume}
     if each.beyond:
         return message("Cost: {first} is cheaper than {second} from {volume} texts on", **names)
@@ -250,12 +256,19 @@ def _cheaper(advice: Advice, candidate: Candidate) -> str:
     each = next((each for each in advice.break_evens if each.second == candidate.name), None)
     if each is None:
         return MISSING
+    if not each.apart:
+        return message("cannot be told apart")
     if each.texts is None:
         return message("never") if each.always else message("always")
-    volume = figures.number(each.texts)
+    volume = _volume(each.texts)
     if each.beyond:
         return message("up to {volume} texts", volume=volume)
     return message("from {volume} texts on", volume=volume)
+
+
+def _volume(texts: float) -> str:
+    """Two digits: no more were measured."""
+    return f"{float(f'{texts:.2g}'):,.0f}"
 
 
 def _record(advice: Advice) -> dict[str, Any]:

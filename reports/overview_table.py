@@ -29,7 +29,7 @@ def overview_tables(task: TaskRows, standing: Standing) -> list[Table]:
         numbers("rank"),
         Column("classifier"),
         Column("engine"),
-        Column("Pareto", from_width=84),
+        Column("Pareto"),
         numbers("macro F1"),
         numbers("RPS", "req/s"),
         numbers("p50", "ms", 90),

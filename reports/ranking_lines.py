@@ -97,7 +97,7 @@ def _speed(groups: Sequence[Group], scenario: Scenario, title: str) -> Iterator[
         return
     single_runs = any(contender.low == contender.high for contender in contenders)
     left_out = [
-        groups[0].method_name for groups, each in zip(methods, best, strict=True) if each is None and _loaded(groups)
+        groups[0].recipe for groups, each in zip(methods, best, strict=True) if each is None and _loaded(groups)
     ]
     line: list[str] = [message(title, chain=_chain(contenders, _ranges_apart, ">"))]
     if single_runs:
@@ -123,7 +123,7 @@ def _fastest(groups: Sequence[Group], scenario: Scenario) -> Contender | None:
                 by_engine.setdefault(row.cell.engine, []).append(
                     (summary.rate_rps, summary.rate_low_rps, summary.rate_high_rps)
                 )
-    contenders = [_speed_contender(groups[0].method_name, engine, rates) for engine, rates in by_engine.items()]
+    contenders = [_speed_contender(groups[0].recipe, engine, rates) for engine, rates in by_engine.items()]
     return max(contenders, key=lambda contender: contender.value, default=None)
 
 
@@ -147,7 +147,7 @@ def _training(of_machine: Sequence[Group]) -> Iterator[str]:
         times = [group.fit.fit_s for group in groups if group.fit and group.fit.fit_s >= SMALL_TRAINING_S]
         if times:
             middle = median(times)
-            contenders.append(Contender(f"{groups[0].method_name} {figures.duration(middle)}", -middle))
+            contenders.append(Contender(f"{groups[0].recipe} {figures.duration(middle)}", -middle))
     if contenders:
         chain = _chain(contenders, _times_apart, "<")
         yield message("Training time: {chain}; within 10 % counts as equal", chain=chain)

@@ -32,8 +32,8 @@ def test_every_row_is_kept_under_its_machine(merged: StoredRun) -> None:
     assert len(merged.results) == 2 * len(run.results)
     assert len({result.cell.id for result in merged.results}) == len(merged.results)
     assert {result.cell.machine for result in merged.results} == {
-        "Example CPU @ 2.00GHz [feedface]",
-        "Other CPU [0badcafe]",
+        "feedface",
+        "0badcafe",
     }
     assert len(merged.answers) == 2 * len(run.answers)
 
@@ -44,7 +44,7 @@ def test_speed_is_ranked_on_each_machine_alone(merged: StoredRun) -> None:
     speed = [line for line in ranking.split("\n") if "RPS" in line or "texts/s" in line or "Training time" in line]
     assert len(speed) == 6
     for line in speed:
-        assert ("Other CPU" in line) != ("Example CPU" in line)
+        assert ("on 0badcafe" in line) != ("on feedface" in line)
     assert ranking.count("Quality (macro F1)") == 1
     assert page.count("- Machine ") == 2
     assert "Other CPU" in page
@@ -72,7 +72,7 @@ def test_the_runs_themselves_stay_and_the_merged_one_stands_alone(tmp_path: Path
 def test_the_same_cell_of_the_same_machine_twice_is_refused_by_name(tmp_path: Path) -> None:
     run = synthetic.sample_run()
     first, second = store(run, tmp_path / "a"), store(run, tmp_path / "b")
-    with pytest.raises(StoreError, match=r"tfidf s0 on sklearn stands in .*a and in .*b, both of Example CPU"):
+    with pytest.raises(StoreError, match=r"tfidf s0 on sklearn stands in .*a and in .*b, both of machine feedface"):
         merge_runs([first, second], tmp_path / "c")
     assert not (tmp_path / "c").exists()
 
