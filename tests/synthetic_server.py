@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from synthetic_load import load_run, with_shares
 from synthetic_runs import (
     EAGER,
     INT8,
@@ -9,10 +10,8 @@ from synthetic_runs import (
     SKLEARN,
     Method,
     data_card,
-    load_run,
     stored_run,
     task_results,
-    with_shares,
 )
 
 from bench.load import summarise_runs
