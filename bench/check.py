@@ -10,7 +10,7 @@ from bench.gate import Check, CheckedRow, Judgement, Verdict, judge_answers
 from bench.results import Cell, Result, StoredRun
 from bench.types import SplitSizes
 
-Key = tuple[str, str, str | None, int, str | None, str | None]
+Key = tuple[str, str, str | None, int, str | None, str | None, str | None]
 
 
 def check_run(run: StoredRun, baseline: Baseline) -> Check:
@@ -96,4 +96,4 @@ def _sizes(sizes: SplitSizes) -> str:
 
 def row_key(cell: Cell) -> Key:
     """What makes two rows the same row in two runs; the id also holds code and versions, which may change."""
-    return (cell.task, cell.recipe, cell.base_model, cell.seed, cell.engine, cell.precision)
+    return (cell.task, cell.recipe, cell.base_model, cell.seed, cell.engine, cell.precision, cell.machine)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import bench
-from bench import cli_exchange, cli_gates, cli_look, cli_selftest
+from bench import cli_exchange, cli_gates, cli_look, cli_results, cli_selftest
 from bench.cli_options import (
     OneLineGroup,
     csv_option,
@@ -19,6 +19,7 @@ from bench.cli_options import (
     endpoint_options,
     html_option,
     json_option,
+    lang_option,
     machine_options,
     quiet_option,
     recipe_options,
@@ -92,13 +93,14 @@ def cli(debug: bool) -> None:
 )
 @click.option("--retry", is_flag=True, help="Run failed cells of this folder again.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and the suites' names.")
+@lang_option
 @quiet_option
 @json_option
-def run(quiet: bool, as_json: bool, **choices: Any) -> None:
+def run(language: str, quiet: bool, as_json: bool, **choices: Any) -> None:
     """Train, serve and measure every cell that has no result yet; print the leaderboards."""
     from bench.commands import run_command
 
-    failed = run_command(choices, quiet=quiet, as_json=as_json)
+    failed = run_command(choices, language, quiet=quiet, as_json=as_json)
     if failed:
         raise CellsFailed(f"{failed} of the cells failed; their rows say why, --retry runs them again")
 
@@ -106,12 +108,13 @@ def run(quiet: bool, as_json: bool, **choices: Any) -> None:
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @html_option
+@lang_option
 @json_option
-def report(folder: Path, page: Path | None, as_json: bool) -> None:
+def report(folder: Path, page: Path | None, language: str, as_json: bool) -> None:
     """Make the leaderboards of a run FOLDER again, from its files alone."""
     from bench.reporting import PAGE, print_leaderboard
 
-    print_leaderboard(folder, as_json=as_json, page=folder / PAGE if page == Path() else page)
+    print_leaderboard(folder, as_json, folder / PAGE if page == Path() else page, language)
 
 
 @cli.command()
@@ -159,6 +162,7 @@ cli_look.add_commands(cli)
 cli_gates.add_commands(cli)
 cli_selftest.add_commands(cli)
 cli_exchange.add_commands(cli)
+cli_results.add_commands(cli)
 
 
 def main() -> None:

@@ -132,4 +132,12 @@ html_option = click.option(
     metavar="[FILE]",
     help="Write the HTML page too; without FILE as leaderboard.html in the run folder.",
 )
+lang_option = click.option(
+    "--lang",
+    "language",
+    type=click.Choice(["en", "zh"]),
+    default="en",
+    show_default=True,
+    help="Language of the tables.",
+)
 quiet_option = click.option("--quiet", is_flag=True, help="No progress; results and errors only.")

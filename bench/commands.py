@@ -24,14 +24,14 @@ from bench.tune import load_space, recipe_toml, search
 FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
 
 
-def run_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> int:
+def run_command(choices: dict[str, Any], language: str, quiet: bool, as_json: bool) -> int:
     """Run, store and print; returns how many cells failed."""
     request = RunRequest(**{name: value for name, value in choices.items() if value is not None})
     with RunConsole(quiet) as console:
         console.start("preparing the data")
         plan = make_plan(request, console.progress)
         results = run_plan(plan, console)
-    print_leaderboard(plan.out, as_json, plan.out / PAGE)
+    print_leaderboard(plan.out, as_json, plan.out / PAGE, language)
     return sum(_failed(result) for result in results)
 
 

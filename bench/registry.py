@@ -47,6 +47,12 @@ REPORTS = {
     "benchmarks": "reports.benchmark_page:BenchmarkPage",
     "attribution": "reports.attribution_page:AttributionPage",
     "selftest": "reports.selftest_page:SelfTestPage",
+    "advise": "reports.advice:advise",
+    "advice": "reports.advice_page:AdvicePage",
+    "rows": "reports.flat_rows:flat_rows",
+    "model-index": "reports.model_cards:model_cards",
+    "mlflow": "reports.tracking:log_to_mlflow",
+    "tensorboard": "reports.tracking:log_to_tensorboard",
 }
 
 _GROUPS = {

@@ -17,10 +17,11 @@ from bench.store import open_run
 PAGE = "leaderboard.html"
 
 
-def print_leaderboard(folder: Path, as_json: bool, page: Path | None = None) -> None:
+def print_leaderboard(folder: Path, as_json: bool, page: Path | None = None, language: str = "en") -> None:
     """Make a run's leaderboards from its files: markdown, plots, where asked for the page; print tables or JSON."""
-    leaderboard = registry.find("report", "leaderboard")(open_run(folder))
-    write_whole(folder / "leaderboard.md", leaderboard.markdown.encode("utf-8"))
+    leaderboard = registry.find("report", "leaderboard")(open_run(folder), language)
+    markdown = folder / ("leaderboard.md" if language == "en" else f"leaderboard.{language}.md")
+    write_whole(markdown, leaderboard.markdown.encode("utf-8"))
     for name, picture in leaderboard.plots().items():
         write_whole(folder / name, picture)
     if page:
@@ -31,5 +32,5 @@ def print_leaderboard(folder: Path, as_json: bool, page: Path | None = None) -> 
         sys.stdout.write(json.dumps(leaderboard.to_dict(), ensure_ascii=False, indent=1) + "\n")
         return
     leaderboard.print(Console(highlight=False))
-    written = [str(path) for path in (folder / "leaderboard.md", page) if path]
+    written = [str(path) for path in (markdown, page) if path]
     Console(stderr=True, highlight=False).print(f"written: {', '.join(written)}", soft_wrap=True)

@@ -25,7 +25,10 @@ class Status(enum.StrEnum):
 
 
 class Cell(Record):
-    """One row of a leaderboard: a task, a recipe, a training seed, an engine (None: it never came to an engine)."""
+    """One row of a leaderboard: a task, a recipe, a training seed, an engine (None: it never came to an engine).
+
+    `machine` names where it was measured in a run merged of several machines' runs (`bench merge`).
+    """
 
     id: str
     task: str
@@ -40,6 +43,7 @@ class Cell(Record):
     variant_of: str | None = None
     variant: str | None = None
     weights: WeightsChoice = "trained"
+    machine: str | None = None
 
 
 class SessionCard(Record):

@@ -154,7 +154,7 @@ def open_run(folder: Path) -> StoredRun:
 
 
 def _planned_results(folder: Path, cells: Iterable[str]) -> Iterable[Result]:
-    for cell_id in cells:
+    for cell_id in dict.fromkeys(cells):
         result = read_result(folder, cell_id)
         if result is not None:
             yield result

@@ -26,7 +26,7 @@ REMOTE = "endpoint"  # the device of what runs behind a network address
 class Record(BaseModel):
     """Base of everything that is stored as JSON: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 # ---------------------------------------------------------------- data

@@ -7,6 +7,7 @@ from reports import figures
 from reports.markdown import shorten
 from reports.rows import Group
 from reports.tables import Column, Row, Table, numbers
+from reports.words import message
 
 MOST_CLASSES = 20
 MOST_CONFUSIONS = 10
@@ -17,7 +18,7 @@ def class_tables(group: Group, row: Result) -> list[Table]:
     """Per-class scores, weakest first, and the most frequent confusions of one row."""
     if row.quality is None:
         return []
-    who = f"{group.name} on {row.cell.engine}"
+    who = message("{name} on {engine}", name=group.name, engine=row.cell.engine)
     tables = (_per_class(who, row.quality), _confusions(who, row))
     return [table for table in tables if table.rows]
 
@@ -36,8 +37,12 @@ def _per_class(who: str, quality: Quality) -> Table:
         for score in weakest
     )
     hidden = len(quality.per_class) - len(weakest)
-    notes = (f"the {len(weakest)} weakest of {len(quality.per_class)} classes",) if hidden else ()
-    return Table(f"Classes of the best row: {who}, weakest first", columns, rows, notes)
+    notes = (
+        (message("the {shown} weakest of {all} classes", shown=len(weakest), all=len(quality.per_class)),)
+        if hidden
+        else ()
+    )
+    return Table(message("Classes of the best row: {who}, weakest first", who=who), columns, rows, notes)
 
 
 def _confusions(who: str, row: Result) -> Table:
@@ -48,13 +53,13 @@ def _confusions(who: str, row: Result) -> Table:
         cells += [(count, label, answer) for answer, count in enumerate(counts) if answer != label and count]
     cells.sort(key=lambda cell: (-cell[0], cell[1], cell[2]))
     rows = tuple(_confusion(row, names, cell) for cell in cells[:MOST_CONFUSIONS])
-    return Table(f"Most frequent confusions of {who}", columns, rows)
+    return Table(message("Most frequent confusions of {who}", who=who), columns, rows)
 
 
 def _confusion(row: Result, names: tuple[str, ...], cell: tuple[int, int, int]) -> Row:
     count, label, answer = cell
     of_label = sum(row.quality.confusion[label]) if row.quality else 0
-    answered = _class_name(names[answer]) if answer < len(names) else "(no valid answer)"
+    answered = _class_name(names[answer]) if answer < len(names) else message("(no valid answer)")
     return _class_name(names[label]), answered, figures.count(count), figures.percent(count / of_label)
 
 

@@ -8,6 +8,7 @@ from reports.figures import MISSING
 from reports.rows import TaskRows
 from reports.standing import Standing
 from reports.tables import Column, Row, Table, numbers
+from reports.words import message
 
 _COLUMNS = (
     Column("row"),
@@ -20,8 +21,11 @@ _COLUMNS = (
 )
 
 _NOTES = (
-    "each row against the first row of the rank above or around it, on the texts both answered",
-    "F1 points: difference of macro F1 (95 %: paired bootstrap); p: exact McNemar test; adjusted: Holm, over all pairs",
+    message("each row against the first row of the rank above or around it, on the texts both answered"),
+    message(
+        "F1 points: difference of macro F1 (95 %: paired bootstrap); p: exact McNemar test; adjusted: Holm, over all "
+        "pairs"
+    ),
 )
 
 

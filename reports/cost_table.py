@@ -9,10 +9,13 @@ from reports.figures import MISSING
 from reports.rows import Group, TaskRows
 from reports.speed import answers_mark, usable
 from reports.tables import Column, Row, Table, numbers
+from reports.words import message
 
 MILLION = 1_000_000
 
-_NOTE = "memory: peak of the serving process; size: what the engine loads from disk; convert: export or compile, once"
+_NOTE = message(
+    "memory: peak of the serving process; size: what the engine loads from disk; convert: export or compile, once"
+)
 
 
 def cost_tables(task: TaskRows) -> list[Table]:
@@ -68,7 +71,11 @@ def price_per_million(row: Result, scenario: Scenario, price_per_hour: float | N
 
 
 def _notes(task: TaskRows) -> tuple[str, ...]:
-    notes = [_NOTE]
+    notes: list[str] = [_NOTE]
     if task.price_per_hour is not None:
-        notes.append(f"1M texts: their price at {task.price_per_hour:g} an hour on a machine that is always busy")
+        notes.append(
+            message(
+                "1M texts: their price at {price:g} an hour on a machine that is always busy", price=task.price_per_hour
+            )
+        )
     return tuple(notes)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from bench.published import PublishedPoint
 from bench.types import CurvePoint, FitRecord
 from reports import figures
+from reports.published import Published
 from reports.rows import Group, TaskRows
 from reports.tables import Column, Table, numbers
+from reports.words import message
 
 _COLUMNS = (
     numbers("step"),
@@ -19,12 +24,19 @@ _COLUMNS = (
     Column("checkpoint"),
 )
 
+_NOTE = message("on the validation part of train, macro averages; the checkpoint is chosen there, never on test")
 _TEST_COLUMNS = (numbers("test accuracy"), numbers("test F1"))
 
 
 def curve_tables(task: TaskRows) -> list[Table]:
-    """One table a trained classifier that was evaluated on the way."""
-    return [_curve(group, group.fit) for group in task.groups if group.fit and group.fit.curve]
+    """One table a trained classifier that was evaluated on the way, the published curve of its recipe behind it."""
+    published, tables = Published(task), []
+    for group in task.groups:
+        if group.fit and group.fit.curve:
+            tables.append(_curve(group, group.fit))
+            if points := published.curve(group):
+                tables.append(_published_curve(points, published.notes(points)))
+    return tables
 
 
 def _curve(group: Group, fit: FitRecord) -> Table:
@@ -41,23 +53,48 @@ def _curve(group: Group, fit: FitRecord) -> Table:
             figures.loss(point.recall),
             figures.loss(point.f1),
             *((figures.loss(point.test_accuracy), figures.loss(point.test_f1)) if tested else ()),
-            "chosen" if point.step == fit.chosen_step else "best on test" if point is best_on_test else "",
+            _mark(point, fit, best_on_test),
         )
         for point in fit.curve
     )
     base = f" ({group.base_model})" if group.base_model else ""
-    notes = ["on the validation part of train, macro averages; the checkpoint is chosen there, never on test"]
+    notes = [_NOTE]
     if best_on_test is not None:
         notes.append(_on_test(fit, best_on_test))
     columns = (*_COLUMNS[:-1], *(_TEST_COLUMNS if tested else ()), _COLUMNS[-1])
-    return Table(f"Training curve: {group.name}{base}", columns, rows, tuple(notes))
+    return Table(message("Training curve: {name}", name=f"{group.name}{base}"), columns, rows, tuple(notes))
 
 
 def _on_test(fit: FitRecord, best: CurvePoint) -> str:
     """What choosing on test, as the write-ups did, would have claimed."""
     chosen = next(point for point in fit.curve if point.step == fit.chosen_step)
     gain = figures.points((best.test_f1 or 0.0) - (chosen.test_f1 or 0.0))
-    return (
-        f"chosen on test, as the write-ups did: step {best.step:,}, test F1 {figures.loss(best.test_f1)}, {gain} "
-        "points more than the checkpoint chosen on validation; that gain is not real"
+    return message(
+        "chosen on test, as the write-ups did: step {step:,}, test F1 {f1}, {gain} points more than the checkpoint "
+        "chosen on validation; that gain is not real",
+        step=best.step,
+        f1=figures.loss(best.test_f1),
+        gain=gain,
     )
+
+
+def _mark(point: CurvePoint, fit: FitRecord, best_on_test: CurvePoint | None) -> str:
+    if point.step == fit.chosen_step:
+        return message("chosen")
+    return message("best on test") if point is best_on_test else ""
+
+
+def _published_curve(points: Sequence[PublishedPoint], notes: tuple[str, ...]) -> Table:
+    best = max(points, key=lambda point: point.f1)
+    rows = tuple(
+        (
+            figures.count(point.step),
+            *map(figures.loss, (point.training_loss, point.validation_loss)),
+            *map(figures.loss, (point.accuracy, point.precision, point.recall, point.f1)),
+            message("best on test") if point is best else "",
+        )
+        for point in points
+    )
+    title = message("Published training curve: {system} on {hardware}", system=best.system, hardware=best.hardware)
+    columns = (_COLUMNS[0], *_COLUMNS[2:])
+    return Table(title, columns, rows, (message("scores on the test split, where its author chose"), *notes))

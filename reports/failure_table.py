@@ -6,6 +6,7 @@ from bench.results import Status
 from reports.figures import MISSING
 from reports.rows import TaskRows
 from reports.tables import Column, Table
+from reports.words import message
 
 _COLUMNS = (
     Column("classifier"),
@@ -21,7 +22,12 @@ def failure_tables(task: TaskRows) -> list[Table]:
     reasons: dict[tuple[str, str, str, str], list[str]] = {}
     for group, row in task.cells():
         if row.status is not Status.OK:
-            key = (group.name, group.base_model or MISSING, row.status.value, row.reason or "no reason was recorded")
+            key = (
+                group.name,
+                group.base_model or MISSING,
+                message(row.status.value),
+                row.reason or message("no reason was recorded"),
+            )
             reasons.setdefault(key, []).append(row.cell.engine or MISSING)
     rows = tuple(
         (name, base_model, ", ".join(engines), status, reason)

@@ -19,12 +19,15 @@ from reports.comparison_table import comparison_tables
 from reports.cost_table import cost_tables
 from reports.curve_table import curve_tables
 from reports.failure_table import failure_tables
+from reports.first_texts_table import first_texts_tables
 from reports.markdown import clean, escape
 from reports.method_table import method_tables
+from reports.overview_table import overview_tables
 from reports.page import PageTask, render_page
 from reports.parity_table import parity_tables
 from reports.plots import Plot, plots_of
 from reports.provenance import provenance, title
+from reports.published_table import published_tables
 from reports.quality_table import best_row, detail_tables, quality_tables
 from reports.ranking_lines import ranking_lines
 from reports.records import json_able, task_record
@@ -33,8 +36,10 @@ from reports.server_table import server_tables
 from reports.speed_table import rps_tables, stage_tables
 from reports.standing import Standing, standing_of
 from reports.study_table import seed_tables, study_tables
-from reports.tables import Table, to_markdown, to_rich
+from reports.tables import Table, spoken, to_markdown, to_rich
+from reports.thinking_table import thinking_tables
 from reports.time_table import time_tables
+from reports.words import ENGLISH, message, say, say_marked
 
 MOST_PRINTED_TABLES = 40
 
@@ -52,11 +57,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Everything a run has to say; `record` is the same as numbers."""
+    """Everything a run has to say, in one language; `record` is the same as numbers."""
 
     sections: tuple[Section, ...]
     record: dict[str, Any]
     tasks: tuple[tuple[TaskRows, Standing], ...] = ()
+    language: str = ENGLISH
 
     def plots(self) -> dict[str, bytes]:
         """SVG files by their path beside the leaderboard, which shows them."""
@@ -65,7 +71,7 @@ class Leaderboard:
     @cached_property
     def markdown(self) -> str:
         """GitHub-flavoured markdown that ends in a newline."""
-        return "\n\n".join(_section_markdown(section) for section in self.sections) + "\n"
+        return "\n\n".join(_section_markdown(section, self.language) for section in self.sections) + "\n"
 
     def page(self, evidence: Evidence) -> str:
         """One HTML file that shows the same, and what `evidence` holds beside the figures."""
@@ -81,7 +87,7 @@ class Leaderboard:
     def renderables(self, width: int) -> Iterator[RenderableType]:
         """The same for a terminal of `width` columns."""
         for section in self.sections:
-            yield from _section_rich(section, width)
+            yield from _section_rich(section, width, self.language)
 
     def print(self, console: Console) -> None:
         """Print on a console, as wide as it is."""
@@ -89,7 +95,7 @@ class Leaderboard:
             console.print(renderable)
 
 
-def render_leaderboard(run: StoredRun) -> Leaderboard:
+def render_leaderboard(run: StoredRun, language: str = ENGLISH) -> Leaderboard:
     """The leaderboard of a stored run; reads nothing but `run`, so the same run gives the same page."""
     tasks = [(task, standing_of(task)) for task in tasks_of(run)]
     record = {
@@ -98,18 +104,32 @@ def render_leaderboard(run: StoredRun) -> Leaderboard:
         "environment": dict(run.environment),
         "tasks": [task_record(task, standing) for task, standing in tasks],
     }
-    return Leaderboard(
-        tuple(_section(run, task, standing) for task, standing in tasks), json_able(record), tuple(tasks)
+    sections = tuple(_section(run, task, standing, language) for task, standing in tasks)
+    return Leaderboard(sections, json_able(record), tuple(tasks), language)
+
+
+def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) -> Section:
+    return Section(
+        title=say_marked(title(task.data), language),
+        provenance=tuple(say(line, language) for line in provenance(task.data, run.settings, run.environment)),
+        rankings=tuple(say(line, language) for line in ranking_lines(task, standing)),
+        tables=tuple(spoken(table, language) for table in tables_of(task, standing)),
+        plots=tuple(plots_of(task, language)),
     )
 
 
-def _section(run: StoredRun, task: TaskRows, standing: Standing) -> Section:
+def tables_of(task: TaskRows, standing: Standing) -> tuple[Table, ...]:
+    """Every table of a task, in English, in the order of the page."""
     best = best_row(task, standing)
-    tables = (
+    return (
+        *overview_tables(task, standing),
         *quality_tables(task, standing),
+        *published_tables(task),
         *study_tables(task),
+        *first_texts_tables(task),
         *seed_tables(task),
         *before_after_tables(task),
+        *thinking_tables(task),
         *rps_tables(task),
         *server_tables(task),
         *cost_tables(task),
@@ -123,23 +143,16 @@ def _section(run: StoredRun, task: TaskRows, standing: Standing) -> Section:
         *curve_tables(task),
         *stage_tables(task),
     )
-    return Section(
-        title=title(task.data),
-        provenance=provenance(task.data, run.settings, run.environment),
-        rankings=tuple(ranking_lines(task, standing)),
-        tables=tables,
-        plots=tuple(plots_of(task)),
-    )
 
 
 def _said(section: Section) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[Table, ...]]:
     return section.title, section.provenance, section.rankings, section.tables
 
 
-def _section_markdown(section: Section) -> str:
+def _section_markdown(section: Section, language: str) -> str:
     parts = [f"## {escape(section.title)}", _list(section.provenance)]
     if section.rankings:
-        parts += ["### Ranking", _list(section.rankings)]
+        parts += [f"### {say('Ranking', language)}", _list(section.rankings)]
     pictures = [f"![{escape(plot.title)}]({plot.path})" for plot in section.plots]
     return "\n\n".join([*parts, *map(to_markdown, section.tables), *pictures])
 
@@ -148,13 +161,13 @@ def _list(lines: tuple[str, ...]) -> str:
     return "\n".join(f"- {escape(line)}" for line in lines)
 
 
-def _section_rich(section: Section, width: int) -> Iterator[RenderableType]:
+def _section_rich(section: Section, width: int, language: str) -> Iterator[RenderableType]:
     yield Rule()
     yield Text(clean(section.title), style="bold")
     for line in section.provenance:
         yield Text(f"- {clean(line)}", style="dim")
     if section.rankings:
-        yield Text("\nRanking", style="bold")
+        yield Text(f"\n{say('Ranking', language)}", style="bold")
         for line in section.rankings:
             yield Text(f"- {clean(line)}")
     for table in section.tables[:MOST_PRINTED_TABLES]:
@@ -162,4 +175,5 @@ def _section_rich(section: Section, width: int) -> Iterator[RenderableType]:
         yield from to_rich(table, width)
     hidden = len(section.tables) - MOST_PRINTED_TABLES
     if hidden > 0:
-        yield Text(f"\n{hidden:,} more tables are in leaderboard.md", style="dim")
+        more = message("{hidden:,} more tables are in the markdown file", hidden=hidden)
+        yield Text(f"\n{say(more, language)}", style="dim")

@@ -6,9 +6,11 @@ from bench.results import Result
 from bench.types import Scenario
 from reports import figures
 from reports.figures import MISSING
+from reports.published import Published, published_cell, published_column
 from reports.rows import Group, TaskRows
 from reports.speed import usable
 from reports.tables import Column, Row, Table, numbers
+from reports.words import message
 
 _COLUMNS = (
     Column("classifier"),
@@ -23,19 +25,33 @@ _COLUMNS = (
     numbers("macro F1"),
 )
 
+_PUBLISHED = {"trainable_parameters": "published trainable", "saved_file_size": "published to keep"}
 _NOTES = (
-    "trainable: share of the weights that training moves; to keep: size of what training made, beside the base model "
-    "where that stays as it was",
-    "training rate: texts read in training a second, evaluation left out; rates of the fastest engine that keeps the "
-    "answers",
+    message(
+        "trainable: share of the weights that training moves; to keep: size of what training made, beside the base "
+        "model where that stays as it was"
+    ),
+    message(
+        "training rate: texts read in training a second, evaluation left out; rates of the fastest engine that keeps "
+        "the answers"
+    ),
 )
 
 
 def method_tables(task: TaskRows) -> list[Table]:
     """One row a trained classifier; a single one needs no comparison."""
     groups = [group for group in task.groups if group.fit and group.shown]
-    rows = tuple(_row(group) for group in groups)
-    return [Table("Methods", _COLUMNS, rows, _NOTES)] if len(rows) > 1 else []
+    if len(groups) < 2:
+        return []
+    published = Published(task)
+    found = [[published.find(group, (metric,)) for metric in _PUBLISHED] for group in groups]
+    shown = [figure for figures_of in found for figure in figures_of if figure]
+    columns = (*_COLUMNS, *map(published_column, _PUBLISHED.values() if shown else ()))
+    rows = tuple(
+        (*_row(group), *(map(published_cell, figures_of) if shown else ()))
+        for group, figures_of in zip(groups, found, strict=True)
+    )
+    return [Table("Methods", columns, rows, (*_NOTES, *published.notes(shown)))]
 
 
 def _row(group: Group) -> Row:

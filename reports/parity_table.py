@@ -7,6 +7,7 @@ from reports import figures
 from reports.figures import MISSING
 from reports.rows import Group, TaskRows, is_reference
 from reports.tables import Column, Row, Table, numbers
+from reports.words import joined, message
 
 _COLUMNS = (
     Column("classifier"),
@@ -28,16 +29,20 @@ def parity_tables(task: TaskRows) -> list[Table]:
         (group, row, row.parity) for group, row in task.cells() if row.parity is not None and not is_reference(row)
     ]
     rows = tuple(_row(group, row, parity) for group, row, parity in certified)
-    references = " or ".join(dict.fromkeys(parity.reference for _, _, parity in certified))
+    references = joined(" or ", dict.fromkeys(parity.reference for _, _, parity in certified))
     notes = (
-        f"against the reference engine ({references}), same classifier, same texts; p: exact McNemar test of the flips",
-        "largest dp: largest difference of a probability",
+        message(
+            "against the reference engine ({references}), same classifier, same texts; p: exact McNemar test of the "
+            "flips",
+            references=references,
+        ),
+        message("largest dp: largest difference of a probability"),
     )
     return [Table("Same classifier, other engine: same answers?", _COLUMNS, rows, notes)] if rows else []
 
 
 def _row(group: Group, row: Result, parity: Parity) -> Row:
-    tokens = {True: "same", False: "DIFFER", None: MISSING}[parity.same_tokens]
+    tokens = {True: message("same"), False: message("DIFFER"), None: MISSING}[parity.same_tokens]
     return (
         group.name,
         row.cell.engine or MISSING,
@@ -48,5 +53,5 @@ def _row(group: Group, row: Result, parity: Parity) -> Row:
         figures.floor_percent(parity.required),
         figures.number(parity.largest_probability_difference),
         figures.p_value(parity.mcnemar_p),
-        "passed" if parity.passed else "changes answers",
+        message("passed") if parity.passed else message("changes answers"),
     )

@@ -12,6 +12,7 @@ from reports.rows import TaskRows
 from reports.series import curves_of, studies_of
 from reports.server_table import search_of
 from reports.study_table import varied_recipes
+from reports.words import ENGLISH, message, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +29,7 @@ class Plot:
     path: str
     kind: str
     task: TaskRows
+    language: str = ENGLISH
 
     def draw(self) -> bytes:
         """The SVG file; the same results give the same bytes."""
@@ -37,7 +39,7 @@ class Plot:
         with mpl.rc_context({"svg.hashsalt": self.path, "svg.fonttype": "none", "font.size": 10}):
             figure = Figure(figsize=(8, 4.5), layout="constrained")
             axes = figure.subplots()
-            _DRAW[self.kind](axes, self.task)
+            _DRAW[self.kind](axes, self.task, self.language)
             axes.set_title(self.title, loc="left", fontsize=11, parse_math=False)
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)
@@ -46,19 +48,22 @@ class Plot:
         return content.getvalue()
 
 
-def plots_of(task: TaskRows) -> Iterator[Plot]:
+def plots_of(task: TaskRows, language: str = ENGLISH) -> Iterator[Plot]:
     """The plots that a task's results have something for."""
     name = task.data.task.replace("/", "-")
+    end = "svg" if language == ENGLISH else f"{language}.svg"
     if curves_of(task):
-        yield Plot(f"{task.data.title}: training curves", f"{FOLDER}/{name}.curves.svg", "curves", task)
+        title = say(message("{title}: training curves", title=task.data.title), language)
+        yield Plot(title, f"{FOLDER}/{name}.curves.{end}", "curves", task, language)
     if any(len(groups) > 1 for groups in varied_recipes(task).values()):
-        title = f"{task.data.title}: {task.study or 'variants'}"
-        yield Plot(title, f"{FOLDER}/{name}.study.svg", "study", task)
+        title = f"{task.data.title}: {say(task.study or 'variants', language)}"
+        yield Plot(title, f"{FOLDER}/{name}.study.{end}", "study", task, language)
     if _server_curves(task):
-        yield Plot(f"{task.data.title}: throughput and latency", f"{FOLDER}/{name}.server.svg", "server", task)
+        title = say(message("{title}: throughput and latency", title=task.data.title), language)
+        yield Plot(title, f"{FOLDER}/{name}.server.{end}", "server", task, language)
 
 
-def _curves(axes: Axes, task: TaskRows) -> None:
+def _curves(axes: Axes, task: TaskRows, language: str) -> None:
     """Validation F1 over the training texts read; a ring marks the checkpoint chosen."""
     for curve in curves_of(task)[:MOST_CURVES]:
         scores = [point.f1 for point in curve.points]
@@ -66,12 +71,12 @@ def _curves(axes: Axes, task: TaskRows) -> None:
         if curve.chosen is not None:
             at, value = curve.texts_read[curve.chosen], scores[curve.chosen]
             axes.plot(at, value, marker="o", fillstyle="none", markersize=10, color=line.get_color())
-    axes.set_xlabel("training texts read")
-    axes.set_ylabel("validation macro F1")
+    axes.set_xlabel(say("training texts read", language))
+    axes.set_ylabel(say("validation macro F1", language))
     _legend(axes)
 
 
-def _study(axes: Axes, task: TaskRows) -> None:
+def _study(axes: Axes, task: TaskRows, language: str) -> None:
     """Test F1 with its 95 % interval at every value; by the number of training texts where that is what varies."""
     studies = studies_of(task)
     by_size = any(study.by_size for study in studies)
@@ -83,12 +88,12 @@ def _study(axes: Axes, task: TaskRows) -> None:
     if by_size:
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
-    axes.set_xlabel("training texts" if by_size else task.study_axis or "variant")
-    axes.set_ylabel("test macro F1, 95 % interval")
+    axes.set_xlabel(say("training texts" if by_size else task.study_axis or "variant", language))
+    axes.set_ylabel(say("test macro F1, 95 % interval", language))
     _legend(axes)
 
 
-def _server(axes: Axes, task: TaskRows) -> None:
+def _server(axes: Axes, task: TaskRows, language: str) -> None:
     """p90 over the answers per second; rings: the confirmations; dotted: the limits, mostly of p99."""
     curves = _server_curves(task)[:MOST_CURVES]
     for label, search in curves:
@@ -103,8 +108,8 @@ def _server(axes: Axes, task: TaskRows) -> None:
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _position: f"{value:,.12g}")
-    axes.set_xlabel("answers per second")
-    axes.set_ylabel("p90 from the scheduled arrival, ms (dotted: limit)")
+    axes.set_xlabel(say("answers per second", language))
+    axes.set_ylabel(say("p90 from the scheduled arrival, ms (dotted: limit)", language))
     _legend(axes)
 
 

@@ -8,6 +8,7 @@ from reports.figures import MISSING
 from reports.rows import Group, TaskRows
 from reports.standing import Standing
 from reports.tables import Column, Row, Table, numbers
+from reports.words import joined, message
 
 _COLUMNS = (
     numbers("rank"),
@@ -23,28 +24,28 @@ _COLUMNS = (
     Column("status"),
 )
 
-_EQUAL = "equal rank: the paired tests cannot tell the rows apart"
-_INTERVAL = "±: the larger half of the 95 % interval over test texts"
+_EQUAL = message("equal rank: the paired tests cannot tell the rows apart")
+_INTERVAL = message("±: the larger half of the 95 % interval over test texts")
 _DETAILS = (
-    "one engine a classifier, the reference where it was run; macro averages",
-    "ECE: how far confidence is from accuracy; valid: answers that name a class, the others count as wrong",
+    message("one engine a classifier, the reference where it was run; macro averages"),
+    message("ECE: how far confidence is from accuracy; valid: answers that name a class, the others count as wrong"),
 )
 
 
 def quality_tables(task: TaskRows, standing: Standing) -> list[Table]:
     """One row a cell that answered the test texts, best first."""
-    ordered = _ordered(task, standing)
+    ordered = ordered_rows(task, standing)
     rows = tuple(_row(standing, group, row, row.quality) for group, row in ordered if row.quality)
     return [Table("Quality", _COLUMNS, rows, _notes(task))] if rows else []
 
 
 def best_row(task: TaskRows, standing: Standing) -> tuple[Group, Result] | None:
     """The first row of the quality table; None where nothing was answered."""
-    return next(iter(_ordered(task, standing)), None)
+    return next(iter(ordered_rows(task, standing)), None)
 
 
-def _ordered(task: TaskRows, standing: Standing) -> list[tuple[Group, Result]]:
-    """By rank, then by macro F1, then as planned; rows without a rank last."""
+def ordered_rows(task: TaskRows, standing: Standing) -> list[tuple[Group, Result]]:
+    """Rows with answers: by rank, then by macro F1, then as planned; rows without a rank last."""
 
     def key(entry: tuple[Group, Result]) -> tuple[float, float]:
         _, row = entry
@@ -65,33 +66,42 @@ def _row(standing: Standing, group: Group, row: Result, quality: Quality) -> Row
         figures.plus_minus(quality.accuracy),
         figures.bounds(quality.accuracy),
         figures.count(quality.n),
-        _status(row),
+        status_mark(row),
     )
 
 
-def _status(row: Result) -> str:
+def status_mark(row: Result) -> str:
     """Speed verdicts too: a row is bought whole."""
-    marks = [] if row.status is Status.OK else [f"speed {row.status.value}"]
+    marks: list[str] = []
     if row.parity is not None and not row.parity.passed:
-        marks.insert(0, "changes answers")
-    return ", ".join(marks) or "OK"
+        marks.append(message("changes answers"))
+    if row.status is not Status.OK:
+        marks.append(message("speed {status}", status=message(row.status.value)))
+    return joined(", ", marks or [message("OK")])
 
 
 def _notes(task: TaskRows) -> tuple[str, ...]:
     seeds = {group.seed for group in task.groups}
-    notes = [_EQUAL, _INTERVAL]
+    notes: list[str] = [_EQUAL, _INTERVAL]
     counts = {row.quality.n for _, row in task.cells() if row.quality}
     if counts and counts != {task.data.full_sizes.test}:
-        shown = " and ".join(figures.count(count) for count in sorted(counts))
-        notes.append(f"texts: {shown} of {task.data.full_sizes.test:,} test texts answered")
+        shown = joined(" and ", map(figures.count, sorted(counts)))
+        notes.append(
+            message("texts: {shown} of {all:,} test texts answered", shown=shown, all=task.data.full_sizes.test)
+        )
     stand_ins = dict.fromkeys(
-        f"{group.variant_of or group.recipe}: {group.short_base} stands in for {group.stands_for}"
+        message(
+            "{recipe}: {small} stands in for {published}; not a reproduction",
+            recipe=group.variant_of or group.recipe,
+            small=group.short_base,
+            published=group.stands_for,
+        )
         for group in task.groups
         if group.stands_for and group.shown
     )
     notes += stand_ins
     if len(seeds) == 1:
-        notes.append("1 seed: every classifier was trained once; a rank is the classifier's, not its method's")
+        notes.append(message("1 seed: every classifier was trained once; a rank is the classifier's, not its method's"))
     return tuple(notes)
 
 
@@ -116,13 +126,13 @@ def _classifiers(groups: list[Group]) -> Table:
         numbers("trainable", from_width=90),
         Column("seed"),
     )
-    recipes = [group.recipe for group in groups]
+    methods = [group.method_name for group in groups]
     rows = []
     for group in groups:
         fit = group.fit
         total = fit.total_parameters if fit else None
         trainable = fit.trainable_parameters / total if fit and total and fit.trainable_parameters is not None else None
-        seeds = recipes.count(group.recipe)
+        seeds = methods.count(group.method_name)
         rows.append(
             (
                 *((group.row or MISSING,) if published else ()),
@@ -133,12 +143,17 @@ def _classifiers(groups: list[Group]) -> Table:
                 figures.count(fit.examples if fit else None),
                 figures.number(total / 1e6 if total else None),
                 figures.percent(trainable),
-                "1 seed" if seeds == 1 else f"s{group.seed} of {seeds}",
+                message("1 seed") if seeds == 1 else message("s{seed} of {seeds}", seed=group.seed, seeds=seeds),
             )
         )
-    notes = dict.fromkeys(f"{group.name}: {note}" for group in groups if group.fit for note in group.fit.notes)
+    notes = dict.fromkeys(
+        message("{name}: {note}", name=group.name, note=note)
+        for group in groups
+        if group.fit
+        for note in group.fit.notes
+    )
     if published:
-        notes["row: the published system that the recipe is (A1 to D2; bench list --recipes)"] = None
+        notes[message("row: the published system that the recipe is (A1 to D2; bench list --recipes)")] = None
     return Table("Classifiers", columns, tuple(rows), tuple(notes))
 
 

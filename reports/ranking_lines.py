@@ -11,9 +11,15 @@ from reports import figures
 from reports.rows import Group, TaskRows
 from reports.speed import usable
 from reports.standing import Standing
+from reports.words import joined, message
 
 ONE_RUN_MARGIN = 0.10  # measurement.md: the speed gate takes nothing under 10 % for a difference
 SMALL_TRAINING_S = 0.001
+_SPEED: dict[Scenario, str] = {
+    "single": "Single-stream RPS (fastest engine that keeps the answers): {chain}",
+    "offline": "Offline texts/s (fastest engine that keeps the answers): {chain}",
+    "server": "Server req/s within the latency limit (fastest engine that keeps the answers): {chain}",
+}
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,11 @@ Verdict = Callable[[Contender, Contender], str | None]
 def ranking_lines(task: TaskRows, standing: Standing) -> Iterator[str]:
     """The lines of a task, those that compare nothing left out."""
     yield from _quality(task, standing)
-    yield from _speed(task, "single", "Single-stream RPS")
-    yield from _speed(task, "offline", "Offline texts/s")
-    yield from _speed(task, "server", "Server req/s within the latency limit")
-    yield from _training(task)
+    for machine in dict.fromkeys(group.machine for group in task.groups):
+        groups = [group for group in task.groups if group.machine == machine]
+        speed = (line for scenario, title in _SPEED.items() for line in _speed(groups, scenario, title))
+        for line in (*speed, *_training(groups)):
+            yield joined("", (message("on {machine}: ", machine=machine), line)) if machine else line
 
 
 def _quality(task: TaskRows, standing: Standing) -> Iterator[str]:
@@ -51,31 +58,39 @@ def _quality(task: TaskRows, standing: Standing) -> Iterator[str]:
         p = standing.p_of_methods(ahead.groups, behind.groups)
         return None if p is None else f" (p {'' if p < 0.001 else '= '}{figures.p_value(p)})"
 
-    tail = [] if standing.smallest_difference is None else [_smallest(standing)]
-    tail.append("p of the weakest seed" if several_seeds else "1 seed each")
-    yield f"Quality (macro F1): {_chain(contenders, apart, '>')}" + "".join(f"; {part}" for part in tail)
+    line: list[str] = [message("Quality (macro F1): {chain}", chain=_chain(contenders, apart, ">"))]
+    if standing.smallest_difference is not None:
+        line.append(_smallest(standing))
+    line.append(message("p of the weakest seed") if several_seeds else message("1 seed each"))
+    yield joined("; ", line)
 
 
 def _smallest(standing: Standing) -> str:
     points = 100 * (standing.smallest_difference or 0.0)
     counts = sorted({comparison.n for comparison in standing.comparisons})
-    n = " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
-    return f"the smallest difference this test could see is {points:.1f} points at n = {n}"
+    n = joined(" to ", (f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1]))))
+    return message("the smallest difference this test could see is {points:.1f} points at n = {n}", points=points, n=n)
 
 
 def _quality_contender(groups: Sequence[Group], several_seeds: bool) -> Contender:
     """A method; with several seeds the mean and the range over them, and a lone seed among them is marked."""
     scores = [group.shown.quality.macro_f1.value for group in groups if group.shown and group.shown.quality]
-    label = f"{groups[0].recipe} {figures.score(fmean(scores))}"
+    label: str = f"{groups[0].method_name} {figures.score(fmean(scores))}"
     if len(scores) > 1:
-        label += f" ({len(scores)} seeds, {figures.score(min(scores))} to {figures.score(max(scores))})"
+        label = message(
+            "{label} ({seeds} seeds, {low} to {high})",
+            label=label,
+            seeds=len(scores),
+            low=figures.score(min(scores)),
+            high=figures.score(max(scores)),
+        )
     elif several_seeds:
-        label += " (1 seed)"
+        label = message("{label} (1 seed)", label=label)
     return Contender(label, fmean(scores), tuple(groups))
 
 
-def _speed(task: TaskRows, scenario: Scenario, title: str) -> Iterator[str]:
-    methods = _by_recipe(task.groups)
+def _speed(groups: Sequence[Group], scenario: Scenario, title: str) -> Iterator[str]:
+    methods = _by_recipe(groups)
     best = [_fastest(groups, scenario) for groups in methods]
     contenders = [contender for contender in best if contender]
     if not contenders:
@@ -84,10 +99,14 @@ def _speed(task: TaskRows, scenario: Scenario, title: str) -> Iterator[str]:
     left_out = [
         groups[0].recipe for groups, each in zip(methods, best, strict=True) if each is None and _loaded(groups)
     ]
-    tail = "; one run each: within 10 % counts as equal" if single_runs else "; = where the runs' ranges overlap"
+    line: list[str] = [message(title, chain=_chain(contenders, _ranges_apart, ">"))]
+    if single_runs:
+        line.append(message("one run each: within 10 % counts as equal"))
+    else:
+        line.append(message("= where the runs' ranges overlap"))
     if left_out:
-        tail += f"; no rate to believe: {', '.join(left_out)}"
-    yield f"{title} (fastest engine that keeps the answers): {_chain(contenders, _ranges_apart, '>')}{tail}"
+        line.append(message("no rate to believe: {names}", names=", ".join(left_out)))
+    yield joined("; ", line)
 
 
 def _loaded(groups: Sequence[Group]) -> bool:
@@ -122,15 +141,16 @@ def _ranges_apart(ahead: Contender, behind: Contender) -> str | None:
     return "" if behind.high < ahead.low else None
 
 
-def _training(task: TaskRows) -> Iterator[str]:
+def _training(of_machine: Sequence[Group]) -> Iterator[str]:
     contenders = []
-    for groups in _by_recipe(task.groups):
+    for groups in _by_recipe(of_machine):
         times = [group.fit.fit_s for group in groups if group.fit and group.fit.fit_s >= SMALL_TRAINING_S]
         if times:
             middle = median(times)
             contenders.append(Contender(f"{groups[0].recipe} {figures.duration(middle)}", -middle))
     if contenders:
-        yield f"Training time: {_chain(contenders, _times_apart, '<')}; within 10 % counts as equal"
+        chain = _chain(contenders, _times_apart, "<")
+        yield message("Training time: {chain}; within 10 % counts as equal", chain=chain)
 
 
 def _times_apart(ahead: Contender, behind: Contender) -> str | None:
@@ -141,19 +161,19 @@ def _by_recipe(groups: Iterable[Group]) -> list[list[Group]]:
     """The seeds of one method together."""
     by_recipe: dict[tuple[str, str | None], list[Group]] = {}
     for group in groups:
-        by_recipe.setdefault((group.recipe, group.base_model), []).append(group)
+        by_recipe.setdefault((group.method_name, group.base_model), []).append(group)
     return list(by_recipe.values())
 
 
 def _chain(contenders: Iterable[Contender], verdict: Verdict, sign: str) -> str:
     """Best first; each is compared with the head of the tie before it."""
     ordered = sorted(contenders, key=lambda contender: -contender.value)
-    head, text = ordered[0], ordered[0].label
+    head, parts = ordered[0], [ordered[0].label]
     for contender in ordered[1:]:
         behind = verdict(head, contender)
         if behind is None:
-            text += f" = {contender.label}"
+            parts += [" = ", contender.label]
         else:
-            text += f" {sign} {contender.label}{behind}"
+            parts += [f" {sign} ", contender.label, behind]
             head = contender
-    return text
+    return joined("", parts)

@@ -11,7 +11,7 @@ from bench.types import DataCard, FitRecord
 
 @dataclass(frozen=True)
 class Group:
-    """One trained classifier (a recipe and a seed) and its rows, one an engine."""
+    """One trained classifier (a recipe and a seed, on one machine) and its rows, one an engine."""
 
     name: str
     recipe: str
@@ -23,6 +23,12 @@ class Group:
     stands_for: str | None = None
     variant_of: str | None = None
     variant: str | None = None
+    machine: str | None = None
+
+    @property
+    def method_name(self) -> str:
+        """What its seeds have in common: the recipe, and in a merged run the machine."""
+        return f"{self.recipe} @{self.machine}" if self.machine else self.recipe
 
     @property
     def short_base(self) -> str | None:
@@ -95,22 +101,23 @@ def _task(results: list[Result], run: StoredRun) -> TaskRows:
 
 
 def _groups(results: Iterable[Result]) -> Iterator[Group]:
-    by_classifier: dict[tuple[str, str | None, int], list[Result]] = {}
+    by_classifier: dict[tuple[str, str | None, int, str | None], list[Result]] = {}
     for row in results:
-        by_classifier.setdefault((row.cell.recipe, row.cell.base_model, row.cell.seed), []).append(row)
-    seeds = {seed for _, _, seed in by_classifier}
-    for (recipe, base_model, seed), rows in by_classifier.items():
-        name = f"{recipe} s{seed}" if len(seeds) > 1 else recipe
+        cell = row.cell
+        by_classifier.setdefault((cell.recipe, cell.base_model, cell.seed, cell.machine), []).append(row)
+    several_seeds = len({seed for _, _, seed, _ in by_classifier}) > 1
+    for (recipe, base_model, seed, machine), rows in by_classifier.items():
         cell = rows[0].cell
         yield Group(
-            name,
-            recipe,
-            cell.method,
-            base_model,
-            seed,
-            tuple(rows),
-            cell.row,
-            cell.stands_for,
-            cell.variant_of,
-            cell.variant,
+            name=recipe + (f" s{seed}" if several_seeds else "") + (f" @{machine}" if machine else ""),
+            recipe=recipe,
+            method=cell.method,
+            base_model=base_model,
+            seed=seed,
+            rows=tuple(rows),
+            row=cell.row,
+            stands_for=cell.stands_for,
+            variant_of=cell.variant_of,
+            variant=cell.variant,
+            machine=machine,
         )

@@ -17,15 +17,20 @@ from reports.speed import (
     verdict,
 )
 from reports.tables import Column, Row, Table, numbers
+from reports.words import message
 
 _NOTES = (
-    "rate: the highest Poisson rate found whose limited percentile LoadGen called VALID in three runs in a row; the "
-    "median of the answers per second of the three",
-    "latency counts from the scheduled arrival; queue: median wait before the engine began; texts a batch; busy: share "
-    "of the time in which the engine computed",
-    "curve: answers per second and their p90 in ms, at every rate tried that the engine did not drown in",
+    message(
+        "rate: the highest Poisson rate found whose limited percentile LoadGen called VALID in three runs in a row; "
+        "the median of the answers per second of the three"
+    ),
+    message(
+        "latency counts from the scheduled arrival; queue: median wait before the engine began; texts a batch; busy: "
+        "share of the time in which the engine computed"
+    ),
+    message("curve: answers per second and their p90 in ms, at every rate tried that the engine did not drown in"),
 )
-_ALONE = "batch 1: an engine that schedules its requests itself"
+_ALONE = message("batch 1: an engine that schedules its requests itself")
 
 
 def server_tables(task: TaskRows) -> list[Table]:
@@ -54,7 +59,7 @@ def server_tables(task: TaskRows) -> list[Table]:
     )
     rows = tuple(_row(group, row, several) for group, row in cells)
     tiers = ", ".join(dict.fromkeys(row.load["server"].tier for _, row in cells))
-    title = f"Server: Poisson arrivals within a latency limit (LoadGen Server, tier {tiers})"
+    title = message("Server: Poisson arrivals within a latency limit (LoadGen Server, tier {tiers})", tiers=tiers)
     return [Table(title, columns, rows, (*_NOTES, *_further_notes(cells)))]
 
 
@@ -76,14 +81,14 @@ def _row(group: Group, row: Result, several: bool) -> Row:
         group.name,
         row.cell.engine or MISSING,
         row.cell.precision or MISSING,
-        figures.number(good.rate_rps) if good else verdict(row, "server"),
+        figures.number(good.rate_rps) if good else message(verdict(row, "server")),
         *((spread,) if several else ()),
         f"p{search.percentile:g} {search.limit_ms:g} ms" if search else MISSING,
         *_point_figures(standing),
         figures.ratio(against_reference(group, row, "server")),
         *limit_shares(row, "server"),
         answers_mark(row),
-        verdict(row, "server"),
+        message(verdict(row, "server")),
         _curve(search),
     )
 
@@ -109,15 +114,18 @@ def _curve(search: ServerSearch | None) -> str:
 
 def _further_notes(cells: list[tuple[Group, Result]]) -> tuple[str, ...]:
     searches = [found[1] for _, row in cells if (found := search_of(row))]
-    notes = []
+    notes: list[str] = []
     lower = sorted({f"p{search.percentile:g}" for search in searches if search.percentile < 99})
     if lower:
         notes.append(
-            f"{', '.join(lower)} stands for p99 where three runs of 662 queries would take longer than the tier has"
+            message(
+                "{percentiles} stands for p99 where three runs of 662 queries would take longer than the tier has",
+                percentiles=", ".join(lower),
+            )
         )
     notes += random_notes({id(group): group for group, _ in cells}.values())
     if any(search.concurrency for search in searches):
         notes.append(_ALONE)
     if any(usable(row, "server") is None for _, row in cells):
-        notes.append("INVALID and UNSTABLE rates are not printed; their reasons are listed below")
+        notes.append(message("INVALID and UNSTABLE rates are not printed; their reasons are listed below"))
     return tuple(notes)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.results import LoadRun, LoadSummary, Result, Status
+from bench.results import LoadRun, LoadSummary, MachineLimits, Result, Status
 from bench.types import Scenario
 from reports import figures
 from reports.figures import MISSING
 from reports.rows import Group
 from reports.tables import numbers
+from reports.words import joined, message
 
 LIMIT_COLUMNS = (numbers("matmul", "of limit", 110), numbers("memory", "of limit", 110))
 
@@ -53,21 +54,30 @@ def limit_notes(rows: Iterable[Result]) -> tuple[str, ...]:
     limits = {row.work.limits.precision: row.work.limits for row in rows if row.work}
     if not limits:
         return ()
-    measured = "; ".join(
-        f"{limit.precision} {figures.number(limit.matmul_flops_per_s / 1e9)} GFLOP/s ({limit.matmul_library}), "
-        f"memory {figures.number(limit.memory_bytes_per_s / 1e9)} GB/s"
-        for limit in limits.values()
-    )
+    measured = joined("; ", (_limit(limit) for limit in limits.values()))
     return (
-        f"matmul, memory: operations of the texts (by architecture, on their real tokens) and weights read, over what "
-        f"this machine was measured to do: {measured}",
+        message(
+            "matmul, memory: operations of the texts (by architecture, on their real tokens) and weights read, over "
+            "what this machine was measured to do: {measured}",
+            measured=measured,
+        ),
+    )
+
+
+def _limit(limit: MachineLimits) -> str:
+    return message(
+        "{precision} {rate} GFLOP/s ({library}), memory {bandwidth} GB/s",
+        precision=limit.precision,
+        rate=figures.number(limit.matmul_flops_per_s / 1e9),
+        library=limit.matmul_library,
+        bandwidth=figures.number(limit.memory_bytes_per_s / 1e9),
     )
 
 
 def random_notes(groups: Iterable[Group]) -> tuple[str, ...]:
     """What a rate without a checkpoint is of, and whose tokens were counted."""
     return tuple(
-        f"{group.name}: {'; '.join(group.fit.notes)}"
+        message("{name}: {note}", name=group.name, note="; ".join(group.fit.notes))
         for group in groups
         if group.fit and any(row.cell.weights == "random" for row in group.rows)
     )
@@ -79,5 +89,5 @@ def answers_mark(row: Result) -> str:
     "own" stands for a classifier that exists behind its endpoint alone.
     """
     if row.parity is None:
-        return "own" if row.without_reference else MISSING
-    return "same" if row.parity.passed else "CHANGED"
+        return message("own") if row.without_reference else MISSING
+    return message("same") if row.parity.passed else message("CHANGED")

@@ -9,6 +9,7 @@ from bench.results import LoadSummary, Result
 from bench.types import Scenario
 from reports import figures
 from reports.figures import MISSING
+from reports.published import Published, published_cell, published_column
 from reports.rows import Group, TaskRows
 from reports.speed import (
     LIMIT_COLUMNS,
@@ -21,14 +22,16 @@ from reports.speed import (
     usable,
     verdict,
 )
-from reports.tables import Column, Row, Table, numbers
+from reports.tables import Column, Row, Table, numbers, with_column
+from reports.words import joined, message
 
 SCENARIOS: tuple[Scenario, ...] = ("single", "offline")
 
-_ONE_RUN = "one run a row, so there is no range: take differences under 10 % for none"
 _NAMES = (Column("classifier"), Column("method", from_width=120), Column("engine"), Column("prec.", from_width=90))
-_PERCENTILES = "a percentile stands only where enough queries support it (p90 64, p99 662)"
-_OFFLINE = "recomp.: compilations in the timed runs, which must be 0; padding: computed tokens that are no text"
+_PERCENTILES = message("a percentile stands only where enough queries support it (p90 64, p99 662)")
+_OFFLINE = message(
+    "recomp.: compilations in the timed runs, which must be 0; padding: computed tokens that are no text"
+)
 
 
 def rps_tables(task: TaskRows) -> list[Table]:
@@ -56,13 +59,15 @@ def _single(task: TaskRows) -> Table:
         *LIMIT_COLUMNS,
         *_mark_columns(several),
     )
-    rows = []
+    rows: list[Row] = []
+    published = Published(task)
+    found = [published.find(group, ("rps",), row.cell.engine) for group, row, _ in _measured(task, "single")]
     for group, row, summary in _measured(task, "single"):
         good = usable(row, "single")
         rows.append(
             (
                 *_names(group, row),
-                figures.number(good.rate_rps) if good else verdict(row, "single"),
+                figures.number(good.rate_rps) if good else message(verdict(row, "single")),
                 *((_range(summary),) if several else ()),
                 *map(figures.number, (good.p50_ms, good.p90_ms, good.p99_ms) if good else (None, None, None)),
                 figures.ratio(against_reference(group, row, "single")),
@@ -70,8 +75,9 @@ def _single(task: TaskRows) -> Table:
                 *_marks(row, summary),
             )
         )
-    title = f"RPS: one request at a time (LoadGen SingleStream, tier {_tiers(task, 'single')})"
-    return Table(title, columns, tuple(rows), (_PERCENTILES,))
+    title = message("RPS: one request at a time (LoadGen SingleStream, tier {tier})", tier=_tiers(task, "single"))
+    table = Table(title, columns, tuple(rows), (_PERCENTILES, *published.notes(found)))
+    return with_column(table, published_column(), map(published_cell, found)) if any(found) else table
 
 
 def _offline(task: TaskRows) -> Table:
@@ -94,7 +100,7 @@ def _offline(task: TaskRows) -> Table:
         rows.append(
             (
                 *_names(group, row),
-                figures.number(good.rate_rps) if good else verdict(row, "offline"),
+                figures.number(good.rate_rps) if good else message(verdict(row, "offline")),
                 *((_range(summary),) if several else ()),
                 figures.number(run.tokens_per_s if run else None),
                 figures.percent(run.stages.padding_share if run else None),
@@ -104,7 +110,7 @@ def _offline(task: TaskRows) -> Table:
                 *_marks(row, summary),
             )
         )
-    title = f"Throughput: all texts at once (LoadGen Offline, tier {_tiers(task, 'offline')})"
+    title = message("Throughput: all texts at once (LoadGen Offline, tier {tier})", tier=_tiers(task, "offline"))
     return Table(title, columns, tuple(rows), (_OFFLINE,))
 
 
@@ -129,7 +135,7 @@ def _stages(task: TaskRows) -> Table:
             total = sum(parts)
             shares = [figures.percent(part / total if total > 0 else None) for part in parts]
             rows.append((*_names(group, row), scenario, *shares, figures.duration(run.warmup_s)))
-    return Table("Where the time goes inside a request", columns, tuple(rows), ("shares of the median run",))
+    return Table("Where the time goes inside a request", columns, tuple(rows), (message("shares of the median run"),))
 
 
 def _measured(task: TaskRows, scenario: Scenario) -> Iterator[tuple[Group, Result, LoadSummary]]:
@@ -147,7 +153,7 @@ def _names(group: Group, row: Result) -> Row:
 
 
 def _marks(row: Result, summary: LoadSummary) -> Row:
-    return answers_mark(row), verdict(row, summary.scenario), summary.tier
+    return answers_mark(row), message(verdict(row, summary.scenario)), summary.tier
 
 
 def _range(summary: LoadSummary) -> str:
@@ -174,25 +180,42 @@ def _tiers(task: TaskRows, scenario: Scenario) -> str:
 def _notes(task: TaskRows) -> tuple[str, ...]:
     """What a reader must know of every rate, after the last of the tables."""
     measured = [entry for scenario in SCENARIOS for entry in _measured(task, scenario)]
-    references = " or ".join(dict.fromkeys(row.parity.reference for _, row, _ in measured if row.parity))
-    notes = []
+    references = joined(" or ", dict.fromkeys(row.parity.reference for _, row, _ in measured if row.parity))
+    notes: list[str] = []
     if references:
-        notes.append(f"vs ref: rate over that of the same classifier on its reference engine ({references}, fp32)")
+        notes.append(
+            message(
+                "vs ref: rate over that of the same classifier on its reference engine ({references}, fp32)",
+                references=references,
+            )
+        )
     notes += limit_notes(row for _, row, _ in measured)
     notes += random_notes(task.groups)
     single_runs = dict.fromkeys(summary.tier for _, _, summary in measured if len(summary.runs) == 1)
     if single_runs:
-        notes.append(f"tier {', '.join(single_runs)}: {_ONE_RUN}")
+        notes.append(
+            message(
+                "tier {tiers}: one run a row, so there is no range: take differences under 10 % for none",
+                tiers=", ".join(single_runs),
+            )
+        )
     if any(row.parity and not row.parity.passed for _, row, _ in measured):
-        notes.append("CHANGED: this engine changes answers, see the parity table; its rate buys another classifier")
+        notes.append(
+            message("CHANGED: this engine changes answers, see the parity table; its rate buys another classifier")
+        )
     if any(row.without_reference for _, row, _ in measured):
-        notes.append("own: no weights here to compare with; quality was read through the same endpoint as the rate")
+        notes.append(
+            message("own: no weights here to compare with; quality was read through the same endpoint as the rate")
+        )
     if any(usable(row, summary.scenario) is None for _, row, summary in measured):
-        notes.append("INVALID and UNSTABLE rates are not printed; their reasons are listed below")
+        notes.append(message("INVALID and UNSTABLE rates are not printed; their reasons are listed below"))
     slower = [f"{group.name} on {row.cell.engine}" for group, row in task.cells() if _slower_at_once(row)]
     if slower:
         notes.append(
-            f"slower at once than one by one, so disturbed or badly batched, measure again: {', '.join(slower)}"
+            message(
+                "slower at once than one by one, so disturbed or badly batched, measure again: {rows}",
+                rows=", ".join(slower),
+            )
         )
     return tuple(notes)
 

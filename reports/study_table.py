@@ -6,15 +6,22 @@ from statistics import mean, stdev
 
 from reports import figures
 from reports.figures import MISSING
+from reports.published import Published, published_cell, published_column
 from reports.rows import Group, TaskRows
 from reports.tables import Column, Row, Table, numbers
+from reports.words import message
 
 MINIMUM_SEEDS = 2
 
 _SEED_NOTES = (
-    "sd: standard deviation over seeds (n - 1), of the whole training and test; the ± of the quality table is over "
-    "test texts of one training",
+    message(
+        "sd: standard deviation over seeds (n - 1), of the whole training and test; the ± of the quality table is over "
+        "test texts of one training"
+    ),
 )
+
+
+_SAME_TEXTS = message("the same test texts in every row; ±: 95 % interval over test texts")
 
 
 def study_tables(task: TaskRows) -> list[Table]:
@@ -32,7 +39,9 @@ def varied_recipes(task: TaskRows) -> dict[str, list[Group]]:
 
 
 def _variants(task: TaskRows, recipe: str, groups: list[Group]) -> Table:
-    columns = (
+    published = Published(task)
+    found = [published.find(group, ("accuracy",), setting=group.variant) for group in groups]
+    columns: tuple[Column, ...] = (
         Column(task.study_axis or "variant"),
         *((Column("seed"),) if len({group.seed for group in groups}) > 1 else ()),
         numbers("trained on", "texts"),
@@ -43,16 +52,22 @@ def _variants(task: TaskRows, recipe: str, groups: list[Group]) -> Table:
         Column("status"),
     )
     first = next((group.shown.quality.macro_f1.value for group in groups if group.shown and group.shown.quality), None)
-    rows = tuple(_variant(group, first, seeds=len(columns) > 7) for group in groups)
-    title = f"{task.study or 'Variants'}: {recipe}"
-    return Table(title, columns, rows, ("the same test texts in every row; ±: 95 % interval over test texts",))
+    rows: tuple[Row, ...] = tuple(_variant(group, first, seeds=len(columns) > 7) for group in groups)
+    if any(found):
+        columns = (*columns, published_column("published accuracy"))
+        rows = tuple((*row, published_cell(figure)) for row, figure in zip(rows, found, strict=True))
+    title = message("{study}: {recipe}", study=message(task.study or "Variants"), recipe=recipe)
+    return Table(title, columns, rows, (_SAME_TEXTS, *published.notes(found)))
 
 
 def _variant(group: Group, first: float | None, seeds: bool) -> Row:
     fit = group.fit
     quality = group.shown.quality if group.shown else None
     change = quality.macro_f1.value - first if quality and first is not None else None
-    reason = next((f"{row.status.value}: {row.reason}" for row in group.rows if not row.quality and row.reason), "OK")
+    failed = next((row for row in group.rows if not row.quality and row.reason), None)
+    status = (
+        message("{status}: {reason}", status=message(failed.status.value), reason=failed.reason) if failed else None
+    )
     return (
         group.variant or MISSING,
         *((str(group.seed),) if seeds else ()),
@@ -61,7 +76,7 @@ def _variant(group: Group, first: float | None, seeds: bool) -> Row:
         figures.plus_minus(quality.macro_f1) if quality else MISSING,
         figures.plus_minus(quality.accuracy) if quality else MISSING,
         figures.points(change),
-        "OK" if quality else reason,
+        message("OK") if quality or status is None else status,
     )
 
 
@@ -80,7 +95,7 @@ def seed_tables(task: TaskRows) -> list[Table]:
     by_recipe: dict[str, list[Group]] = {}
     for group in task.groups:
         if group.shown and group.shown.quality:
-            by_recipe.setdefault(group.recipe, []).append(group)
+            by_recipe.setdefault(group.method_name, []).append(group)
     rows = tuple(_seeds(recipe, groups) for recipe, groups in by_recipe.items() if len(groups) >= MINIMUM_SEEDS)
     return [Table("Training seeds", columns, rows, _SEED_NOTES)] if rows else []
 

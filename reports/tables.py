@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rich import box
@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from reports.markdown import clean, escape
+from reports.words import say, say_marked
 
 Row = tuple[str, ...]
 
@@ -48,6 +49,23 @@ class Table:
 def numbers(name: str, unit: str | None = None, from_width: int = 0) -> Column:
     """A column of figures: right-aligned."""
     return Column(name, unit, "right", from_width)
+
+
+def with_column(table: Table, column: Column, cells: Iterable[str]) -> Table:
+    """The table with one more column at its end, a cell a row."""
+    rows = tuple((*row, cell) for row, cell in zip(table.rows, cells, strict=True))
+    return replace(table, columns=(*table.columns, column), rows=rows)
+
+
+def spoken(table: Table, language: str) -> Table:
+    """The table in another language: headings, title and notes are ours, of the cells those marked so."""
+    columns = tuple(
+        replace(column, name=say(column.name, language), unit=column.unit and say(column.unit, language))
+        for column in table.columns
+    )
+    rows = tuple(tuple(say_marked(cell, language) for cell in row) for row in table.rows)
+    notes = tuple(say(note, language) for note in table.notes)
+    return Table(say(table.title, language), columns, rows, notes)
 
 
 def to_markdown(table: Table, level: int = 3) -> str:

@@ -6,8 +6,10 @@ from bench.results import Result
 from bench.types import FitRecord
 from reports import figures
 from reports.figures import MISSING
+from reports.published import Published, published_cell, published_column
 from reports.rows import Group, TaskRows
 from reports.tables import Column, Row, Table, numbers
+from reports.words import message
 
 _COLUMNS = (
     Column("classifier"),
@@ -21,13 +23,26 @@ _COLUMNS = (
     numbers("total"),
 )
 
-_NOTE = "inference: the test texts answered once; total: all four parts, without downloads"
+_PUBLISHED = {
+    "training_time": "published training",
+    "inference_time_test_split": "published inference",
+    "total_time": "published total",
+}
+_NOTE = message("inference: the test texts answered once; total: all four parts, without downloads")
 
 
 def time_tables(task: TaskRows) -> list[Table]:
     """One row a trained classifier."""
-    rows = tuple(_row(group, group.fit) for group in task.groups if group.fit)
-    return [Table("Time", _COLUMNS, rows, (_NOTE,))] if rows else []
+    groups = [(group, group.fit) for group in task.groups if group.fit]
+    published = Published(task)
+    found = [[published.find(group, (metric,)) for metric in _PUBLISHED] for group, _ in groups]
+    shown = [figure for figures_of in found for figure in figures_of if figure]
+    columns = (*_COLUMNS, *map(published_column, _PUBLISHED.values() if shown else ()))
+    rows = tuple(
+        (*_row(group, fit), *(map(published_cell, figures_of) if shown else ()))
+        for (group, fit), figures_of in zip(groups, found, strict=True)
+    )
+    return [Table("Time", columns, rows, (_NOTE, *published.notes(shown)))] if rows else []
 
 
 def _row(group: Group, fit: FitRecord) -> Row:

@@ -9,28 +9,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from synthetic_load import load_summary, with_shares
 
-from bench.load import summarise_runs
 from bench.quality import measure_quality
 from bench.results import (
     Answers,
     Cell,
-    LoadRun,
-    LoadSummary,
     MachineLimits,
     Parity,
-    Purpose,
     Result,
     RunSettings,
-    ServerPoint,
-    ServerSearch,
     SessionCard,
-    Stages,
     Status,
     StoredRun,
     Work,
 )
-from bench.types import CurvePoint, DataCard, FitRecord, Prediction, Scenario, Source, SplitSizes
+from bench.types import CurvePoint, DataCard, FitRecord, Prediction, Source, SplitSizes
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -146,47 +140,6 @@ def flipped(answers: Answers, share: float, seed: int) -> Answers:
     return replace(answers, prediction=prediction_of(predicted, k))
 
 
-def load_run(scenario: Scenario, rate_rps: float, valid: bool = True) -> LoadRun:
-    latency_ms = 1000 / rate_rps if scenario == "single" else None
-    return LoadRun(
-        scenario=scenario,
-        valid=valid,
-        verdict="VALID" if valid else "INVALID: only 10 queries in 3 s",
-        queries=400,
-        samples=400,
-        duration_s=3.2,
-        rate_rps=rate_rps,
-        mean_ms=latency_ms,
-        p50_ms=latency_ms,
-        p90_ms=latency_ms and latency_ms * 1.4,
-        p95_ms=latency_ms and latency_ms * 1.5,
-        p99_ms=None,
-        p999_ms=None,
-        tokens_per_s=rate_rps * 47.5,
-        stages=Stages(tokenise_s=0.3, queue_s=0.0, forward_s=2.6, post_s=0.1, padding_share=0.04),
-        warmup_s=1.5,
-        warmup_rounds=4,
-        recompiles=None,
-        passes_per_s=rate_rps if scenario == "single" else rate_rps / 16,
-    )
-
-
-def with_shares(summary: LoadSummary, work: Work | None) -> LoadSummary:
-    """The shares of the machine's limits that the rates of a summary stand for."""
-    if work is None:
-        return summary
-    runs = [
-        run.model_copy(
-            update={
-                "matmul_share": run.rate_rps * work.flops_per_text / work.limits.matmul_flops_per_s,
-                "memory_share": (run.passes_per_s or 0.0) * work.weight_bytes / work.limits.memory_bytes_per_s,
-            }
-        )
-        for run in summary.runs
-    ]
-    return summary.model_copy(update={"runs": tuple(runs)})
-
-
 def work_record(method: Method, engine: Engine) -> Work | None:
     """A small encoder's; a bag of words has none."""
     if method.base_model is None:
@@ -201,26 +154,6 @@ def work_record(method: Method, engine: Engine) -> Work | None:
         memory_bytes_per_s=20e9,
     )
     return Work(flops_per_text=0.45e9, weight_bytes=42_500_000, limits=limits)
-
-
-def load_summary(scenario: Scenario, rates: tuple[float, ...], tier: str = "quick", valid: bool = True) -> LoadSummary:
-    runs = tuple(load_run(scenario, rate, valid) for rate in rates)
-    middle = sorted(runs, key=lambda run: run.rate_rps)[len(runs) // 2]
-    return LoadSummary(
-        scenario=scenario,
-        tier=tier,
-        valid=valid,
-        verdict=middle.verdict,
-        rate_rps=middle.rate_rps,
-        rate_low_rps=min(rates),
-        rate_high_rps=max(rates),
-        p50_ms=middle.p50_ms,
-        p90_ms=middle.p90_ms,
-        p95_ms=middle.p95_ms,
-        p99_ms=middle.p99_ms,
-        p999_ms=None,
-        runs=runs,
-    )
 
 
 def fit_record(method: Method) -> FitRecord:
@@ -419,132 +352,19 @@ def sample_run() -> StoredRun:
     return stored_run(steady, answers, tasks=("weibo",), tier="standard", seeds=3)
 
 
-def study_run() -> StoredRun:
-    """A sample-size study, and a language model that writes its answers before and after training."""
-    card = data_card("sst2", test=500, title="SST-2", class_names=("negative", "positive"))
-    labels = np.random.default_rng(0).integers(0, 2, 500)
-    results, answers = [], {}
-
-    def add(name: str, accuracy: float, cell: dict[str, object], fit: dict[str, object], invalid: int = 0) -> None:
-        given = answers_of(labels, 2, accuracy, len(results))
-        if invalid:
-            predicted = given.prediction.labels.copy()
-            predicted[:invalid] = -1
-            given = replace(given, prediction=replace(given.prediction, labels=predicted))
-        method = Method(name, MINILM, accuracy, 90, 60, (EAGER,))
-        result = result_of(card, method, EAGER, given, 0)
-        record = result.fit.model_copy(update=fit) if result.fit else None
-        results.append(result.model_copy(update={"cell": result.cell.model_copy(update=cell), "fit": record}))
-        answers[result.cell.id] = given
-
-    for size, accuracy in ((16, 0.55), (256, 0.78), (4096, 0.9)):
-        add(
-            f"lora@{size}",
-            accuracy,
-            {"variant_of": "lora", "variant": str(size), "row": "D1", "stands_for": "deberta-v3-base"},
-            {"examples": size, "saved_bytes": 1_200_000},
-        )
-    tested = tuple(
-        CurvePoint(
-            step=step,
-            epoch=step / 100,
-            training_loss=0.5,
-            validation_loss=0.4,
-            accuracy=f1,
-            precision=f1,
-            recall=f1,
-            f1=f1,
-            test_accuracy=f1 + gain,
-            test_f1=f1 + gain,
-        )
-        for step, f1, gain in ((100, 0.9, 0.0), (200, 0.91, -0.02), (300, 0.89, 0.02))
-    )
-    add("full-finetune", 0.91, {"row": "A1"}, {"curve": tested, "chosen_step": 200, "saved_bytes": 90_000_000})
-    for name, accuracy, trained, invalid in (("before-tuning", 0.6, 0, 60), ("sft-lora", 0.88, 900_000, 0)):
-        update = {"trainable_parameters": trained, "curve": (), "saved_bytes": trained * 4}
-        add(name, accuracy, {"row": "C12"}, update, invalid)
-        results[-1] = results[-1].model_copy(update={"classifier_kind": "generate"})
-    return stored_run(
-        results, answers, tasks=("sst2",), study="How many training texts does it take?", study_axis="training texts"
-    )
-
-
-def server_point(purpose: Purpose, rate_rps: float, capacity_rps: float, limit_ms: float) -> ServerPoint:
-    """A queue that grows as its load nears the capacity, and is given up beyond it."""
-    load = rate_rps / capacity_rps
-    limited_ms = 8 / (1 - load) if load < 1 else None
-    held = limited_ms is not None and limited_ms <= limit_ms
-    return ServerPoint(
-        purpose=purpose,
-        percentile=99.0,
-        target_rps=rate_rps,
-        held=held,
-        valid=held,
-        saturated=limited_ms is None,
-        failed_requests=0,
-        queries=800,
-        rate_rps=rate_rps if limited_ms else None,
-        p50_ms=limited_ms and limited_ms / 3,
-        p90_ms=limited_ms and limited_ms / 1.6,
-        limited_ms=limited_ms,
-        queue_p50_ms=limited_ms and limited_ms / 10,
-        queue_p99_ms=limited_ms and limited_ms * 0.8,
-        batch_mean=limited_ms and 1 + load * 3,
-        busy_share=limited_ms and load,
-    )
-
-
-def server_summary(capacity_rps: float, percentile: float = 99.0, limit_ms: float = 100.0) -> LoadSummary:
-    """Doubled, bisected and confirmed at 90 % of the capacity; INVALID where there is none."""
-    tried: list[tuple[Purpose, float]] = [
-        ("search", 0.25),
-        ("search", 0.5),
-        ("search", 1.0),
-        ("search", 0.75),
-        ("search", 0.9),
-    ]
-    tried += [("confirm", 0.9)] * 3
-    valid = capacity_rps > 0
-    points = [server_point(purpose, share * capacity_rps, capacity_rps, limit_ms) for purpose, share in tried if valid]
-    search = ServerSearch(
-        limit_ms=limit_ms,
-        percentile=percentile,
-        target_rps=0.9 * capacity_rps if valid else None,
-        token_budget=256,
-        max_batch=16,
-        max_wait_ms=0.0,
-        concurrency=None,
-        issue_delay_p99_ms=0.2,
-        points=tuple(points),
-    )
-    run = load_run("server", 0.9 * capacity_rps, valid).model_copy(
-        update={"server": search, "p50_ms": 27.0, "p99_ms": 80.0, "verdict": "VALID" if valid else "INVALID: no rate"}
-    )
-    return summarise_runs("server", "quick", [run])
-
-
-def server_run() -> StoredRun:
-    """Two engines under Poisson load: one keeps the limit, one finds no rate that does; another only has p90."""
-    card = data_card()
-    methods = (
-        Method("tfidf", None, 0.88, 5200, 1.4, (SKLEARN,)),
-        Method("full-finetune", MINILM, 0.92, 95, 210, (EAGER, INT8)),
-        Method("zero-shot", "HuggingFaceTB/SmolLM2-135M", 0.32, 6.2, 0.0, (EAGER,), items=400),
-    )
-    results, answers = task_results(card, methods)
-    server = (server_summary(4000.0), server_summary(80.0), server_summary(310.0), server_summary(0.0, 90.0))
-    changed = [
-        result.model_copy(update={"load": {**result.load, "server": with_shares(summary, result.work)}})
-        for result, summary in zip(results, server, strict=True)
-    ]
-    reason = "server: INVALID: no rate keeps p90 within 100 ms (one request alone takes 161 ms)"
-    changed[-1] = changed[-1].model_copy(update={"status": Status.INVALID, "reason": reason})
-    return stored_run(changed, answers, scenarios=("single", "offline", "server"))
-
-
 def golden_runs() -> dict[str, StoredRun]:
     """The runs whose leaderboards are kept, by the name of their golden file."""
-    return {"full": full_run(), "sample": sample_run(), "study": study_run(), "server": server_run()}
+    from synthetic_published import published_runs  # both build on this file
+    from synthetic_server import server_run
+    from synthetic_study import study_run
+
+    return {
+        "full": full_run(),
+        "sample": sample_run(),
+        "study": study_run(),
+        "server": server_run(),
+        **published_runs(),
+    }
 
 
 def write_golden_files() -> None:

@@ -68,6 +68,9 @@ def test_bench_data_is_for_suites_alone(tmp_path: Path) -> None:
         "compare",
         "selftest",
         "attribute",
+        "advise",
+        "export",
+        "merge",
     ],
 )
 def test_every_command_has_help(command: str) -> None:

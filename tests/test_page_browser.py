@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from invented_run import Size, write_run
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from synthetic_runs import full_run, sample_run, study_run
+from synthetic_runs import full_run, sample_run
+from synthetic_study import study_run
 
 from bench.evidence import evidence_of
 from bench.results import Evidence, StoredRun

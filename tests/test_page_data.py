@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from invented_run import Size, write_run
-from synthetic_runs import data_card, full_run, sample_run, stored_run, study_run, without_figures
+from synthetic_runs import data_card, full_run, sample_run, stored_run, without_figures
+from synthetic_study import study_run
 
 from bench.cli import cli
 from bench.errors import StoreError

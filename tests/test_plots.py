@@ -5,7 +5,9 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
-from synthetic_runs import full_run, sample_run, server_run, stored_run, study_run, task_results
+from synthetic_runs import full_run, sample_run, stored_run, task_results
+from synthetic_server import server_run
+from synthetic_study import study_run
 
 from bench.results import StoredRun
 from reports.leaderboard import render_leaderboard

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
-from synthetic_runs import EAGER, ENVIRONMENT, METHODS, answers_of, data_card, load_summary, result_of, settings
+from synthetic_load import load_summary
+from synthetic_runs import EAGER, ENVIRONMENT, METHODS, answers_of, data_card, result_of, settings
 from tiny_classifiers import linear, network, tiny_texts
 
 from bench import registry

@@ -1,0 +1,38 @@
+"""Every text of the pages, read out of the source of reports/: what a catalogue has to know."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import reports
+
+FOLDER = Path(reports.__file__).parent
+ENGLISH_ONLY = ("check_page.py", "attribution_page.py", "benchmark_page.py", "selftest_page.py")  # they speak to CI
+TABLES = {"Table": (0,), "Column": (0, 1), "numbers": (0, 1), "published_column": (0,), "message": (0,), "say": (0,)}
+
+
+def templates(file: Path) -> Iterator[str]:
+    """The literal texts handed to the makers of tables and messages; a choice between two literals is both."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            for position in TABLES.get(node.func.id, ()):
+                if position < len(node.args):
+                    yield from literals(node.args[position])
+
+
+def literals(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from literals(node.body)
+        yield from literals(node.orelse)
+    elif isinstance(node, ast.BoolOp):
+        for value in node.values:
+            yield from literals(value)
+
+
+def all_templates() -> set[str]:
+    pages = [file for file in FOLDER.glob("*.py") if file.name not in ENGLISH_ONLY]
+    return {text for file in pages for text in templates(file)}
