@@ -147,7 +147,7 @@ def run_server(
     rate_rps, reason = None, f"one request alone takes {lone_ms:.3g} ms"
     if lone_ms <= tier.latency_limit_ms:
         rate_rps = _find(test, capacity)
-        reason = f"{len(test.points)} runs down to {min(point.target_rps for point in test.points):.3g}/s"
+        reason = _why_none(test.points)
     after = session.recompiles()
     counted = None if after is None or recompiles is None else after - recompiles
     if rate_rps is None:
@@ -236,6 +236,17 @@ def _serve(test: ServerTest, settings: Any, traced: bool) -> Batcher:
 def _is_overload(point: ServerPoint, limit_ms: float) -> bool:
     """Whether most requests queued for long, which no passing disturbance of the machine does."""
     return point.saturated or (point.p50_ms is not None and point.p50_ms > limit_ms / 2)
+
+
+def _why_none(points: Sequence[ServerPoint]) -> str:
+    """Too slow an engine, or a machine that something else disturbs: rates that hold once hold again on a quiet one."""
+    tried = f"{len(points)} runs down to {min(point.target_rps for point in points):,.1f}/s"
+    once = max((point.target_rps for point in points if point.held), default=None)
+    if once is None:
+        return tried
+    return (
+        f"{tried}; up to {once:,.1f}/s held once, none three times in a row: is the machine busy with something else?"
+    )
 
 
 def _load_run(test: ServerTest, capacity: Capacity, recompiles: int | None, standing: ServerRun) -> LoadRun:

@@ -16,7 +16,7 @@ from bench.batcher import BatchBudget
 from bench.load import summarise_runs
 from bench.plan import RunRequest, make_plan
 from bench.results import LoadRun
-from bench.server import ServerTest, affordable_percentile, confirmation_queries, run_server
+from bench.server import ServerTest, _why_none, affordable_percentile, confirmation_queries, run_server
 from bench.server_capacity import Capacity, batch_budget, expected_tokens, find_capacity
 from bench.tiers import Tier, load_tier, tier_names
 from bench.types import Prediction, SessionInfo
@@ -148,6 +148,14 @@ def test_an_engine_too_slow_for_the_limit_says_so(tmp_path: Path) -> None:
     assert "no rate keeps p90 within 20 ms (one request alone takes 3" in run.verdict
     assert len(latencies_ns) == 0
     assert not summarise_runs("server", "short", [run]).valid
+
+
+def test_a_disturbed_machine_is_told_from_a_slow_engine(tmp_path: Path) -> None:
+    test = fixed_rate(SleepingSession(0.001), tmp_path)
+    test.confirm(50.0)
+    point = test.points[0]
+    assert _why_none([point.model_copy(update={"held": False})]) == "1 runs down to 50.0/s"
+    assert "up to 50.0/s held once, none three times in a row" in _why_none([point])
 
 
 def test_a_failed_request_is_no_fast_answer(tmp_path: Path) -> None:
