@@ -15,7 +15,6 @@ from bench.types import Session
 DEFAULT_MAX_BATCH = 64
 BATCH_SHARE_OF_LIMIT = 1 / 3  # a request waits for the batch that runs and one before its own
 SAMPLE_S = 0.5
-FEWEST_TEXTS = 8
 LONE_ROUND_S = 1.0
 LONE_ROUNDS = 2
 
@@ -36,22 +35,26 @@ class Capacity:
 
 
 def find_capacity(session: Session, texts: Sequence[str]) -> Capacity:
-    """Warm up one text at a time, all at once, then in batches of powers of two, each of its own lengths."""
+    """Warm up one text at a time and all at once, then in batches of powers of two until one takes half a second.
+
+    Each batch has the texts' own lengths and is computed twice; the second time of the largest is the rate.
+    """
     started = time.perf_counter()
     single = warm_up(session, "single", texts)
     offline = warm_up(session, "offline", texts)
-    affordable = max(FEWEST_TEXTS, int(offline.rate_rps * SAMPLE_S))
-    for size in (2**power for power in range(1, DEFAULT_MAX_BATCH.bit_length())):
-        if size <= affordable:
-            session.predict(texts[:size])
-    sample = texts[:affordable]
-    counts = session.predict(sample).token_counts
+    size, took_s, counts = 1, 0.0, np.zeros(1, np.int32)
+    while took_s < SAMPLE_S and size < len(texts):
+        size = min(2 * size, len(texts))
+        session.predict(texts[:size])
+        began = time.perf_counter()
+        counts = session.predict(texts[:size]).token_counts
+        took_s = time.perf_counter() - began
     return Capacity(
         warmup_s=time.perf_counter() - started,
         rounds=single.rounds + offline.rounds,
-        rate_rps=offline.rate_rps,
+        rate_rps=size / max(took_s, 1e-9),
         tokens_per_text=float(counts.mean()),
-        tokens_per_character=float(counts.sum()) / max(1, sum(map(len, sample))),
+        tokens_per_character=float(counts.sum()) / max(1, sum(map(len, texts[:size]))),
         longest_tokens=int(counts.max()),
     )
 

@@ -217,6 +217,20 @@ def test_a_slow_engine_is_not_warmed_up_for_minutes() -> None:
     assert sum(map(len, session.calls)) < 400
 
 
+def test_the_capacity_is_that_of_the_texts_own_lengths() -> None:
+    """One text of a hundred is a hundred times longer: a spread over the lengths would be mostly that one."""
+    session = SleepingSession(0.0)
+    plain = session.predict
+
+    def by_length(texts: Sequence[str]) -> Prediction:
+        time.sleep(1e-5 * sum(map(len, texts)))
+        return plain(texts)
+
+    session.predict = by_length  # type: ignore[method-assign]
+    texts = [("x" * 10_000 if number % 100 == 99 else "x" * 100) for number in range(512)]
+    assert 250 <= find_capacity(session, texts).rate_rps <= 1000
+
+
 def test_a_limit_without_the_scenario_is_a_mistake() -> None:
     from bench.errors import UsageError
 
