@@ -42,9 +42,9 @@ def find_capacity(session: Session, texts: Sequence[str]) -> Capacity:
     started = time.perf_counter()
     single = warm_up(session, "single", texts)
     offline = warm_up(session, "offline", texts)
-    size, took_s, counts = 1, 0.0, np.zeros(1, np.int32)
+    size, took_s, counts = 0, 0.0, np.zeros(1, np.int32)
     while took_s < SAMPLE_S and size < len(texts):
-        size = min(2 * size, len(texts))
+        size = min(max(1, 2 * size), len(texts))
         session.predict(texts[:size])
         began = time.perf_counter()
         counts = session.predict(texts[:size]).token_counts
