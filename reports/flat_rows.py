@@ -63,11 +63,9 @@ def _row(
 
 
 def _interval(name: str, figure: Interval | None) -> dict[str, float | None]:
-    return {
-        name: figure and figure.value,
-        f"{name}_low": figure and figure.low,
-        f"{name}_high": figure and figure.high,
-    }
+    if figure is None:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
+    return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
 
 
 def _load(task: TaskRows, group: Group, row: Result, name: str) -> dict[str, Any]:
