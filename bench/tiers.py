@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.errors import unknown_name
 from bench.types import ClassifierKind, Record, WeightsChoice
 
-SLOW_KINDS: frozenset[ClassifierKind] = frozenset({"options", "served"})
+SLOW_KINDS: frozenset[ClassifierKind] = frozenset({"generate", "options", "served"})
 
 
 class Tier(Record):

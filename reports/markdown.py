@@ -6,6 +6,8 @@ import re
 import unicodedata
 
 _KEPT_FORMAT_CHARACTERS = "\u200c\u200d"  # the joiners that Persian, Indic scripts and emoji are spelt with
+# At a word's edge a joiner would join what stands beside the cell.
+_LOOSE_JOINERS = re.compile(r"(?<!\S)[\u200c\u200d]+|[\u200c\u200d]+(?!\S)")
 _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 
 # An underscore inside a word means nothing to markdown, and recipe names read better without the backslash.
@@ -19,7 +21,7 @@ def clean(text: str) -> str:
     line = " ".join(text.split())
     if line.isascii() and line.isprintable():
         return line
-    line = "".join(map(_printable, line))
+    line = _LOOSE_JOINERS.sub("", "".join(map(_printable, line)))
     line = " ".join(line.split())
     if any(unicodedata.bidirectional(letter) in {"R", "AL", "AN"} for letter in line):
         return f"{_FIRST_STRONG_ISOLATE}{line}{_POP_ISOLATE}"

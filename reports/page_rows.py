@@ -144,7 +144,7 @@ def _price_columns(task: TaskRows) -> list[PageColumn]:
 def page_points(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario]) -> dict[str, Any]:
     """Quality and rate of every row of the table, each value, low, high or None, and who stands on the Pareto line.
 
-    The line holds only rows whose speed is valid and whose certificate was passed.
+    The line holds only rows whose speed is valid and whose certificate was passed; each machine has a line of its own.
     """
     rows = [row for _, row in ordered_cells(task, standing)]
     quality = {
@@ -153,16 +153,23 @@ def page_points(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario
     }
     rates = {scenario: [_rates(usable(row, scenario)) for row in rows] for scenario in scenarios}
     kept = [row.keeps_answers for row in rows]
+    machines = [row.cell.machine for row in rows]
     fronts = {
-        f"{metric}|{scenario}": _front(kept, scores, rates[scenario])
+        f"{metric}|{scenario}": [
+            at
+            for machine in dict.fromkeys(machines)
+            for at in _front(
+                [row.keeps_answers and row.cell.machine == machine for row in rows], scores, rates[scenario]
+            )
+        ]
         for metric, scores in quality.items()
         for scenario in rates
     }
-    return {"quality": quality, "rates": rates, "kept": kept, "fronts": fronts}
+    return {"quality": quality, "rates": rates, "kept": kept, "machines": machines, "fronts": fronts}
 
 
-def _front(kept: list[bool], scores: list[list[float] | None], rates: list[list[float] | None]) -> list[int]:
-    eligible = [at for at, keeps in enumerate(kept) if keeps and scores[at] and rates[at]]
+def _front(candidates: list[bool], scores: list[list[float] | None], rates: list[list[float] | None]) -> list[int]:
+    eligible = [at for at, candidate in enumerate(candidates) if candidate and scores[at] and rates[at]]
     points = [((scores[at] or [0.0])[0], (rates[at] or [0.0])[0]) for at in eligible]
     return [eligible[position] for position in pareto_front(points)]
 

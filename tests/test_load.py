@@ -185,6 +185,7 @@ def test_every_tier_can_be_loaded(name: str) -> None:
 
 def test_language_models_answer_the_head_of_the_test_texts() -> None:
     assert load_tier("quick").items_for("options", 2000) == 200
+    assert load_tier("quick").items_for("generate", 2000) == 200
     assert load_tier("quick").items_for("sequence", 2000) == 2000
 
 

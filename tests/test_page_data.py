@@ -130,6 +130,24 @@ def test_only_rows_with_a_certificate_and_a_valid_speed_stand_on_the_line() -> N
     assert "CHANGED" in answers
 
 
+def test_every_machine_of_a_merged_run_has_a_line_of_its_own() -> None:
+    """A machine twice as fast must not take the other's rows off their line."""
+    run = full_run()
+    results = [
+        row.model_copy(
+            update={"cell": row.cell.model_copy(update={"machine": machine, "id": f"{machine}.{row.cell.id}"})}
+        )
+        for machine in ("slow", "fast")
+        for row in run.results
+    ]
+    answers = {f"{machine}.{name}": answer for machine in ("slow", "fast") for name, answer in run.answers.items()}
+    alone = data_of(page_of(run))["tasks"][0]["points"]["fronts"]
+    points = data_of(page_of(stored_run(results, answers)))["tasks"][0]["points"]
+    for key, front in points["fronts"].items():
+        machines = [points["machines"][row] for row in front]
+        assert machines.count("slow") == machines.count("fast") == len(alone[key])
+
+
 def test_rows_that_never_came_to_an_engine_stand_in_the_table_with_their_reason() -> None:
     task = data_of(page_of(full_run()))["tasks"][0]
     statuses = column(task, "status")

@@ -33,6 +33,8 @@ NASTY = [
     "负面",
     "👩‍👩‍👧 🏴",
     "\u202eoverride\u202c",
+    "\u200d",
+    "loose \u200d\u200c joiners\u200d",
     "\x1b[31mred\x1b[0m",
     "\x00",
     "",

@@ -59,11 +59,14 @@ function tradeOffPoints(task, board, { metric, scenario }) {
   });
 }
 
-// The line belongs to all rows of the table, whatever the filter shows.
+// The line belongs to all rows of the table, whatever the filter shows; each machine has its own.
 function frontLine(task, { metric, scenario }) {
   const [quality, rates] = [task.points.quality[metric], task.points.rates[scenario.key]];
   const front = task.points.fronts[`${metric}|${scenario.key}`];
-  return front.map((row) => ({ x: rates[row][0], y: quality[row][0] })).sort((a, b) => a.x - b.x);
+  const machines = task.points.machines;
+  return front
+    .map((row) => ({ x: rates[row][0], y: quality[row][0], machine: machines[row] ?? "" }))
+    .sort((a, b) => a.x - b.x);
 }
 
 function tradeOffCaption(shown, hidden) {
@@ -93,7 +96,7 @@ function tradeOffChart(width, points, line, { metric, scenario }, selected) {
     x: { type: "log", label: `${scenario.unit} (log) →`, grid: true, ticks, tickFormat: ",~r" },
     y: { label: `↑ ${metric}`, grid: true, nice: true },
     marks: [
-      Plot.line(line, { ...place, curve: "step-before", strokeOpacity: 0.6, strokeDasharray: "4 3" }),
+      Plot.line(line, { ...place, z: "machine", curve: "step-before", strokeOpacity: 0.6, strokeDasharray: "4 3" }),
       Plot.ruleX(bars, { x: "x", y1: "low", y2: "high", stroke: "fill", strokeOpacity: many ? 0.5 : 0.8 }),
       Plot.ruleY(
         bars.filter((each) => each.fast > each.slow),
