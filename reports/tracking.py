@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ def log_to_mlflow(run: StoredRun, out: Path | None) -> str:
         from mlflow.tracking import MlflowClient
     except ImportError as error:
         raise NotAvailable("mlflow is not installed: pip install 'text-classifier-bench[mlflow]'") from error
+    if out:
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # newer versions refuse a folder without it
     client = MlflowClient(tracking_uri=out.absolute().as_uri() if out else None)
     for row, result in _cells(run):
         experiment = _experiment(client, f"bench/{result.cell.task}")
