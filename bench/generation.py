@@ -7,6 +7,7 @@ max_new_tokens; think_tokens, the budget of a think block that the prompt leaves
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ def read_answer(written: str, answers: Sequence[str], kind: str) -> int:
     return min(found)[2] if found else -1
 
 
-class Writer:
+class Writer(ABC):
     """What is asked of a language model that writes, whatever engine continues its prompts."""
 
     def __init__(self, classifier: Classifier, tokenizer: Any, configs: Iterable[Any]) -> None:
@@ -62,9 +63,9 @@ class Writer:
         ]
         return self._decode(self.continuations(asked, self.max_new_tokens, self.stops))
 
+    @abstractmethod
     def continuations(self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int]) -> list[list[int]]:
         """Greedily chosen ids after each prompt, at most `new_tokens`; the first stop is the last of them."""
-        raise NotImplementedError
 
     def _decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         return list(self.tokenizer.decode_batch([list(row) for row in ids], skip_special_tokens=False))
