@@ -88,10 +88,10 @@ def export(folder: Path, form: str, out: Path | None) -> None:
     """Write the results of a run FOLDER where people keep results.
 
     \b
-    csv, parquet   one row a cell, every figure with its interval, units in the column names
-    model-index    a Hugging Face model card (README.md with model-index) for each classifier
-    mlflow         a run for each cell: parameters, figures, training curves (pip install '.[mlflow]')
-    tensorboard    training curves and figures (pip install '.[tensorboard]')
+    csv, parquet   one row a cell, every figure with its interval
+    model-index    a Hugging Face model card for each classifier
+    mlflow         a run a cell: parameters, figures, training curves
+    tensorboard    training curves and figures
     """
     from bench.result_commands import export_command
 

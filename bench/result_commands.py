@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,7 @@ def merge_command(folders: tuple[Path, ...], out: Path, language: str, as_json: 
 def _write_rows(run: StoredRun, form: str, out: Path) -> None:
     rows: list[dict[str, Any]] = registry.find("report", "rows")(run)
     if form == "csv":
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_whole(out, text.getvalue().encode("utf-8"))
+        write_whole(out, csv_text(rows).encode("utf-8"))
         return
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -78,6 +75,15 @@ def _write_rows(run: StoredRun, form: str, out: Path) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows), sink, compression="zstd")
     write_whole(out, sink.getvalue().to_pybytes())
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of the same columns as RFC 4180 has them; lines end in CRLF, without which a lone CR would not be quoted."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _write_cards(run: StoredRun, out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from stored_runs import store
 from test_cli import assert_one_line_error, bench
 
 from bench.errors import StoreError
+from bench.result_commands import csv_text
 from bench.results import StoredRun
 from bench.types import Source
 from reports.flat_rows import flat_rows
@@ -57,17 +59,11 @@ names = st.text(min_size=1, max_size=12) | st.sampled_from(["a|b", "<b>", "را�
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | names)
 def test_any_text_survives_the_table(text: str) -> None:
-    import io
-
     results = [result.model_copy(update={"reason": text}) for result in FULL.results]
     rows = flat_rows(synthetic.stored_run(results, dict(FULL.answers)))
     assert len({tuple(row) for row in rows}) == 1
-    file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    file.seek(0)
-    assert {row["reason"] for row in csv.DictReader(file)} == {text}
+    read = csv.DictReader(io.StringIO(csv_text(rows), newline=""))
+    assert {row["reason"] for row in read} == {text}
 
 
 def test_figures_that_are_no_numbers_are_left_empty() -> None:
