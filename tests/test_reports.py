@@ -328,7 +328,7 @@ def test_a_long_table_is_written_whole_and_its_first_rows_are_printed() -> None:
     assert len(table(leaderboard, "Quality")) == 70
     text = printed(leaderboard, 120)
     assert "60 of 70 rows; leaderboard.md has them all" in text
-    assert "more tables are in leaderboard.md" in text
+    assert "46 more tables are in the markdown file" in text
 
 
 def test_leaderboard_of_many_cells(benchmark) -> None:
