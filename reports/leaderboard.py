@@ -172,7 +172,7 @@ def _section_rich(section: Section, width: int, language: str) -> Iterator[Rende
             yield Text(f"- {clean(line)}")
     for table in section.tables[:MOST_PRINTED_TABLES]:
         yield Text()
-        yield from to_rich(table, width)
+        yield from to_rich(table, width, language)
     hidden = len(section.tables) - MOST_PRINTED_TABLES
     if hidden > 0:
         more = message("{hidden:,} more tables are in the markdown file", hidden=hidden)

@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from reports.markdown import clean, escape
-from reports.words import say, say_marked
+from reports.words import ENGLISH, message, say, say_marked
 
 Row = tuple[str, ...]
 
@@ -95,8 +95,11 @@ def _padded(cells: Row, columns: tuple[Column, ...], widths: list[int]) -> Itera
         yield space + cell if column.align == "right" else cell + space
 
 
-def to_rich(table: Table, width: int) -> Iterator[RenderableType]:
-    """The same for a terminal of `width` columns: figures are never cut, words wrap; the first rows of a long table."""
+def to_rich(table: Table, width: int, language: str = ENGLISH) -> Iterator[RenderableType]:
+    """The same for a terminal of `width` columns: figures are never cut, words wrap; the first rows of a long table.
+
+    The table is in `language` already; what is said of its length will be.
+    """
     rows = table.rows[:MOST_PRINTED_ROWS]
     shown = [position for position, column in enumerate(table.columns) if column.from_width <= width]
     grid = RichTable(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
@@ -113,7 +116,10 @@ def to_rich(table: Table, width: int) -> Iterator[RenderableType]:
     yield Text(clean(table.title), style="bold")
     yield grid
     if len(rows) < len(table.rows):
-        yield Text(f"- {len(rows)} of {len(table.rows):,} rows; leaderboard.md has them all", style="dim")
+        length = message(
+            "{shown} of {all:,} rows; the markdown file has them all", shown=len(rows), all=len(table.rows)
+        )
+        yield Text(f"- {say(length, language)}", style="dim")
     for note in table.notes:
         yield Text(f"- {clean(note)}", style="dim")
 

@@ -327,7 +327,7 @@ def test_a_long_table_is_written_whole_and_its_first_rows_are_printed() -> None:
     leaderboard = render_leaderboard(big_run(70, 60))
     assert len(table(leaderboard, "Quality")) == 70
     text = printed(leaderboard, 120)
-    assert "60 of 70 rows; leaderboard.md has them all" in text
+    assert "60 of 70 rows; the markdown file has them all" in text
     assert "46 more tables are in the markdown file" in text
 
 
