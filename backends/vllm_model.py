@@ -52,7 +52,7 @@ def open_model(folder: Path, runner: str, engine: VllmBackend, max_model_len: in
             **_memory(engine),
             **options,
         )
-    except (ValueError, RuntimeError, NotImplementedError) as error:
+    except (ValueError, RuntimeError) as error:
         raise refusal(error) from error
     finally:
         torch.set_num_threads = set_num_threads  # vLLM's worker puts a function that does nothing in its place

@@ -43,7 +43,7 @@ def open_vllm(classifier: Classifier, engine: VllmBackend) -> VllmSession:
     session = VllmSession(served, tokenizer, info)
     try:
         session.predict(FIRST_TEXTS)
-    except (RuntimeError, ValueError, NotImplementedError) as error:
+    except (RuntimeError, ValueError) as error:
         session.close()
         raise refusal(error) from error
     session.clock.reset()

@@ -15,6 +15,16 @@ def add_commands(cli: click.Group) -> None:
         cli.add_command(command)
 
 
+baseline_option = click.option(
+    "--baseline",
+    "baseline_file",
+    type=click.Path(path_type=Path),
+    default=Path("bench-baseline.json"),
+    show_default=True,
+    help="A file written by `bench baseline`, or a run folder.",
+)
+
+
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
@@ -33,14 +43,7 @@ def baseline(folder: Path, out: Path) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--baseline",
-    "baseline_file",
-    type=click.Path(path_type=Path),
-    default=Path("bench-baseline.json"),
-    show_default=True,
-    help="A file written by `bench baseline`, or a run folder.",
-)
+@baseline_option
 @click.option("--speed", is_flag=True, help="Also judge speed: measure base and head here, by turns.")
 @click.option(
     "--base-source", type=click.Path(path_type=Path), help="With --speed: the base's checkout of this harness."
@@ -92,14 +95,7 @@ def compare(old: Path, new: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--baseline",
-    "baseline_file",
-    type=click.Path(path_type=Path),
-    default=Path("bench-baseline.json"),
-    show_default=True,
-    help="A file written by `bench baseline`, or a run folder.",
-)
+@baseline_option
 @click.option("--base-source", type=click.Path(path_type=Path), help="The base's checkout of this harness.")
 @click.option("--base-python", type=click.Path(path_type=Path), help="The base's Python interpreter.")
 @json_option

@@ -26,6 +26,7 @@ from bench.engines import load_engines
 from bench.errors import NotAvailable
 from bench.generation import Generator
 from bench.modules import load_module
+from bench.precision import has_fast_bf16
 from bench.tokens import load_tokenizer
 from bench.types import Classifier, Prediction, Session
 
@@ -191,8 +192,7 @@ def test_it_writes_what_eager_writes(think_tokens: int, penalty: float | None, t
 @real
 @pytest.mark.slow
 def test_bf16_keeps_nearly_all_labels(tmp_path: Path) -> None:
-    spec = load_engines()["vllm-bf16"]
-    if not registry.find("backend", "vllm").availability(spec, "cpu").ok:
+    if not has_fast_bf16("cpu"):
         pytest.skip("this CPU has no bf16 instructions")
     classifier = wide.bert(tmp_path / "c")
     found, expected = (open_engine(classifier, name).predict(TEXTS) for name in ("vllm-bf16", "eager"))
