@@ -169,7 +169,7 @@ class VirtualTokens(SequenceModule):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         vectors = self.vectors if self.encoder is None else self.encoder(self.vectors)
-        read = self.model.get_input_embeddings()(input_ids)  # type: ignore[operator]
+        read = self.model.get_input_embeddings()(input_ids)
         batch = read.shape[0]  # not len(): an export would take it for a constant
         learnt = vectors.to(read.dtype).expand(batch, -1, -1)
         ones = attention_mask.new_ones(batch, learnt.shape[1])
@@ -213,14 +213,14 @@ class Prefix(SequenceModule):
         from transformers import DynamicCache
 
         batch = input_ids.shape[0]  # not len(): an export would take it for a constant
-        dtype = self.model.get_input_embeddings().weight.dtype  # type: ignore[operator]
+        dtype = self.model.get_input_embeddings().weight.dtype
         cache = DynamicCache()
         for number, (keys, values) in enumerate(self.keys_values.to(dtype)):
             cache.update(keys.expand(batch, -1, -1, -1), values.expand(batch, -1, -1, -1), number)
         mask = torch.cat([attention_mask.new_ones(batch, self.count), attention_mask], dim=1)
         inputs = {"input_ids": input_ids, "attention_mask": mask, "past_key_values": cache}
         hidden = self.body(**inputs, use_cache=True).last_hidden_state
-        return self.model.score(at_last_token(hidden, attention_mask)).float()  # type: ignore[operator]
+        return self.model.score(at_last_token(hidden, attention_mask)).float()
 
 
 def _add_prefix(model: Any, settings: Mapping[str, Any]) -> SequenceModule:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from bench.body import WithBody
 from bench.errors import UsageError
 from bench.pooling import at_last_token
 
@@ -35,7 +36,7 @@ def adjustment(
     return tuple(content_free), once
 
 
-class OptionsModule(nn.Module):
+class OptionsModule(WithBody):
     """One forward pass a text: a prompt in, the log-likelihood of every class's answer out.
 
     Logits are log-likelihoods in nats: summed over the answer's tokens ("sum"), their mean ("per-token"), or with those
@@ -61,11 +62,9 @@ class OptionsModule(nn.Module):
         content_free: Sequence[float] | None = None,
         prefix_ids: Sequence[int] = (),
     ) -> None:
-        super().__init__()
+        super().__init__(model)
         # plain numbers, not buffers: a module cast to bf16 must not round them
         self.offset, self.divisor = adjustment(label_token_ids, normalisation, content_free)
-        self.model = model
-        self._body: Any = None
         lengths = [len(word) for word in label_token_ids]
         self.branches = tuple((label, depth) for label, length in enumerate(lengths) for depth in range(length - 1))
         self.next_ids = tuple(label_token_ids[label][depth + 1] for label, depth in self.branches)
@@ -76,15 +75,6 @@ class OptionsModule(nn.Module):
         self.register_buffer("branch_ids", torch.tensor([label_token_ids[a][b] for a, b in self.branches]).long())
         self.register_buffer("branch_positions", torch.tensor([depth for _, depth in self.branches]).long())
         self.register_buffer("branch_sight", torch.tensor(sight).bool())
-
-    @property
-    def body(self) -> Any:
-        """What turns tokens into states: the model's own body, or what stands in for it."""
-        return self.model.base_model if self._body is None else self._body
-
-    def use_body(self, body: Any) -> None:
-        """Compute through `body`, which shares the model's weights, from now on."""
-        self._body = body
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         scores = self.log_likelihoods(input_ids, attention_mask)

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from bench.body import WithBody
 from bench.errors import UsageError
 from bench.pooling import at_last_token
 
@@ -24,24 +25,13 @@ def find_head(module: nn.Module) -> nn.Linear:
     raise UsageError(f"{type(module).__name__} has no linear head by a known name: {', '.join(HEAD_NAMES)}")
 
 
-class SequenceModule(nn.Module):
+class SequenceModule(WithBody):
     """A transformers sequence classification model; decoders are pooled at the last real token."""
 
     def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model)
         # transformers' decoders share this head; their own forward looks for the padding id, which a text may end on
         self.pools_last = isinstance(getattr(model, "score", None), nn.Linear)
-        self._body: Any = None
-
-    @property
-    def body(self) -> Any:
-        """What turns tokens into states: the model's own body, or what stands in for it."""
-        return self.model.base_model if self._body is None else self._body
-
-    def use_body(self, body: Any) -> None:
-        """Compute a decoder through `body`, which shares its weights, from now on."""
-        self._body = body
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         return self.logits(attention_mask, input_ids=input_ids)
@@ -51,4 +41,4 @@ class SequenceModule(nn.Module):
         if not self.pools_last:
             return self.model(attention_mask=attention_mask, **inputs).logits.float()
         hidden = self.body(attention_mask=attention_mask, use_cache=False, **inputs).last_hidden_state
-        return self.model.score(at_last_token(hidden, attention_mask)).float()  # type: ignore[operator]
+        return self.model.score(at_last_token(hidden, attention_mask)).float()

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bench.body import WithBody
 from bench.lean_decoder import Layers, LeanDecoder, can_decode
 from bench.precision import has_fast_bf16
 from trainers.byte_dropout import ByteDropout
 
 
-class HasBody(Protocol):
-    """A module around a transformer that another body can stand in for."""
-
-    model: Any
-
-    def use_body(self, body: Any) -> None:
-        """Compute through `body` from now on."""
-
-
-def train_lean(module: HasBody, device: str) -> None:
+def train_lean(module: WithBody, device: str) -> None:
     """Let the module train through a lean body where there is one for its model: on a CPU, with plain layers."""
     body = module.model.base_model
     if device != "cpu" or not can_decode(body) or not all(map(_is_plain, _projections(body))):
@@ -30,7 +22,7 @@ def train_lean(module: HasBody, device: str) -> None:
     dtype = torch.bfloat16 if has_fast_bf16(device) else torch.float32
     random = ByteDropout.seeded()
     module.use_body(LeanDecoder(body, lambda layers: _Projection(layers, dtype, random), dtype))
-    module.random = random  # type: ignore[attr-defined]  # where the loop's checkpoints look for it
+    module.random = random  # type: ignore[assignment]  # where the loop's checkpoints look for it
 
 
 def _projections(body: Any) -> list[nn.Module]:
