@@ -1,4 +1,4 @@
-"""ONNX Runtime on exported classifiers: fp32, and int8 quantised as it runs."""
+"""ONNX Runtime on exported classifiers: fp32, on GPUs fp16 and bf16, on CPUs int8 quantised as it runs."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from pathlib import Path
 from time import perf_counter
 
 from backends.batched import BatchedSession, BatchLimits, batching_details
-from backends.onnx_session import PROVIDERS, onnx_forward, open_session
+from backends.onnx_session import PROVIDERS, onnx_forward, open_session, placement
 from bench.memory import keep_freed_memory
 from bench.tokens import load_tokenizer
-from bench.types import Availability, Classifier, EngineSpec, SessionInfo
+from bench.types import Availability, Classifier, ClassifierKind, EngineSpec, SessionInfo
 
 DISTRIBUTIONS = {"cpu": ("onnxruntime", "onnxruntime-gpu"), "cuda": ("onnxruntime-gpu",)}
+# profiled with ONNX Runtime 1.31 on x86; tests/test_onnx.py looks again
+ON_CPU = {
+    "fp16": "on CPUs ONNX Runtime casts fp16 products to fp32",
+    "bf16": "on CPUs ONNX Runtime has no bf16 products",
+}
+NO_WRITING = "written answers need an engine that keeps keys and values: eager, packed, vllm or an endpoint"
 
 
 class OnnxBackend:
-    """Exports once per classifier, kept in the cache; decoders are left to engines with a cache for keys and values."""
+    """Exports once per classifier, kept in the cache; what needs keys and values kept between tokens is for others."""
 
-    kinds: frozenset[str] = frozenset({"sequence", "embedding", "network"})
+    kinds: frozenset[str] = frozenset({"sequence", "embedding", "network", "options"})
+    unserved: dict[ClassifierKind, str] = {"generate": NO_WRITING}  # noqa: RUF012 - never changed
 
     def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
         self.spec = spec
@@ -28,14 +35,16 @@ class OnnxBackend:
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:
-        """Needs onnxruntime, and its GPU build on a GPU; int8 is for CPUs."""
-        installed = _installed_version(device)
+        """Needs onnxruntime, and its GPU build on a GPU; int8 is for CPUs, 16 bits for GPUs."""
+        installed = installed_version(device)
         wanted = DISTRIBUTIONS[device][0]
         if installed is None:
             return Availability(False, reason=f"{wanted} is not installed", remedy=f"pip install {wanted}")
+        if device == "cpu" and spec.precision in ON_CPU:
+            return Availability(False, installed, ON_CPU[spec.precision], "choose onnx, onnx-int8 or openvino-bf16")
         if device != "cpu" and spec.precision == "int8":
-            return Availability(False, installed, "int8 is quantised for CPUs", "choose onnx, or --device cpu")
-        if device != "cpu" and PROVIDERS[device] not in _providers():
+            return Availability(False, installed, "int8 is quantised for CPUs", "choose onnx-fp16, or --device cpu")
+        if device != "cpu" and PROVIDERS[device] not in providers():
             reason = f"onnxruntime {installed} has no {PROVIDERS[device]}"
             return Availability(False, installed, reason, f"pip uninstall onnxruntime && pip install {wanted}")
         return Availability(True, installed)
@@ -43,9 +52,10 @@ class OnnxBackend:
     def load(self, classifier: Classifier) -> BatchedSession:
         """Export, or take the export from the cache, and open it; raises NotAvailable when the provider falls back."""
         from backends.onnx_export import exported
+        from backends.onnx_files import file_bytes
 
         started = perf_counter()
-        model = exported(classifier, self.spec.precision, self.cache)
+        model = exported(classifier, self.spec.precision, self.cache, self.device)
         converted = perf_counter()
         kept = self.device == "cpu" and keep_freed_memory()
         tokenizer = load_tokenizer(classifier)
@@ -57,20 +67,23 @@ class OnnxBackend:
             precision=self.spec.precision,
             device=self.device,
             threads=self.threads,
-            artifact_bytes=sum(file.stat().st_size for file in model.parent.iterdir()),
+            artifact_bytes=file_bytes(model),
             details={
-                "onnxruntime": _installed_version(self.device),
+                "onnxruntime": installed_version(self.device),
                 "providers": session.get_providers(),
+                "nodes": {name: operators.total() for name, operators in placement(session).items()},
                 "dtype": self.spec.precision,
                 "quantisation": "dynamic, per channel" if self.spec.precision == "int8" else None,
                 "keeps_freed_memory": kept,
                 **batching_details(limits),
             },
         )
-        return BatchedSession(tokenizer, onnx_forward(session), limits, info, len(classifier.class_names))
+        forward = onnx_forward(session, self.device)
+        return BatchedSession(tokenizer, forward, limits, info, len(classifier.class_names))
 
 
-def _installed_version(device: str) -> str | None:
+def installed_version(device: str) -> str | None:
+    """The version of the build for this device, None without one."""
     for distribution in DISTRIBUTIONS[device]:
         try:
             return version(distribution)
@@ -79,7 +92,8 @@ def _installed_version(device: str) -> str | None:
     return None
 
 
-def _providers() -> list[str]:
+def providers() -> list[str]:
+    """The execution providers this build has; their libraries may still be missing."""
     import onnxruntime
 
     return list(onnxruntime.get_available_providers())

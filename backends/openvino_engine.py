@@ -10,19 +10,21 @@ from typing import Any
 import numpy as np
 
 from backends.batched import BatchedSession, BatchLimits, Forward, batching_details
+from backends.onnx_runtime import NO_WRITING
 from bench.errors import NotAvailable
 from bench.memory import keep_freed_memory
 from bench.precision import has_fast_bf16
 from bench.tokens import load_tokenizer
-from bench.types import Availability, Classifier, EngineSpec, SessionInfo
+from bench.types import Availability, Classifier, ClassifierKind, EngineSpec, SessionInfo
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenvinoBackend:
-    """Reads the ONNX export that the onnx engine makes and checks; decoders that score options are left to others."""
+    """Reads the ONNX export that the onnx engine makes and checks."""
 
-    kinds: frozenset[str] = frozenset({"sequence", "embedding", "network"})
+    kinds: frozenset[str] = frozenset({"sequence", "embedding", "network", "options"})
+    unserved: dict[ClassifierKind, str] = {"generate": NO_WRITING}  # noqa: RUF012 - never changed
 
     def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
         self.spec = spec
@@ -47,6 +49,7 @@ class OpenvinoBackend:
     def load(self, classifier: Classifier) -> BatchedSession:
         """Export, or take the export from the cache, and compile it for any batch size and length."""
         from backends.onnx_export import exported
+        from backends.onnx_files import file_bytes
 
         started = perf_counter()
         model = exported(classifier, "fp32", self.cache)
@@ -61,7 +64,7 @@ class OpenvinoBackend:
             precision=self.spec.precision,
             device=self.device,
             threads=self.threads,
-            artifact_bytes=sum(file.stat().st_size for file in model.parent.iterdir()),
+            artifact_bytes=file_bytes(model),
             details={
                 "openvino": version("openvino"),
                 "dtype": self.spec.precision,

@@ -17,7 +17,7 @@ from bench.modules import load_module
 from bench.tokens import load_tokenizer
 from bench.types import Classifier, EngineSpec, SessionInfo
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def load_torch_session(

@@ -43,7 +43,7 @@ from bench.types import (
 )
 
 ANSWER_WINDOW = 2048
-BYTES_PER_WEIGHT = {"fp32": 4, "bf16": 2, "int8": 1}
+BYTES_PER_WEIGHT = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 WARMUP_TEXTS = 512
 
 

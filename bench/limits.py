@@ -88,10 +88,10 @@ def _cpu_products(precision: str) -> Iterator[tuple[str, Callable[[], Any]]]:
     import torch
 
     if precision != "int8":
-        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        dtype = _dtype(precision)
         left, right = (torch.rand(SIZE, SIZE).to(dtype) for _ in range(2))
         yield "torch", lambda: torch.mm(left, right)
-    if precision != "bf16":
+    if precision in ("fp32", "int8"):
         yield "onnxruntime", _onnx_product(precision, torch.get_num_threads())
 
 
@@ -140,8 +140,16 @@ def _gpu_products(precision: str) -> Iterator[tuple[str, Callable[[], Any]]]:
         whole = [torch.randint(-127, 127, shape, dtype=torch.int8, device="cuda") for _ in range(2)]
         yield "torch", synchronised(torch._int_mm, whole[0], whole[1].t())
         return
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    yield "torch", synchronised(torch.mm, *(torch.rand(shape, dtype=dtype, device="cuda") for _ in range(2)))
+    yield (
+        "torch",
+        synchronised(torch.mm, *(torch.rand(shape, dtype=_dtype(precision), device="cuda") for _ in range(2))),
+    )
+
+
+def _dtype(precision: str) -> Any:
+    import torch
+
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
 
 
 def _copy(device: str) -> Callable[[], Any]:

@@ -39,7 +39,7 @@ def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
                 _skipped(trained, engine, reason) if reason else _entry(context, trained, engine, reference.cell.id)
             )
         elif context.plan.engines_were_chosen:
-            entries.append(_skipped(trained, engine, f"{engine.name} does not serve {kind} classifiers"))
+            entries.append(_skipped(trained, engine, _why_unserved(engine, kind)))
     return entries
 
 
@@ -201,6 +201,12 @@ def _reference_engine(kind: str) -> EngineSpec | None:
 
 def _kinds(engine: EngineSpec) -> frozenset[str]:
     return frozenset(registry.find("backend", engine.backend).kinds)
+
+
+def _why_unserved(engine: EngineSpec, kind: str) -> str:
+    """The backend's own reason, where it has one."""
+    reasons: dict[str, str] = getattr(registry.find("backend", engine.backend), "unserved", {})
+    return reasons.get(kind, f"{engine.name} does not serve {kind} classifiers")
 
 
 def _unavailable(engine: EngineSpec, device: str) -> str | None:

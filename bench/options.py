@@ -108,17 +108,17 @@ class OptionsModule(WithBody):
     def _tree(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Ids and positions (b, t + branches) of prompts and branches, and who sees whom as a bias on the scores."""
         batch, length = input_ids.shape
-        total = length + len(self.branches)
         real = attention_mask.bool()
         lengths = attention_mask.sum(dim=1, keepdim=True)
         ids = torch.cat([input_ids, self.branch_ids.expand(batch, -1)], dim=1)
         prompt_positions = torch.arange(length, device=input_ids.device).expand(batch, -1)
         positions = torch.cat([prompt_positions, lengths + self.branch_positions], dim=1)
-        sight = torch.zeros(batch, total, total, dtype=torch.bool, device=input_ids.device)
         causal = torch.ones(length, length, dtype=torch.bool, device=input_ids.device).tril()
-        sight[:, :length, :length] = causal & real[:, None, :]
-        sight[:, length:, :length] = real[:, None, :]
-        sight[:, length:, length:] = self.branch_sight
+        of_prompt = torch.nn.functional.pad(causal & real[:, None, :], (0, len(self.branches)))
+        of_branches = torch.cat(
+            [real[:, None, :].expand(-1, len(self.branches), -1), self.branch_sight.expand(batch, -1, -1)], dim=2
+        )
+        sight = torch.cat([of_prompt, of_branches], dim=1)
         dtype = self.model.get_input_embeddings().weight.dtype
         bias = torch.zeros(sight.shape, dtype=dtype, device=sight.device).masked_fill(~sight, torch.finfo(dtype).min)
         return ids, positions, bias

@@ -9,7 +9,7 @@ from bench.results import Answers, Flip, Parity
 from bench.stats import mcnemar
 from bench.types import Precision
 
-REQUIRED: dict[Precision, float] = {"fp32": 0.999, "bf16": 0.995, "int8": 0.99, "unstated": 0.99}
+REQUIRED: dict[Precision, float] = {"fp32": 0.999, "fp16": 0.995, "bf16": 0.995, "int8": 0.99, "unstated": 0.99}
 SIGNIFICANT = 0.05
 STORED_FLIPS = 200
 

@@ -12,7 +12,7 @@ def at_last_token(hidden: Tensor, attention_mask: Tensor) -> Tensor:
     """The state of each row's last real token: (b, t, d) -> (b, d)."""
     last = attention_mask.sum(dim=1) - 1
     index = last.view(-1, 1, 1).expand(-1, 1, hidden.shape[-1])
-    return hidden.gather(1, index).squeeze(1)
+    return hidden.gather(1, index)[:, 0]
 
 
 def mean_of_tokens(hidden: Tensor, attention_mask: Tensor) -> Tensor:

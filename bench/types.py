@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 SCHEMA_VERSION = 1
 
 ClassifierKind = Literal["sequence", "embedding", "options", "generate", "network", "linear", "served"]
-Precision = Literal["fp32", "bf16", "int8", "unstated"]
+Precision = Literal["fp32", "fp16", "bf16", "int8", "unstated"]
 Scenario = Literal["single", "offline", "server"]
 ModelSet = Literal["small", "published"]
 WeightsChoice = Literal["trained", "random"]
@@ -402,7 +402,10 @@ class Session(Protocol):
 
 
 class Backend(Protocol):
-    """One engine. Constructed as Backend(spec, device, threads, cache); construction only stores."""
+    """One engine. Constructed as Backend(spec, device, threads, cache); construction only stores.
+
+    A backend may also have `unserved`: by kind, why it does not serve it.
+    """
 
     kinds: frozenset[str]
 

@@ -115,7 +115,7 @@ def test_answers_depend_on_no_batch(engine: str, name: str, classifiers: dict[st
     together = session.predict(TEXTS).probabilities
     compiled = session.recompiles()
     # int8 scales a batch's activations together, and bf16 kernels sum in an order that depends on the shape
-    tolerance = {"fp32": 1e-5, "bf16": 0.03, "int8": 0.1}[load_engines()[engine].precision]
+    tolerance = {"fp32": 1e-5, "bf16": 0.03, "int8": 0.15}[load_engines()[engine].precision]
     alone = np.concatenate([session.predict([text]).probabilities for text in TEXTS])
     np.testing.assert_allclose(alone, together, atol=tolerance)
     np.testing.assert_allclose(session.predict(TEXTS[::-1]).probabilities[::-1], together, atol=tolerance)

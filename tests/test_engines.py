@@ -1,4 +1,4 @@
-"""The engines' names, what is chosen by default, and why an engine cannot run; exports to ONNX."""
+"""The engines' names, what is chosen by default, and why an engine cannot run."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 import openvino
 import pytest
-import torch
-from tiny_classifiers import network, sequence_bert
-from torch import Tensor, nn
+from tiny_classifiers import network
 
-from backends import onnx_export, onnx_runtime, onnx_session, openvino_engine, torch_compile
+from backends import onnx_export, onnx_runtime, openvino_engine, torch_compile
 from bench import engines, registry
 from bench.errors import NotAvailable
-from bench.tokens import load_tokenizer
 from bench.types import Availability
 
 FP32 = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -102,6 +98,17 @@ def test_onnx_on_a_gpu_needs_the_gpu_build(monkeypatch: pytest.MonkeyPatch) -> N
     assert not availability("onnx-int8", "cuda").ok
 
 
+def test_onnx_in_16_bits_is_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why is measured in tests/test_onnx.py."""
+    for name in ("onnx-fp16", "onnx-bf16"):
+        assert str(availability(name).reason).startswith("on CPUs ONNX Runtime")
+        assert availability(name).remedy
+    monkeypatch.setattr(onnx_runtime, "DISTRIBUTIONS", {"cuda": ("onnxruntime",)})
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    assert availability("onnx-fp16", "cuda").ok
+    assert availability("onnx-bf16", "cuda").ok
+
+
 def test_packed_is_for_cpus() -> None:
     available = availability("packed", "cuda")
     assert not available.ok
@@ -133,78 +140,3 @@ def test_openvino_that_fell_back_is_an_error(tmp_path: Path, monkeypatch: pytest
     )
     with pytest.raises(NotAvailable, match="computes in f32 where bf16 was asked for"):
         openvino_engine.compile_for_cpu(model, "bf16", threads=1)
-
-
-# ---------------------------------------------------------------- ONNX
-
-
-def test_a_provider_that_fell_back_is_an_error(tmp_path: Path) -> None:
-    """A session that was asked for CUDA and got the CPU must not pass for a GPU row."""
-    model = onnx_export.exported(network(tmp_path / "classifier"), "fp32", tmp_path / "cache")
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    onnx_session.check_provider(session.get_providers(), "cpu")
-    with pytest.raises(NotAvailable, match="fell back from CUDAExecutionProvider to CPUExecutionProvider"):
-        onnx_session.check_provider(session.get_providers(), "cuda")
-    with pytest.raises(NotAvailable, match="no provider"):
-        onnx_session.check_provider([], "cpu")
-
-
-def test_an_export_is_made_once_and_for_this_classifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, cache = sequence_bert(tmp_path / "first"), tmp_path / "cache"
-    model = onnx_export.exported(first, "fp32", cache)
-    small = onnx_export.exported(first, "int8", cache)
-    assert small != model
-    assert small.stat().st_size < model.stat().st_size
-
-    def fail(*arguments: object) -> None:
-        raise AssertionError("exported again")
-
-    monkeypatch.setattr(onnx_export, "_export", fail)
-    assert onnx_export.exported(first, "fp32", cache) == model
-    assert onnx_export.exported(first, "int8", cache) == small
-    with pytest.raises(AssertionError, match="exported again"):
-        onnx_export.exported(network(tmp_path / "second"), "fp32", cache)
-    assert [file.name for file in cache.rglob("*") if file.name.startswith(".")] == []
-
-
-def test_int8_weights_have_a_scale_for_each_channel(tmp_path: Path) -> None:
-    import onnx
-
-    graph = onnx.load(onnx_export.exported(sequence_bert(tmp_path / "c"), "int8", tmp_path / "cache")).graph
-    scales = [tensor for tensor in graph.initializer if tensor.name.endswith("_scale")]
-    assert scales
-    assert all(len(tensor.dims) == 1 and tensor.dims[0] > 1 for tensor in scales)
-
-
-class LengthBlind(nn.Module):
-    """What tracing cannot see: a branch on the batch."""
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        sums = (input_ids * attention_mask).sum(dim=1, keepdim=True).float()
-        return torch.cat([sums, -sums], dim=1) if input_ids.shape[0] == 2 else torch.cat([-sums, sums], dim=1)
-
-
-class Unexportable(nn.Module):
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        return torch.linalg.eigvals(torch.eye(3) * input_ids.sum()).real[None]
-
-
-@pytest.mark.parametrize(("module", "reason"), [(LengthBlind(), "differs"), (Unexportable(), "cannot export")])
-def test_an_export_that_is_not_equal_is_refused(module: nn.Module, reason: str, tmp_path: Path) -> None:
-    tokenizer = load_tokenizer(network(tmp_path / "classifier"))
-    with pytest.raises(NotAvailable, match=reason):
-        onnx_export.export_checked(module, tokenizer, tmp_path / "model.onnx")
-
-
-def test_an_export_takes_any_batch_and_length(tmp_path: Path) -> None:
-    classifier = sequence_bert(tmp_path / "classifier")
-    model = onnx_export.exported(classifier, "fp32", tmp_path / "cache")
-    forward = onnx_session.onnx_forward(onnx_session.open_session(model, "cpu", threads=1))
-    generator = np.random.default_rng(0)
-    module = onnx_export.load_module(classifier)
-    for shape in ((1, 1), (1, 24), (9, 3)):
-        ids = generator.integers(1, 80, shape)
-        mask = np.ones_like(ids)
-        with torch.inference_mode():
-            expected = module(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
-        np.testing.assert_allclose(forward(ids, mask), expected, atol=1e-4)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from tiny_models import CLASS_NAMES, TINY, TOPICS, WORDS, save_tokenizer, tiny_bert, tiny_gpt2, tiny_llama
+from tiny_models import CLASS_NAMES, TINY, TOPICS, WORDS, save_tokenizer, tiny_bert, tiny_gpt2, tiny_llama, tiny_qwen3
 from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
@@ -61,6 +61,15 @@ def sequence_bert(folder: Path) -> Classifier:
 
 def sequence_gpt2(folder: Path) -> Classifier:
     return _sequence(folder, tiny_gpt2)
+
+
+def sequence_llama(folder: Path) -> Classifier:
+    """A decoder under a linear head: pooled at the last real token."""
+    return _sequence(folder, tiny_llama)
+
+
+def sequence_qwen3(folder: Path) -> Classifier:
+    return _sequence(folder, tiny_qwen3)
 
 
 def sequence_roberta(folder: Path) -> Classifier:
@@ -115,6 +124,21 @@ def options_llama(folder: Path) -> Classifier:
     )
 
 
+def options_qwen3(folder: Path) -> Classifier:
+    """Answers of one token, and a prompt prefix long enough to be kept."""
+    tiny_qwen3(folder)
+    return finish(
+        folder,
+        "options",
+        label_token_ids=[[20], [21], [22]],
+        normalisation="calibrated",
+        content_free=[-3.0, -4.0, -5.0],
+        before="topic about topic about topic about topic about ",
+        after=" topic :",
+        prefix_ids=[52, 54] * 4,
+    )
+
+
 def linear(folder: Path) -> Classifier:
     vectoriser = make_vectoriser("word", 1)
     vectoriser.fit([" ".join(WORDS), *(" ".join(topic) for topic in TOPICS)])
@@ -132,6 +156,9 @@ CLASSIFIERS: dict[str, Callable[[Path], Classifier]] = {
     "embedding-mean": embedding_mean,
     "embedding-cls": embedding_cls,
     "network": network,
+    "sequence-llama": sequence_llama,
+    "sequence-qwen3": sequence_qwen3,
     "options-llama": options_llama,
+    "options-qwen3": options_qwen3,
     "linear": linear,
 }
