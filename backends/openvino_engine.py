@@ -1,8 +1,9 @@
-"""OpenVINO on exported classifiers: fp32, and bf16 where the CPU multiplies it."""
+"""OpenVINO on exported classifiers: fp32, bf16 where the CPU has it, int8 with the rest in the faster of both."""
 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,7 +18,7 @@ from bench.precision import has_fast_bf16
 from bench.tokens import load_tokenizer
 from bench.types import Availability, Classifier, ClassifierKind, EngineSpec, SessionInfo
 
-PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+EXTRA = "pip install -e '.[openvino]'"
 
 
 class OpenvinoBackend:
@@ -38,7 +39,9 @@ class OpenvinoBackend:
         try:
             installed = version("openvino")
         except PackageNotFoundError:
-            return Availability(False, reason="openvino is not installed", remedy="pip install -e '.[openvino]'")
+            return Availability(False, reason="openvino is not installed", remedy=EXTRA)
+        if spec.precision == "int8" and find_spec("nncf") is None:
+            return Availability(False, installed, "nncf, which quantises to int8, is not installed", EXTRA)
         if device != "cpu":
             return Availability(False, installed, "OpenVINO runs on CPUs here", "bench run --device cpu")
         if spec.precision == "bf16" and not has_fast_bf16("cpu"):
@@ -48,11 +51,10 @@ class OpenvinoBackend:
 
     def load(self, classifier: Classifier) -> BatchedSession:
         """Export, or take the export from the cache, and compile it for any batch size and length."""
-        from backends.onnx_export import exported
         from backends.onnx_files import file_bytes
 
         started = perf_counter()
-        model = exported(classifier, "fp32", self.cache)
+        model = self._model(classifier)
         compiling = perf_counter()
         kept = keep_freed_memory()
         tokenizer = load_tokenizer(classifier)
@@ -68,6 +70,8 @@ class OpenvinoBackend:
             details={
                 "openvino": version("openvino"),
                 "dtype": self.spec.precision,
+                "quantisation": "static, calibrated on training texts" if self.spec.precision == "int8" else None,
+                "not_quantised_in": computed_in(self.spec.precision) if self.spec.precision == "int8" else None,
                 "threads_in_force": compiled.get_property("INFERENCE_NUM_THREADS"),
                 "keeps_freed_memory": kept,
                 **batching_details(limits),
@@ -75,12 +79,28 @@ class OpenvinoBackend:
         )
         return BatchedSession(tokenizer, openvino_forward(compiled), limits, info, len(classifier.class_names))
 
+    def _model(self, classifier: Classifier) -> Path:
+        if self.spec.precision == "int8":
+            from backends.openvino_int8 import quantised
+
+            return quantised(classifier, self.cache)
+        from backends.onnx_export import exported
+
+        return exported(classifier, "fp32", self.cache)
+
+
+def computed_in(precision: str) -> str:
+    """OpenVINO's name of the precision of all that is not quantised."""
+    if precision == "int8":
+        return "bf16" if has_fast_bf16("cpu") else "f32"
+    return {"fp32": "f32", "bf16": "bf16"}[precision]
+
 
 def compile_for_cpu(model: Path, precision: str, threads: int) -> Any:
     """One request at a time with `threads` threads; raises NotAvailable when another precision is in force."""
     import openvino
 
-    wanted = PRECISIONS[precision]
+    wanted = computed_in(precision)
     settings = {
         "INFERENCE_PRECISION_HINT": wanted,
         "INFERENCE_NUM_THREADS": threads,

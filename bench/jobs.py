@@ -6,7 +6,7 @@ import resource
 import shutil
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -121,7 +121,7 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
     set_threads(task.threads)
     data = open_dataset(task.data_folder)
     test = data.test.take(np.arange(task.items))
-    classifier = load_classifier(task.classifier_folder)
+    classifier = replace(load_classifier(task.classifier_folder), examples=data.train.texts[:WARMUP_TEXTS])
     verify_classifier(classifier)
     progress(f"loading into {task.engine.name}", 0, 1)
     backend = registry.find("backend", task.engine.backend)(task.engine, task.device, task.threads, task.cache)

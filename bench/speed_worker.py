@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class Server:
         self.texts: Sequence[str] = data.test.texts[: task.items]
         self.ids = data.test.ids[: task.items]
         self.warmup_texts: Sequence[str] = data.train.texts[:WARMUP_TEXTS]
-        classifier = load_classifier(task.classifier)
+        classifier = replace(load_classifier(task.classifier), examples=tuple(self.warmup_texts))
         verify_classifier(classifier)
         engine = task.engine_spec or load_engines()[task.engine]
         backend = registry.find("backend", engine.backend)(engine, task.device, task.threads, task.cache)

@@ -257,11 +257,15 @@ class Manifest(Record):
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained classifier on disk; sha256 covers what decides its answers: files, classes, settings, not times."""
+    """A trained classifier on disk; sha256 covers what decides its answers: files, classes, settings, not times.
+
+    examples: training texts, where they are at hand, for engines that choose number ranges or sizes by them.
+    """
 
     path: Path
     manifest: Manifest
     sha256: str
+    examples: tuple[str, ...] = ()
 
     @property
     def kind(self) -> ClassifierKind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def _served() -> Iterator[object]:
         backend = registry.find("backend", engine.backend)
         if engine.backend == "vllm" or not backend.availability(engine, "cpu").ok:
             continue  # vLLM serves no heads as narrow as these: tests/test_vllm.py
-        compiles = engine.backend == "compile"
+        compiles = engine.backend == "compile" or engine.name == "openvino-int8"
         for name in COMPILED if compiles else CLASSIFIERS:
             if name.partition("-")[0] in backend.kinds and (engine.name, name) not in UNSERVED:
                 marks = [pytest.mark.slow] if compiles else []
@@ -51,7 +52,7 @@ SERVED = tuple(_served())
 @pytest.fixture(scope="module")
 def classifiers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Classifier]:
     root = tmp_path_factory.mktemp("classifiers")
-    return {name: make(root / name) for name, make in CLASSIFIERS.items()}
+    return {name: replace(make(root / name), examples=tuple(TEXTS)) for name, make in CLASSIFIERS.items()}
 
 
 @pytest.fixture(scope="module")

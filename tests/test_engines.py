@@ -122,6 +122,10 @@ def test_openvino_is_for_cpus_and_names_what_is_missing(monkeypatch: pytest.Monk
     assert availability("openvino").ok
     assert "bf16" in str(availability("openvino-bf16").reason)
 
+    monkeypatch.setattr(openvino_engine, "find_spec", lambda name: None)
+    assert availability("openvino").ok
+    assert "nncf" in str(availability("openvino-int8").reason)
+
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
@@ -140,3 +144,9 @@ def test_openvino_that_fell_back_is_an_error(tmp_path: Path, monkeypatch: pytest
     )
     with pytest.raises(NotAvailable, match="computes in f32 where bf16 was asked for"):
         openvino_engine.compile_for_cpu(model, "bf16", threads=1)
+
+
+def test_openvino_int8_needs_texts_to_calibrate_on(tmp_path: Path) -> None:
+    backend = registry.find("backend", "openvino")(engines.load_engines()["openvino-int8"], "cpu", 1, tmp_path)
+    with pytest.raises(NotAvailable, match="calibrated on training texts"):
+        backend.load(network(tmp_path / "classifier"))

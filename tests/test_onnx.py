@@ -86,7 +86,7 @@ class Unexportable(nn.Module):
 def test_an_export_that_is_not_equal_is_refused(module: nn.Module, reason: str, tmp_path: Path) -> None:
     tokenizer = load_tokenizer(network(tmp_path / "classifier"))
     with pytest.raises(NotAvailable, match=reason):
-        onnx_export.export_checked(module, tokenizer, tmp_path / "model.onnx")
+        onnx_export.export_checked(module, module, tokenizer, tmp_path / "model.onnx")
 
 
 def test_an_export_takes_any_batch_and_length(tmp_path: Path) -> None:
