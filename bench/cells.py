@@ -9,7 +9,7 @@ from bench.load import describe_failures, summarise_runs
 from bench.parity import certify
 from bench.plan import TaskPlan
 from bench.quality import measure_quality
-from bench.results import Answers, Cell, LoadSummary, MeasuredPart, Parity, Result, Status
+from bench.results import Answers, Cell, LoadSummary, MeasuredPart, Parity, Result, Status, Tuning
 from bench.types import Classifier, DataCard, Dataset, EngineSpec, Recipe, Scenario
 
 UNSTABLE_SPREAD = 0.2
@@ -29,6 +29,8 @@ class Entry:
     scenarios: tuple[Scenario, ...]
     reference_id: str | None
     listed: bool
+    threads: int
+    tuning: Tuning | None = None
 
     @property
     def repeats(self) -> int:
@@ -116,6 +118,7 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
         test_items=entry.items,
         failed_requests=first.failed_requests,
         work=first.work,
+        tuning=entry.tuning,
         finished_at=_now(),
     )
 

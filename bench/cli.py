@@ -80,6 +80,12 @@ def cli(debug: bool) -> None:
     type=click.Choice(["trained", "random"]),
     help="random: rates of published architectures without their checkpoints (bench/architectures.toml).",
 )
+@click.option(
+    "--autotune",
+    is_flag=True,
+    help="First search batch size, token budget and threads of every engine; of a backend's precisions measure the "
+    "fastest.",
+)
 @click.option("--study", metavar="NAME", help="A study: recipes at several settings or sample sizes (`bench list`).")
 @click.option("--tier", metavar="TIER", help="quick (default), standard, report or mlperf: how long to measure.")
 @click.option("--seeds", type=int, help="Training seeds a method, 1 by default; 3 to 5 for a claim.")

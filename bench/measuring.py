@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Sequence
 
 from bench import jobs, registry
+from bench.autotune import Tuned, tune
 from bench.cells import Entry, Reference, assemble, failed_result, new_cell
 from bench.context import Context
 from bench.engines import load_engines
@@ -28,15 +29,20 @@ def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
     chosen = context.plan.engines
     if reference_engine is None:
         return _entries_without_reference(context, trained)
-    reference = _entry(context, trained, reference_engine, listed=reference_engine in chosen)
+    settings = _settings(context, trained, reference_engine)
+    usual = Tuned(reference_engine, context.plan.threads)
+    reference = _entry(context, trained, settings.get(reference_engine.name, usual), listed=reference_engine in chosen)
     entries: list[Entry | Result] = [reference]
     for engine in chosen:
         if engine == reference_engine:
             continue
         if kind in _kinds(engine):
-            reason = _unavailable(engine, context.plan.device)
+            tuned = settings.get(engine.name)
+            reason = tuned.left_out if tuned else _unavailable(engine, context.plan.device)
             entries.append(
-                _skipped(trained, engine, reason) if reason else _entry(context, trained, engine, reference.cell.id)
+                _entry(context, trained, tuned, reference.cell.id)
+                if tuned and not reason
+                else _skipped(trained, engine, str(reason))
             )
         elif context.plan.engines_were_chosen:
             entries.append(_skipped(trained, engine, _why_unserved(engine, kind)))
@@ -48,11 +54,26 @@ def _entries_without_reference(context: Context, trained: Trained) -> list[Entry
     serving = [engine for engine in context.plan.engines if trained.classifier.kind in _kinds(engine)]
     if not serving:
         return [_skipped(trained, None, NO_ENDPOINT)]
-    reasons = {engine.name: _unavailable(engine, context.plan.device) for engine in serving}
+    settings = _settings(context, trained, None)
     return [
-        _skipped(trained, engine, reason) if (reason := reasons[engine.name]) else _entry(context, trained, engine)
+        _entry(context, trained, settings[engine.name])
+        if engine.name in settings
+        else _skipped(trained, engine, str(_unavailable(engine, context.plan.device)))
         for engine in serving
     ]
+
+
+def _settings(context: Context, trained: Trained, reference: EngineSpec | None) -> dict[str, Tuned]:
+    """How every engine that serves the classifier here is loaded: as engines.toml says, or as the search found."""
+    plan = context.plan
+    serving = [
+        engine
+        for engine in plan.engines
+        if trained.classifier.kind in _kinds(engine) and not _unavailable(engine, plan.device)
+    ]
+    if plan.autotune:
+        return tune(context, trained, reference, serving)
+    return {engine.name: Tuned(engine, plan.threads) for engine in serving}
 
 
 def measure(context: Context, entries: Sequence[Entry]) -> list[Result]:
@@ -100,7 +121,7 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
         tier=entry.task.tier,
         repeat=repeat,
         device=plan.device,
-        threads=plan.threads,
+        threads=entry.threads,
         cache=context.cache,
         answers_file=answers_path(context.out, cell_id) if repeat == 0 else None,
         latencies_folder=context.out / "latencies",
@@ -160,14 +181,14 @@ def _stored(context: Context, entry: Entry) -> Result | None:
 
 
 def _entry(
-    context: Context, trained: Trained, engine: EngineSpec, reference_id: str | None = None, listed: bool = True
+    context: Context, trained: Trained, tuned: Tuned, reference_id: str | None = None, listed: bool = True
 ) -> Entry:
     """Without a `reference_id` a reference engine's cell is its own reference, and any other has none."""
-    task = trained.task
+    task, engine = trained.task, tuned.engine
     scenarios = context.plan.scenarios if listed else ()
     items = task.tier.items_for(trained.classifier.kind, len(task.data.test), trained.recipe.weights)
     key = cell_key(
-        trained.classifier, task.data, items, engine, task.tier, scenarios, context.plan.device, context.plan.threads
+        trained.classifier, task.data, items, engine, task.tier, scenarios, context.plan.device, tuned.threads
     )
     cell = new_cell(task.data, trained.recipe, _model_name(trained, engine), trained.seed, engine, key)
     return Entry(
@@ -179,6 +200,8 @@ def _entry(
         scenarios=scenarios,
         reference_id=reference_id or (cell.id if engine.reference else None),
         listed=listed,
+        threads=tuned.threads,
+        tuning=tuned.tuning,
     )
 
 

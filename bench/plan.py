@@ -56,6 +56,7 @@ class RunRequest(Record):
     out: Path | None = None
     cell_limit_s: float | None = None
     retry: bool = False
+    autotune: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Plan:
     out: Path
     cell_limit_s: float | None
     retry: bool
+    autotune: bool
 
 
 def make_plan(request: RunRequest, progress: Progress) -> Plan:
@@ -123,6 +125,7 @@ def make_plan(request: RunRequest, progress: Progress) -> Plan:
         out=request.out or default_out(prepared),
         cell_limit_s=request.cell_limit_s,
         retry=request.retry,
+        autotune=request.autotune,
     )
 
 

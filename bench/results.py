@@ -275,6 +275,32 @@ class Parity(Record):
     flips: tuple[Flip, ...]
 
 
+THREADS = "threads"  # the one setting that is no option of the engine
+
+
+class Trial(Record):
+    """A short look at an engine: texts/s, and the labels it gave the training texts it was shown."""
+
+    rate_rps: float
+    labels: tuple[int, ...]
+
+
+class Tried(Record):
+    """Settings that were tried; no rate where the engine failed with them."""
+
+    settings: dict[str, int]
+    rate_rps: float | None
+
+
+class Tuning(Record):
+    """The settings that `--autotune` found, what they gave, and what the engine's own settings gave, in texts/s."""
+
+    settings: dict[str, int]
+    trial: Trial
+    default_rate_rps: float
+    tried: tuple[Tried, ...]
+
+
 class Result(Record):
     """Everything about one cell; written whole or not at all."""
 
@@ -297,6 +323,7 @@ class Result(Record):
     test_items: int | None = None
     failed_requests: dict[str, int] = Field(default_factory=dict)
     work: Work | None = None
+    tuning: Tuning | None = None
     wall_s: float | None = None
     finished_at: str | None = None
 

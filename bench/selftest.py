@@ -95,6 +95,7 @@ def _plan(out: Path) -> Plan:
         out=out,
         cell_limit_s=120.0,
         retry=False,
+        autotune=False,
     )
 
 

@@ -13,13 +13,14 @@ from bench.cache import cache_dir
 from bench.check import row_key
 from bench.console import RunConsole
 from bench.datasets import find_stored
+from bench.engines import load_engines
 from bench.environment import hardware_fingerprint
 from bench.errors import AssetError, BenchError, NotAvailable, NotComparable, UsageError
 from bench.gate import Check, CheckedRow, SpeedJudgement, Verdict
-from bench.results import Result, StoredRun
+from bench.results import THREADS, Result, StoredRun
 from bench.speed_check import HERE, MOST_TURNS, TURN_S, Side, compare_speed
 from bench.speed_worker import WorkerTask
-from bench.types import Scenario
+from bench.types import EngineSpec, Scenario
 
 WORST_FIRST = (Verdict.FAILED, Verdict.REGRESSED, Verdict.MISSING, Verdict.INCONCLUSIVE, Verdict.PASS)
 
@@ -105,12 +106,22 @@ def worker_task(result: Result, run: StoredRun, classifier: Path) -> WorkerTask:
     return WorkerTask(
         classifier=classifier,
         engine=str(result.cell.engine),
+        engine_spec=_as_tuned(result),
         data_folder=data,
         items=result.test_items or result.data.sizes.test,
         device=run.settings.device,
-        threads=run.settings.threads,
+        threads=(result.tuning and result.tuning.settings.get(THREADS)) or run.settings.threads,
         cache=cache_dir(),
     )
+
+
+def _as_tuned(result: Result) -> EngineSpec | None:
+    """The engine with the settings that --autotune found; None where engines.toml's were used."""
+    if result.tuning is None:
+        return None
+    engine = load_engines()[str(result.cell.engine)]
+    options = {name: value for name, value in result.tuning.settings.items() if name != THREADS}
+    return engine.model_copy(update={"options": {**engine.options, **options}})
 
 
 def _scenarios(result: Result) -> tuple[Scenario, ...]:

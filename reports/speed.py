@@ -83,6 +83,24 @@ def random_notes(groups: Iterable[Group]) -> tuple[str, ...]:
     )
 
 
+def tuning_notes(rows: Iterable[Result]) -> tuple[str, ...]:
+    """The settings that --autotune found, and what they were worth on the training texts it tried them on."""
+    tuned = {row.cell.id: row for row in rows if row.tuning}.values()
+    return tuple(
+        message(
+            "{classifier}/{engine} as --autotune set it: {settings}; {gain} the rate of its usual settings on {texts} "
+            "training texts",
+            classifier=row.cell.recipe,
+            engine=row.cell.engine,
+            settings=", ".join(f"{name} {value:,}" for name, value in row.tuning.settings.items()),
+            gain=figures.ratio(row.tuning.trial.rate_rps / row.tuning.default_rate_rps),
+            texts=len(row.tuning.trial.labels),
+        )
+        for row in tuned
+        if row.tuning
+    )
+
+
 def answers_mark(row: Result) -> str:
     """What the parity certificate says: whether this engine gives the classifier's own answers.
 

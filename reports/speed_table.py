@@ -19,6 +19,7 @@ from reports.speed import (
     limit_shares,
     median_run,
     random_notes,
+    tuning_notes,
     usable,
     verdict,
 )
@@ -191,6 +192,7 @@ def _notes(task: TaskRows) -> tuple[str, ...]:
         )
     notes += limit_notes(row for _, row, _ in measured)
     notes += random_notes(task.groups)
+    notes += tuning_notes(row for _, row, _ in measured)
     single_runs = dict.fromkeys(summary.tier for _, _, summary in measured if len(summary.runs) == 1)
     if single_runs:
         notes.append(
