@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible server as an engine: vLLM, llama.cpp, Ollama, a hosted one."""
+"""A server as an engine: any OpenAI-compatible one (vLLM, llama.cpp, Ollama, a hosted one), or TEI."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class EndpointBackend:
         options = read_endpoint(self.spec)
         client = EndpointClient(options, read_key(options))
         try:
-            asker = _asker(classifier)(classifier, options)
-            client.check_model()
+            asker = _asker(classifier, options)(classifier, options)
+            asker.check(client)
         except BaseException:
             client.close()
             raise
@@ -70,6 +70,7 @@ class EndpointBackend:
             details={
                 "url": options.url,
                 "model": options.model,
+                "protocol": options.protocol,
                 "concurrency": options.concurrency,
                 "texts_per_request": options.texts_per_request,
                 "read_timeout_s": options.read_timeout_s,
@@ -81,9 +82,11 @@ class EndpointBackend:
         return EndpointSession(asker, client, len(classifier.class_names), info)
 
 
-def _asker(classifier: Classifier) -> Callable[[Classifier, EndpointOptions], Asker]:
-    from backends import endpoint_served, endpoint_weights
+def _asker(classifier: Classifier, options: EndpointOptions) -> Callable[[Classifier, EndpointOptions], Asker]:
+    from backends import endpoint_served, endpoint_tei, endpoint_weights
 
+    if options.protocol == "tei":
+        return endpoint_tei.TeiAsker
     if classifier.kind == "served":
         return endpoint_served.asker_for(classifier)
     return endpoint_weights.ASKERS[classifier.kind]

@@ -81,6 +81,13 @@ class EndpointClient:
             near = get_close_matches(model, listed, n=3, cutoff=0.3) or list(listed)[:3]
             raise EndpointFailed(f"{self.options.url} has no model '{model}'; it serves {', '.join(near)}")
 
+    def look_up(self, url: str) -> dict[str, Any]:
+        """What the server says of itself there, {} where it has no such page; raises EndpointFailed when it is down."""
+        said = self._send("GET", url, None, dict)
+        if said is None:
+            raise EndpointFailed(f"{url} does not answer ({self.why()}); is the server running?")
+        return said
+
     def post(self, url: str, body: dict[str, Any], read: Callable[[Any], Answer]) -> Answer | None:
         """What `read` makes of the JSON answer; None when there is none in the end.
 

@@ -38,6 +38,10 @@ class TextAsker:
         self.url = options.url
         self.class_names = classifier.class_names
 
+    def check(self, client: EndpointClient) -> None:
+        """The server has the model."""
+        client.check_model()
+
     def prepare(self, texts: Sequence[str]) -> Questions:
         """The texts, none longer than the recipe allows."""
         limit = self.settings["max_characters"]

@@ -39,6 +39,10 @@ class Replies:
 class Asker(Protocol):
     """How one kind of classifier is asked over HTTP."""
 
+    def check(self, client: EndpointClient) -> None:
+        """Raise EndpointFailed where the server is down or has another model."""
+        ...
+
     def prepare(self, texts: Sequence[str]) -> Questions:
         """What is sent for each text."""
         ...

@@ -35,6 +35,10 @@ class WeightsAsker:
         self.tokenizer = load_tokenizer(classifier)
         self.url = options.url
 
+    def check(self, client: EndpointClient) -> None:
+        """The server has the model."""
+        client.check_model()
+
     def prepare(self, texts: Sequence[str]) -> Questions:
         """Token ids of every text, cut as for every engine."""
         encoded = self.tokenizer.encode(texts)

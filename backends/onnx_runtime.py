@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
@@ -49,6 +50,10 @@ class OnnxBackend:
             return Availability(False, installed, reason, f"pip uninstall onnxruntime && pip install {wanted}")
         return Availability(True, installed)
 
+    def provider(self, classifier: Classifier, model: Path) -> tuple[str, Mapping[str, str]] | None:  # noqa: ARG002
+        """The execution provider and its settings, where it is not the device's own."""
+        return None
+
     def load(self, classifier: Classifier) -> BatchedSession:
         """Export, or take the export from the cache, and open it; raises NotAvailable when the provider falls back."""
         from backends.onnx_export import exported
@@ -59,7 +64,7 @@ class OnnxBackend:
         converted = perf_counter()
         kept = self.device == "cpu" and keep_freed_memory()
         tokenizer = load_tokenizer(classifier)
-        session = open_session(model, self.device, self.threads)
+        session = open_session(model, self.device, self.threads, self.provider(classifier, model))
         limits = BatchLimits.of(self.spec)
         info = SessionInfo(
             load_s=perf_counter() - converted,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
@@ -15,13 +15,15 @@ from bench.types import EngineSpec, Record
 class EndpointOptions(Record):
     """Options of an engine whose backend is "endpoint". The key itself is never among them, only its variable's name.
 
-    url: up to and with /v1. concurrency: requests in flight when many texts are asked at once. texts_per_request: more
-    than 1 where the server takes lists (classify, completions). Timeouts in seconds: to connect, and between two bytes
+    url: up to and with /v1. protocol: "tei" for Text Embeddings Inference, whose /predict is asked. concurrency:
+    requests in flight when many texts are asked at once. texts_per_request: more than 1 where the server takes lists
+    (classify, completions, predict). Timeouts in seconds: to connect, and between two bytes
     of an answer. retries: how often a request is sent again after no connection, HTTP 429 or 5xx. body: fields added to
     every request, in the place of the harness's own; omit: fields that this server refuses.
     """
 
     url: str
+    protocol: Literal["openai", "tei"] = "openai"
     model: str = Field(min_length=1)
     key_env: str | None = None
     concurrency: int = Field(default=8, ge=1, le=1024)

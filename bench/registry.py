@@ -31,11 +31,13 @@ TRAINERS = {
 BACKENDS = {
     "eager": "backends.eager:EagerBackend",
     "compile": "backends.torch_compile:CompileBackend",
+    "ctranslate2": "backends.ctranslate2_engine:Ctranslate2Backend",
     "endpoint": "backends.endpoint:EndpointBackend",
     "onnx": "backends.onnx_runtime:OnnxBackend",
     "openvino": "backends.openvino_engine:OpenvinoBackend",
     "packed": "backends.packed:PackedBackend",
     "pipeline": "backends.pipeline:PipelineBackend",
+    "tensorrt": "backends.tensorrt_engine:TensorrtBackend",
     "sklearn": "backends.sklearn_linear:SklearnBackend",
     "faulty": "bench.faults:FaultyBackend",
     "vllm": "backends.vllm_engine:VllmBackend",

@@ -93,12 +93,24 @@ class TextTokenizer:
                 ids[row] = [self.pad_id]
         return Encoded(ids, truncated)
 
+    def cut_text(self, text: str) -> str:
+        """The part of a text that is read: up to the end of its last token within the maximum length."""
+        encoding = self.tokenizer.encode(self.before + text + self.after)
+        if len(encoding.ids) <= self.max_length:
+            return text
+        last = self.max_length - self._tail(encoding, len(self.before) + len(text)) - 1
+        return text[: encoding.offsets[last][1] - len(self.before)]
+
     def _cut(self, encoding: Encoding, text_end: int) -> list[int]:
         """Drop the text's last tokens; those of `after` and the closing special tokens stay."""
         ids: list[int] = encoding.ids
-        backwards = zip(reversed(encoding.sequence_ids), reversed(encoding.offsets), strict=True)
-        tail = sum(1 for _ in takewhile(lambda token: token[0] is None or token[1][1] > text_end, backwards))
+        tail = self._tail(encoding, text_end)
         return ids[: self.max_length - tail] + ids[len(ids) - tail :]
+
+    def _tail(self, encoding: Encoding, text_end: int) -> int:
+        """How many tokens at the end are not the text's."""
+        backwards = zip(reversed(encoding.sequence_ids), reversed(encoding.offsets), strict=True)
+        return sum(1 for _ in takewhile(lambda token: token[0] is None or token[1][1] > text_end, backwards))
 
 
 def load_tokenizer(classifier: Classifier) -> TextTokenizer:

@@ -30,6 +30,8 @@ TEXTS = tiny_texts(70)
 TOLERANCE = {"fp32": 1e-5, "bf16": 0.1, "int8": 0.2}
 REFERENCES = {kind: engine for engine in ("eager", "sklearn") for kind in registry.find("backend", engine).kinds}
 UNSERVED = {("packed", "sequence-gpt2"), ("packed-bf16", "sequence-gpt2")}
+DECODERS = ("sequence-gpt2", "sequence-llama", "sequence-qwen3")
+UNSERVED |= {(engine, name) for engine in ("ctranslate2", "ctranslate2-int8") for name in DECODERS}
 COMPILED = ("sequence-bert", "sequence-gpt2", "embedding-mean", "network")  # compiling takes up to half a minute each
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import types
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import onnxruntime
 import openvino
 import pytest
-from tiny_classifiers import network
+from tiny_classifiers import MAX_LENGTH, network
 
-from backends import onnx_export, onnx_runtime, openvino_engine, torch_compile
+from backends import onnx_export, onnx_runtime, openvino_engine, tensorrt_engine, torch_compile
 from bench import engines, registry
 from bench.errors import NotAvailable
 from bench.types import Availability
@@ -56,7 +57,7 @@ def test_asking_what_can_run_loads_no_heavy_library() -> None:
         "from bench.engines import load_engines\n"
         "from bench import registry\n"
         "for e in load_engines().values(): registry.find('backend', e.backend).availability(e, 'cpu')\n"
-        "heavy = ('torch', 'transformers', 'onnxruntime', 'openvino', 'vllm', 'sklearn')\n"
+        "heavy = ('torch', 'transformers', 'onnxruntime', 'openvino', 'ctranslate2', 'vllm', 'sklearn')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -107,6 +108,42 @@ def test_onnx_in_16_bits_is_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     assert availability("onnx-fp16", "cuda").ok
     assert availability("onnx-bf16", "cuda").ok
+
+
+def test_tensorrt_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert availability("tensorrt-fp16").reason == "TensorRT runs on NVIDIA GPUs only"
+    assert availability("tensorrt-fp16").remedy == "bench run --device cuda"
+    installed = {"onnxruntime-gpu": "1.31.1"}
+
+    def version_of(name: str) -> str:
+        if name not in installed:
+            raise PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(tensorrt_engine, "version", version_of)
+    monkeypatch.setattr(onnx_runtime, "version", version_of)
+    assert availability("tensorrt-fp16", "cuda").reason == "TensorRT is not installed"
+    installed["tensorrt"] = "11.4.0"
+    assert availability("tensorrt-fp16", "cuda").reason == "TensorRT 11.4.0 is installed, onnxruntime-gpu wants 10"
+    installed["tensorrt"] = "10.14.1"
+    assert "has no TensorrtExecutionProvider" in str(availability("tensorrt-fp16", "cuda").reason)
+    assert "tensorrt-cu13<11" in str(availability("tensorrt-fp16", "cuda").remedy)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [tensorrt_engine.PROVIDER])
+    assert availability("tensorrt-fp16", "cuda").ok
+    del installed["onnxruntime-gpu"]
+    assert availability("tensorrt-fp16", "cuda").reason == "onnxruntime-gpu is not installed"
+
+
+def test_tensorrt_builds_one_engine_for_every_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another engine for each larger batch would be built in the middle of a measurement."""
+    monkeypatch.setitem(sys.modules, "tensorrt", types.ModuleType("tensorrt"))
+    backend = tensorrt_engine.TensorrtBackend(engines.load_engines()["tensorrt-fp16"], "cuda", 1, tmp_path)
+    name, settings = backend.provider(network(tmp_path / "classifier"), tmp_path / "digest" / "model.onnx")
+    assert name == "TensorrtExecutionProvider"
+    assert settings["trt_profile_min_shapes"] == "input_ids:1x1,attention_mask:1x1"
+    assert settings["trt_profile_max_shapes"] == f"input_ids:256x{MAX_LENGTH},attention_mask:256x{MAX_LENGTH}"
+    assert Path(settings["trt_engine_cache_path"]) == tmp_path / "tensorrt" / "digest"
+    assert Path(settings["trt_engine_cache_path"]).is_dir()
 
 
 def test_packed_is_for_cpus() -> None:

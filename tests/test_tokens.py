@@ -76,6 +76,18 @@ def test_what_stands_around_the_text_is_never_cut(folder: Path, words: list[str]
     assert encoded.truncated[0] == (len(words) > room)
 
 
+@given(st.lists(st.sampled_from(WORDS), max_size=30), st.integers(7, 20))
+def test_a_cut_text_is_read_as_the_whole_one(folder: Path, words: list[str], max_length: int) -> None:
+    """For servers that take texts: what is left has the tokens that are read of the whole."""
+    tokenizer = TextTokenizer.from_file(folder / "tokenizer.json", max_length, "topic about ", " science :")
+    text = " ".join(words)
+    cut = tokenizer.cut_text(text)
+    assert text.startswith(cut)
+    assert tokenizer.encode([cut]).ids == tokenizer.encode([text]).ids
+    assert (cut == text) == (not tokenizer.encode([text]).truncated[0])
+    assert not tokenizer.encode([cut]).truncated[0]
+
+
 def test_a_token_across_the_seam_belongs_to_the_suffix(tmp_path: Path) -> None:
     vocabulary = {token: row for row, token in enumerate(["<pad>", "a", "b", "c", "ab"])}
     tokenizer = Tokenizer(models.BPE(vocabulary, [("a", "b")]))
