@@ -37,6 +37,7 @@ BACKENDS = {
     "packed": "backends.packed:PackedBackend",
     "pipeline": "backends.pipeline:PipelineBackend",
     "sklearn": "backends.sklearn_linear:SklearnBackend",
+    "unpadded": "backends.unpadded:UnpaddedBackend",
     "faulty": "bench.faults:FaultyBackend",
     "vllm": "backends.vllm_engine:VllmBackend",
 }
