@@ -43,7 +43,7 @@ class GenerationSession:
         loaded = perf_counter()
         with torch.inference_mode():
             convert(self._generator.model)
-        self._limits = BatchLimits.of(spec)
+        self._limits = BatchLimits.of(spec, device)
         self._classes = len(classifier.class_names)
         self.info = SessionInfo(
             load_s=loaded - started,

@@ -65,7 +65,7 @@ class OnnxBackend:
         kept = self.device == "cpu" and keep_freed_memory()
         tokenizer = load_tokenizer(classifier)
         session = open_session(model, self.device, self.threads, self.provider(classifier, model))
-        limits = BatchLimits.of(self.spec)
+        limits = BatchLimits.of(self.spec, self.device)
         info = SessionInfo(
             load_s=perf_counter() - converted,
             convert_s=converted - started,

@@ -59,7 +59,7 @@ class OpenvinoBackend:
         kept = keep_freed_memory()
         tokenizer = load_tokenizer(classifier)
         compiled = compile_for_cpu(model, self.spec.precision, self.threads)
-        limits = BatchLimits.of(self.spec)
+        limits = BatchLimits.of(self.spec, self.device)
         info = SessionInfo(
             load_s=perf_counter() - compiling,
             convert_s=compiling - started,

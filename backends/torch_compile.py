@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from backends.batched import BatchedSession
 
-COMPILERS = ("g++", "clang++", "cl")
+COMPILERS = {"cpu": ("CXX", "g++", "clang++", "cl"), "cuda": ("CC", "gcc", "clang")}  # inductor's and Triton's
 # dynamo makes one graph for a single row and one for more; rows and tokens differ, or it would take them for one number
 WARM_UP_SHAPES = ((3, 8), (1, 8))
 
@@ -34,20 +34,22 @@ class CompileBackend:
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:
-        """Needs torch, a C++ compiler for inductor, and Triton on a GPU."""
+        """Needs torch and a C++ compiler for inductor; on a GPU Triton and a C compiler for it."""
         available = torch_availability(spec, device)
         if not available.ok:
             return available
-        if find_compiler() is None:
-            reason = "torch.compile needs a C++ compiler, none of g++, clang++ is on the PATH"
-            return Availability(False, available.version, reason, "apt-get install g++")
+        if find_compiler(device) is None:
+            _, *names = COMPILERS[device]
+            reason = f"torch.compile needs a compiler, none of {', '.join(names)} is on the PATH"
+            return Availability(False, available.version, reason, f"apt-get install {names[0]}")
         if device != "cpu" and find_spec("triton") is None:
             return Availability(False, available.version, "torch.compile needs Triton on a GPU", "pip install triton")
         return available
 
     def load(self, classifier: Classifier) -> BatchedSession:
         """Compile for one row and for several; SessionInfo.convert_s has the seconds."""
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(self.cache / "inductor")
+        use_cache(self.cache)
+        freezing = self.device == "cpu" and bool(self.spec.options.get("freezing", True))
         from backends.torch_session import load_torch_session
 
         return load_torch_session(
@@ -55,22 +57,30 @@ class CompileBackend:
             self.spec,
             self.device,
             self.threads,
-            convert=lambda module: compile_module(module, self.device),
-            details={"compiler": find_compiler(), "freezing": self.device == "cpu", "dynamic_shapes": True},
+            convert=lambda module: compile_module(module, self.device, freezing),
+            details={"compiler": find_compiler(self.device), "freezing": freezing, "dynamic_shapes": True},
             recompiles=compilations,
         )
 
 
-def compile_module(module: nn.Module, device: str) -> Any:
-    """The compiled module, compiled for every kind of shape it will meet; call it in inference mode."""
+def compile_module(module: nn.Module, device: str, freezing: bool) -> Any:
+    """The compiled module, compiled for every kind of shape it will meet; call it in inference mode.
+
+    freezing: weights become constants, which inductor lays out for oneDNN once.
+    """
     import torch
 
-    compiled = torch.compile(module, dynamic=True, options={"freezing": device == "cpu"})
+    compiled = torch.compile(module, dynamic=True, options={"freezing": freezing})
     for shape in WARM_UP_SHAPES:
         # two tensors, because dynamo would compile one that is both for that case only
         input_ids, attention_mask = (torch.ones(shape, dtype=torch.int64, device=device) for _ in range(2))
         compiled(input_ids, attention_mask=attention_mask)
     return compiled
+
+
+def use_cache(cache: Path) -> None:
+    """Keep what inductor compiles between processes."""
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache / "inductor")
 
 
 def compilations() -> int:
@@ -80,7 +90,7 @@ def compilations() -> int:
     return int(counters["stats"]["unique_graphs"])
 
 
-def find_compiler() -> str | None:
-    """The C++ compiler inductor will call: CXX, else the first of the usual names on the PATH."""
-    names = (os.environ.get("CXX"), *COMPILERS)
-    return next((found for name in names if name and (found := shutil.which(name))), None)
+def find_compiler(device: str) -> str | None:
+    """The compiler that is called for this device: the one its variable names, else the first usual one on the PATH."""
+    variable, *names = COMPILERS[device]
+    return next((found for name in (os.environ.get(variable), *names) if name and (found := shutil.which(name))), None)

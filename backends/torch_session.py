@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from bench.modules import load_module
 from bench.tokens import load_tokenizer
 from bench.types import Classifier, EngineSpec, SessionInfo
 
+S = TypeVar("S", bound=BatchedSession)
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -29,11 +30,14 @@ def load_torch_session(
     details: Mapping[str, Any] | None = None,
     recompiles: Callable[[], int] | None = None,
     module: nn.Module | None = None,
-) -> BatchedSession:
+    forward_of: Callable[[Any, torch.device], Forward] | None = None,
+    session_type: type[S] = BatchedSession,  # type: ignore[assignment]
+) -> S:
     """Load the module at the engine's precision, turn it into what computes, and put the batching in front.
 
     `module` is one that several sessions share, by default the classifier's own. convert takes the module on the device
-    and returns a callable of the same signature; its time is conversion.
+    and returns a callable of the same signature; its time is conversion. A session of another type, whose batches look
+    otherwise, brings `forward_of`: what convert returned and the device to the session's forward.
     """
     started = perf_counter()
     kept = device == "cpu" and keep_freed_memory()
@@ -43,7 +47,7 @@ def load_torch_session(
     loaded = perf_counter()
     with torch.inference_mode():
         computing = convert(module)
-    limits = BatchLimits.of(spec)
+    limits = BatchLimits.of(spec, device)
     info = SessionInfo(
         load_s=loaded - started,
         convert_s=perf_counter() - loaded,
@@ -61,8 +65,8 @@ def load_torch_session(
             **(details or {}),
         },
     )
-    forward = torch_forward(computing, torch.device(device))
-    return BatchedSession(tokenizer, forward, limits, info, len(classifier.class_names), recompiles)
+    forward = (forward_of or torch_forward)(computing, torch.device(device))
+    return session_type(tokenizer, forward, limits, info, len(classifier.class_names), recompiles)
 
 
 def to_precision(module: nn.Module, dtype: torch.dtype) -> nn.Module:
@@ -74,15 +78,22 @@ def to_precision(module: nn.Module, dtype: torch.dtype) -> nn.Module:
 
 
 def torch_forward(module: Callable[..., torch.Tensor], device: torch.device) -> Forward:
-    """Numpy in, numpy out, without gradients."""
+    """Numpy in, numpy out, without gradients; from a GPU, which goes on computing, a tensor there."""
 
-    def forward(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+    def forward(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray | torch.Tensor:
         with torch.inference_mode():
-            ids, mask = torch.from_numpy(input_ids), torch.from_numpy(attention_mask)
-            logits: torch.Tensor = module(ids.to(device), attention_mask=mask.to(device))
-            return logits.float().cpu().numpy()
+            logits: torch.Tensor = module(
+                on_device(input_ids, device), attention_mask=on_device(attention_mask, device)
+            )
+            return logits.float().numpy() if device.type == "cpu" else logits.float()
 
     return forward
+
+
+def on_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    """An array as a tensor; to a GPU from pinned memory, because a copy from other memory waits for all kernels."""
+    tensor = torch.from_numpy(array)
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
 
 
 def attention_of(module: nn.Module) -> str | None:

@@ -58,7 +58,7 @@ def default_engines(device: str, few: bool = False) -> tuple[str, ...]:
     """
     bf16 = has_fast_bf16(device)
     if device != "cpu":
-        fast = ("eager-bf16", "compile-bf16") if bf16 else ("compile",)
+        fast = ("eager-bf16", "unpadded-bf16", "compile-bf16") if bf16 else ("compile",)
         return ("eager", *fast[:1], "sklearn") if few else ("eager", *fast, "onnx", "sklearn")
     packed = "packed-bf16" if bf16 else "packed"
     return ("eager", packed, "sklearn") if few else ("eager", packed, "onnx-int8", "sklearn")

@@ -72,3 +72,9 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> UsageError:
     near = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(choices)}"
     return UsageError(f"unknown {what} '{name}'; {hint}")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a library ran out of memory, on a device or not: most have no exception of their own for it."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text

@@ -243,7 +243,8 @@ def _peak_rss_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _peak_device_bytes() -> int:
+def _peak_device_bytes() -> int | None:
+    """Peak of torch's allocator; None for an engine that allocates past it."""
     import torch
 
-    return int(torch.cuda.max_memory_allocated())
+    return int(torch.cuda.max_memory_allocated()) or None

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError, EndpointFailed, NotAvailable
+from bench.errors import BenchError, EndpointFailed, NotAvailable, is_out_of_memory
 from bench.results import Status
 from bench.types import Progress
 
@@ -142,10 +142,7 @@ def _classify(error: Exception) -> Status:
         return Status.SKIPPED
     if isinstance(error, EndpointFailed):
         return Status.INVALID
-    text = str(error).lower()
-    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
-        return Status.OOM
-    return Status.CRASH
+    return Status.OOM if is_out_of_memory(error) else Status.CRASH
 
 
 def _one_line(error: Exception) -> str:

@@ -39,6 +39,7 @@ BACKENDS = {
     "pipeline": "backends.pipeline:PipelineBackend",
     "tensorrt": "backends.tensorrt_engine:TensorrtBackend",
     "sklearn": "backends.sklearn_linear:SklearnBackend",
+    "unpadded": "backends.unpadded:UnpaddedBackend",
     "faulty": "bench.faults:FaultyBackend",
     "vllm": "backends.vllm_engine:VllmBackend",
 }

@@ -31,10 +31,10 @@ WAIT_S = 60
 class Worker:
     """The parent's end of an engine's process."""
 
-    def __init__(self, name: str, folder: Path, threads: int) -> None:
+    def __init__(self, name: str, folder: Path, threads: int, options: dict[str, Any] | None = None) -> None:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, name, folder, threads), daemon=True)
+        self._process = context.Process(target=serve, args=(theirs, name, folder, threads, options or {}), daemon=True)
         self._process.start()
 
     def ask(self, what: str, *values: Any) -> Any:
@@ -46,11 +46,11 @@ class Worker:
         self._process.join()
 
 
-def serve(connection: Connection, name: str, folder: Path, threads: int) -> None:
+def serve(connection: Connection, name: str, folder: Path, threads: int, options: dict[str, Any]) -> None:
     """Answer the parent's questions until there are no more."""
     set_threads(threads)
     classifier = load_classifier(folder)
-    engine = PipelineEngine(classifier) if name == PIPELINE else HarnessEngine(name, classifier, threads)
+    engine = PipelineEngine(classifier) if name == PIPELINE else HarnessEngine(name, classifier, threads, options)
     while (question := connection.recv()) is not None:
         what, values = question
         connection.send(getattr(engine, what)(*values))
@@ -96,10 +96,11 @@ class PipelineEngine:
 
 
 class HarnessEngine:
-    """An engine of the harness, through its session."""
+    """An engine of the harness, through its session; `options` change those it has."""
 
-    def __init__(self, name: str, classifier: Classifier, threads: int) -> None:
+    def __init__(self, name: str, classifier: Classifier, threads: int, options: dict[str, Any]) -> None:
         engine = load_engines()[name]
+        engine = engine.model_copy(update={"options": {**engine.options, **options}})
         self.classifier = classifier
         backend = registry.find("backend", engine.backend)(engine, "cpu", threads, cache_dir())
         self.session = backend.load(classifier)

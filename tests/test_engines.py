@@ -37,7 +37,7 @@ def test_every_engine_names_a_registered_backend() -> None:
     [
         ("cpu", True, {"eager", "packed-bf16", "onnx-int8", "sklearn"}),
         ("cpu", False, {"eager", "packed", "onnx-int8", "sklearn"}),
-        ("cuda", True, {"eager", "eager-bf16", "compile-bf16", "onnx", "sklearn"}),
+        ("cuda", True, {"eager", "eager-bf16", "unpadded-bf16", "compile-bf16", "onnx", "sklearn"}),
         ("cuda", False, {"eager", "compile", "onnx", "sklearn"}),
     ],
 )
@@ -75,12 +75,12 @@ def test_bf16_needs_hardware_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_compile_needs_a_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert availability("compile").ok == (torch_compile.find_compiler() is not None)
+    assert availability("compile").ok == (torch_compile.find_compiler("cpu") is not None)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     available = availability("compile")
     assert not available.ok
-    assert "C++ compiler" in str(available.reason)
+    assert "none of g++, clang++" in str(available.reason)
     assert available.remedy == "apt-get install g++"
 
 
