@@ -225,10 +225,22 @@ def drive(session: Session, scenario: Scenario, texts: Sequence[str], settings: 
     return driver
 
 
+def _nothing_waits() -> None:
+    """No batch waits to become full."""
+
+
 def start_test(
-    issue: Callable[[Sequence[Any]], None], texts: int, settings: Any, log_folder: Path, trace: bool = False
+    issue: Callable[[Sequence[Any]], None],
+    texts: int,
+    settings: Any,
+    log_folder: Path,
+    trace: bool = False,
+    issued_all: Callable[[], None] = _nothing_waits,
 ) -> None:
-    """Run LoadGen over so many texts until its last query is answered; its logs are in the folder."""
+    """Run LoadGen over so many texts until its last query is answered; its logs are in the folder.
+
+    `issued_all` is called when no more queries will come, before the last ones are answered.
+    """
     import mlperf_loadgen as lg
 
     log_folder.mkdir(parents=True, exist_ok=True)
@@ -236,7 +248,7 @@ def start_test(
     log.enable_trace = trace
     log.log_output.outdir = str(log_folder)
     log.log_output.copy_summary_to_stdout = False
-    sut = lg.ConstructSUT(issue, _flush)
+    sut = lg.ConstructSUT(issue, issued_all)
     qsl = lg.ConstructQSL(texts, texts, _nothing, _nothing)
     try:
         lg.StartTestWithLogSettings(sut, qsl, settings, log)
@@ -255,10 +267,6 @@ def new_settings(seed: int, min_duration_s: float, min_queries: int) -> Any:
     settings.min_query_count = min_queries
     settings.qsl_rng_seed = settings.sample_index_rng_seed = settings.schedule_rng_seed = seed + 1
     return settings
-
-
-def _flush() -> None:
-    """Nothing waits for a batch to become full."""
 
 
 def _nothing(_: Sequence[int]) -> None:
