@@ -448,7 +448,9 @@ def test_retry_asks_again_what_got_no_answer(tmp_path: Path) -> None:
             *("--data", str(own_data(tmp_path)), "--methods", "served-classify", "--tier", "sample"),
             *("--endpoint", server.url, "--endpoint-model", "tiny", "--out", str(tmp_path / "run")),
         )
-        assert run(*command).returncode == 5
+        done = run(*command)
+        assert done.returncode == 5
+        assert "endpoint: INVALID: 1 of 16 texts got no answer" in done.stderr
         [row] = open_run(tmp_path / "run").results
         assert row.status is Status.INVALID
         assert "1 of 16 texts got no answer: 1 failed requests (HTTP 400: 1)" in (row.reason or "")
