@@ -8,6 +8,9 @@ come, and sorted by length in batches of 32 and of 16. optimum-benchmark (an env
 transformers 4 and optimum 1) has no texts: it asks for the same batch of random token ids again, as long as the texts
 are on average, so nothing is tokenised and nothing padded. It is compared with the harness on texts that all have as
 many tokens.
+
+A run over all engines takes half an hour. `--add` keeps the engines that an earlier run with the same settings left in
+the JSON file beside the table, so that one can be measured after the other.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ HARNESS, EVEN, OPTIMUM = "harness", "harness, texts of one length", "optimum-ben
 BATCHES = {"script, 32 as they come": (32, False), "script, 32 sorted": (32, True), "script, 16 sorted": (16, True)}
 OFFLINE, SINGLE = "offline", "single"
 OPTIMUM_BATCH = 32
+SETTINGS = ("texts", "single", "rounds", "threads")
 Rates = dict[tuple[str, str], list[float]]  # by way and scenario, one a round
 
 
@@ -150,7 +154,8 @@ def main() -> None:
         data = prepare_dataset(load_suite("agnews"), None, Limits(train=3000), None)
         folder = chosen.classifier or train_minilm(data, Path(scratch) / "minilm", chosen.threads)
         texts = choose_texts(data.test.texts, folder, chosen.texts)
-        figures = {}
+        settings = {name: getattr(chosen, name) for name in SETTINGS} | {"tokens": texts.tokens}
+        figures = read_figures(chosen.out.with_suffix(".json"), settings) if chosen.add else {}
         for engine in chosen.engines:
             available = registry.find("backend", load_engines()[engine].backend).availability(
                 load_engines()[engine], "cpu"
@@ -159,6 +164,7 @@ def main() -> None:
                 figures[engine] = measure(engine, folder, texts, chosen)
             else:
                 sys.stderr.write(f"{engine} cannot run here: {available.reason}\n")
+    write_figures(chosen.out.with_suffix(".json"), settings, figures)
     page = render(figures, texts.tokens, chosen)
     chosen.out.write_text(page, encoding="utf-8")
     sys.stdout.write(page)
@@ -178,14 +184,33 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--engines", nargs="+", choices=SCRIPTS, default=list(SCRIPTS))
     made.add_argument("--optimum-python", help="the Python of an environment with optimum-benchmark")
     made.add_argument("--threads", type=int, default=2)
-    made.add_argument("--texts", type=int, default=800, help="of an offline turn")
-    made.add_argument("--single", type=int, default=150, help="requests of a turn one by one")
-    made.add_argument("--rounds", type=int, default=5)
+    made.add_argument("--texts", type=int, default=400, help="of an offline turn")
+    made.add_argument("--single", type=int, default=80, help="requests of a turn one by one")
+    made.add_argument("--rounds", type=int, default=4)
+    made.add_argument("--add", action="store_true", help="keep the engines measured before")
     made.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     return made
 
 
-# ---------------------------------------------------------------- table
+# ---------------------------------------------------------------- figures and table
+
+
+def write_figures(path: Path, settings: dict[str, int], figures: dict[str, Rates]) -> None:
+    rows = [[engine, *key, values] for engine, rates in figures.items() for key, values in rates.items()]
+    path.write_text(json.dumps({"settings": settings, "rates_rps": rows}), encoding="utf-8")
+
+
+def read_figures(path: Path, settings: dict[str, int]) -> dict[str, Rates]:
+    """What was measured before; raises SystemExit where it was measured otherwise."""
+    if not path.exists():
+        return {}
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    if stored["settings"] != settings:
+        raise SystemExit(f"{path} was measured with {stored['settings']}, not {settings}: leave --add out")
+    figures: dict[str, Rates] = {}
+    for engine, way, scenario, values in stored["rates_rps"]:
+        figures.setdefault(engine, {})[way, scenario] = values
+    return figures
 
 
 def render(figures: dict[str, Rates], tokens: int, chosen: argparse.Namespace) -> str:

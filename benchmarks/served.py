@@ -38,6 +38,7 @@ from bench.types import Session
 MOST_OVERHEAD = 0.10
 INSIDE = "in process"
 WAYS = {
+    "1 text a request, 8 in flight": (1, 8),
     "1 text a request, 32 in flight": (1, 32),
     "32 texts a request, 4 in flight": (32, 4),
     "128 texts a request, 2 in flight": (128, 2),

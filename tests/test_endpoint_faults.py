@@ -278,7 +278,7 @@ def test_the_highest_rate_that_an_endpoint_bears(tmp_path: Path, server: Faulty)
     refused = [point for point in found.server.points if point.failed_requests]
     assert refused
     assert not any(point.held for point in refused)
-    assert found.failed_requests["HTTP 503"] == sum(point.failed_requests for point in refused)
+    assert found.failed_requests["HTTP 429"] == sum(point.failed_requests for point in refused)
 
 
 @pytest.mark.slow

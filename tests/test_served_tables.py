@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 import batcher
 import numpy as np
@@ -37,6 +38,16 @@ def test_ratios_are_of_the_same_round_and_of_the_same_texts() -> None:
     assert cells(page, "| onnx | optimum-benchmark |")[3] == "0.68 (0.60 to 0.75)"
     assert page.endswith("in the median of the rounds: onnx offline (optimum-benchmark).\n")
     assert peers.render({"onnx": peer_rates(100.0, 90.1)}, 53, chosen).endswith("rounds: none.\n")
+
+
+def test_engines_measured_one_after_the_other_share_a_table(tmp_path: Path) -> None:
+    settings = {"texts": 100, "single": 10, "rounds": 2, "threads": 2, "tokens": 53}
+    assert peers.read_figures(tmp_path / "peers.json", settings) == {}
+    figures = {"onnx": peer_rates(100.0, 60.0), "eager": peer_rates(50.0, 60.0)}
+    peers.write_figures(tmp_path / "peers.json", settings, figures)
+    assert peers.read_figures(tmp_path / "peers.json", settings) == figures
+    with pytest.raises(SystemExit, match="was measured with"):
+        peers.read_figures(tmp_path / "peers.json", settings | {"threads": 1})
 
 
 def test_every_way_is_timed_on_all_its_texts() -> None:
