@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--classifier", type=Path, help="a sequence classifier's folder instead of training")
     parser.add_argument("--engines", nargs="+", default=["eager", "packed", "packed-bf16", "onnx", "onnx-int8"])
-    parser.add_argument("--texts", type=int, default=800)
+    parser.add_argument("--texts", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))

@@ -113,8 +113,8 @@ def load_writing(folder: Path) -> Answer:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--texts", type=int, default=200, help="answered by every engine, and all at once each round")
-    parser.add_argument("--single", type=int, default=40, help="of them one by one each round")
+    parser.add_argument("--texts", type=int, default=100, help="answered by every engine, and all at once each round")
+    parser.add_argument("--single", type=int, default=20, help="of them one by one each round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
