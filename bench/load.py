@@ -160,8 +160,8 @@ def run_scenario(
 def warm_up(session: Session, scenario: Scenario, texts: Sequence[str]) -> WarmUp:
     """Predict other texts, as the scenario will, until two rounds in a row differ by less than 10 %.
 
-    Rounds after the first are about 0.3 s long and go over the whole range of lengths; a
-    machine too noisy to settle is given up on after 5 rounds.
+    The first round has the shortest and the longest text; those after it are about 0.3 s long and have lengths as the
+    texts have them, because the rate is taken from the last. A machine too noisy to settle is given up on after 5.
     """
     most = WARMUP_SINGLE_TEXTS if scenario == "single" else len(texts)
     count = min(WARMUP_FIRST_TEXTS, most)
@@ -170,7 +170,7 @@ def warm_up(session: Session, scenario: Scenario, texts: Sequence[str]) -> WarmU
     rounds = 0
     while rounds < MAX_WARMUP_ROUNDS and (rounds < MIN_WARMUP_ROUNDS or abs(rate - before) > STEADY * rate):
         before = rate
-        chosen = _spread(texts, count)
+        chosen = _spread(texts, count, with_ends=rounds == 0)
         round_started = time.perf_counter()
         for batch in [[text] for text in chosen] if scenario == "single" else [chosen]:
             session.predict(batch)
@@ -203,11 +203,13 @@ def _predict_s(session: Session, texts: Sequence[str]) -> float:
     return time.perf_counter() - started
 
 
-def _spread(texts: Sequence[str], count: int) -> list[str]:
-    """Texts over the whole range of lengths."""
+def _spread(texts: Sequence[str], count: int, with_ends: bool) -> list[str]:
+    """Texts of every length alike; with the shortest and the longest, which a few texts would overrate."""
     by_length = sorted(texts, key=len)
-    picks = np.linspace(0, len(by_length) - 1, min(count, len(by_length))).astype(int)
-    return [by_length[pick] for pick in picks]
+    count = min(count, len(by_length))
+    last = len(by_length) - 1
+    places = np.linspace(0, last, count) if with_ends else (np.arange(count) + 0.5) / count * len(by_length)
+    return [by_length[min(int(place), last)] for place in places]
 
 
 def drive(session: Session, scenario: Scenario, texts: Sequence[str], settings: Any, log_folder: Path) -> Driver:
@@ -223,10 +225,22 @@ def drive(session: Session, scenario: Scenario, texts: Sequence[str], settings: 
     return driver
 
 
+def _nothing_waits() -> None:
+    """No batch waits to become full."""
+
+
 def start_test(
-    issue: Callable[[Sequence[Any]], None], texts: int, settings: Any, log_folder: Path, trace: bool = False
+    issue: Callable[[Sequence[Any]], None],
+    texts: int,
+    settings: Any,
+    log_folder: Path,
+    trace: bool = False,
+    issued_all: Callable[[], None] = _nothing_waits,
 ) -> None:
-    """Run LoadGen over so many texts until its last query is answered; its logs are in the folder."""
+    """Run LoadGen over so many texts until its last query is answered; its logs are in the folder.
+
+    `issued_all` is called when no more queries will come, before the last ones are answered.
+    """
     import mlperf_loadgen as lg
 
     log_folder.mkdir(parents=True, exist_ok=True)
@@ -234,7 +248,7 @@ def start_test(
     log.enable_trace = trace
     log.log_output.outdir = str(log_folder)
     log.log_output.copy_summary_to_stdout = False
-    sut = lg.ConstructSUT(issue, _flush)
+    sut = lg.ConstructSUT(issue, issued_all)
     qsl = lg.ConstructQSL(texts, texts, _nothing, _nothing)
     try:
         lg.StartTestWithLogSettings(sut, qsl, settings, log)
@@ -253,10 +267,6 @@ def new_settings(seed: int, min_duration_s: float, min_queries: int) -> Any:
     settings.min_query_count = min_queries
     settings.qsl_rng_seed = settings.sample_index_rng_seed = settings.schedule_rng_seed = seed + 1
     return settings
-
-
-def _flush() -> None:
-    """Nothing waits for a batch to become full."""
 
 
 def _nothing(_: Sequence[int]) -> None:

@@ -139,6 +139,8 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
 
 
 def _rates(part: MeasuredPart) -> str:
+    if part.unanswered:
+        return f"INVALID: {part.unanswered} of {part.items} texts got no answer"
     rates = (f"{run.scenario} {f'{run.rate_rps:.1f}/s' if run.valid else run.verdict}" for run in part.runs)
     return ", ".join(rates) or "reference answers"
 

@@ -111,8 +111,8 @@ class ServerPoint(Record):
 
     limited_ms is the `percentile` that the limit is about, which a search takes from few queries; p90_ms is None where
     too few support it. The rate is that of answers; queue figures are of the time
-    before the engine began, texts a batch and the share of time that the engine computed. Where `saturated`, requests
-    had waited so long that the rest was left unanswered: there are no figures.
+    before the engine began, texts a batch and the share of time that the engine computed. Where `saturated`, so many
+    requests were late, or one had waited so long, that the rest was left unanswered: there are no figures.
     """
 
     purpose: Purpose

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import threading
 import time
 from collections import Counter
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.batcher import BatchBudget, Batcher
+from bench.batcher import BatchBudget, Batcher, GiveUp
 from bench.load import (
     NS_PER_MS,
     QUERIES_FOR,
@@ -27,7 +28,7 @@ from bench.load import (
 from bench.rate_search import CONFIRMATIONS, Bounds, Trial, confirmed, highest_holding
 from bench.results import LoadRun, Purpose, ServerPoint, ServerSearch, Stages
 from bench.server_capacity import Capacity, batch_budget, expected_tokens, find_capacity, lone_latency_ms
-from bench.server_points import read_point, read_trace
+from bench.server_points import most_late, read_point, read_trace
 from bench.tiers import Tier
 from bench.types import Progress, Session
 
@@ -38,6 +39,9 @@ MOST_QUERIES = 2_000_000  # LoadGen generates a run's queries ahead
 MOST_TRACED_QUERIES = 400_000  # its trace, the one place with every sample's latency, takes 1.6 kB a query
 LEAST_GIVE_UP_S = 1.0
 GIVE_UP_LIMITS = 4.0
+MORE_THAN_WAIT = 4  # requests outstanding that cannot be waiting for a run that goes on
+FEWEST_PROBED = 64  # a curve's p90 takes as many; a slow engine's probe takes fewer, within some times its length
+LONGER_PROBE = 5
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class ServerRun:
     """
 
     point: ServerPoint
+    overloaded: bool
     verdict: str
     stages: Stages
     tokens_per_s: float | None
@@ -75,9 +80,10 @@ class ServerTest:
 
     def probe(self, rate_rps: float) -> Trial:
         """A short run: held when the percentile is within the limit."""
-        fewest = max(QUERIES_FOR[90.0], round(100 / (100 - self.percentile)))
+        in_time = round(LONGER_PROBE * self.tier.server_probe_s * rate_rps)
+        fewest = max(min(FEWEST_PROBED, in_time), round(100 / (100 - self.percentile)))
         run = self._run("search", rate_rps, self.tier.server_probe_s, fewest)
-        return Trial(run.point.held, hopeless=_is_overload(run.point, self.tier.latency_limit_ms))
+        return Trial(run.point.held, hopeless=run.overloaded)
 
     def confirm(self, rate_rps: float) -> Trial:
         """A run of the tier's length: held when LoadGen says VALID, which is the limit kept with 99 % confidence."""
@@ -94,7 +100,8 @@ class ServerTest:
         traced = purpose == "confirm" and max(min_queries, rate_rps * min_duration_s) <= MOST_TRACED_QUERIES
         self.session.clock.reset()
         gc.collect()
-        batcher = _serve(self, settings, traced)
+        queries = max(min_queries, round(rate_rps * min_duration_s))
+        batcher = _serve(self, settings, traced, most_late(purpose, queries, self.percentile))
         _, verdict = read_verdict(self.log_folder)
         limit_ms = self.tier.latency_limit_ms
         failed = self.session.clock.failed_requests
@@ -106,6 +113,7 @@ class ServerTest:
         per_s = (point.rate_rps or 0.0) / max(1, point.queries)
         return ServerRun(
             point=point,
+            overloaded=_is_overload(batcher, limit_ms),
             verdict=verdict,
             stages=stages_of(self.session),
             tokens_per_s=clock.real_tokens * per_s or None,
@@ -200,15 +208,22 @@ def _settings(
     return settings
 
 
-def _serve(test: ServerTest, settings: Any, traced: bool) -> Batcher:
-    """LoadGen issues from a thread of its own, the engine computes on this one; raises what either raised."""
+def _serve(test: ServerTest, settings: Any, traced: bool, late: int) -> Batcher:
+    """LoadGen issues from a thread of its own, the engine computes on this one; raises what either raised.
+
+    A lost run ends early: its requests stay outstanding until they are more than LoadGen was told to bear.
+    """
     import mlperf_loadgen as lg
 
     def complete(handles: list[int]) -> None:
         lg.QuerySamplesComplete([lg.QuerySampleResponse(handle, 0, 0) for handle in handles])
 
-    give_up_s = max(LEAST_GIVE_UP_S, GIVE_UP_LIMITS * test.tier.latency_limit_ms / 1000)
-    batcher = Batcher(test.session, test.budget, complete, give_up_s)
+    limit_s = test.tier.latency_limit_ms / 1000
+    give_up = GiveUp(max(LEAST_GIVE_UP_S, GIVE_UP_LIMITS * limit_s), limit_s, late)
+    batcher = Batcher(test.session, test.budget, complete, give_up)
+    settings.server_max_async_queries = (
+        MORE_THAN_WAIT + batcher.concurrency + math.ceil(settings.server_target_qps * give_up.wait_s)
+    )
     failures: list[BaseException] = []
 
     def issue(samples: Sequence[Any]) -> None:
@@ -217,7 +232,7 @@ def _serve(test: ServerTest, settings: Any, traced: bool) -> Batcher:
 
     def load() -> None:
         try:
-            start_test(issue, len(test.texts), settings, test.log_folder, traced)
+            start_test(issue, len(test.texts), settings, test.log_folder, traced, batcher.close)
         except BaseException as error:
             failures.append(error)
         finally:
@@ -233,9 +248,10 @@ def _serve(test: ServerTest, settings: Any, traced: bool) -> Batcher:
     return batcher
 
 
-def _is_overload(point: ServerPoint, limit_ms: float) -> bool:
+def _is_overload(batcher: Batcher, limit_ms: float) -> bool:
     """Whether most requests queued for long, which no passing disturbance of the machine does."""
-    return point.saturated or (point.p50_ms is not None and point.p50_ms > limit_ms / 2)
+    latencies_ns = batcher.record.latencies_ns
+    return batcher.saturated or (len(latencies_ns) > 0 and float(np.median(latencies_ns)) > limit_ms / 2 * NS_PER_MS)
 
 
 def _why_none(points: Sequence[ServerPoint]) -> str:
@@ -271,6 +287,7 @@ def _load_run(test: ServerTest, capacity: Capacity, recompiles: int | None, stan
         warmup_s=capacity.warmup_s,
         warmup_rounds=capacity.rounds,
         recompiles=recompiles,
+        failed_requests=dict(test.failed_requests),
         passes_per_s=standing.passes_per_s,
         server=_search_record(test, point.target_rps, delay_ms),
     )

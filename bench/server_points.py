@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import re
 import statistics
@@ -14,7 +15,23 @@ from bench.errors import BenchError
 from bench.load import NS_PER_MS, QUERIES_FOR, read_verdict
 from bench.results import Purpose, ServerPoint
 
+CONFIDENCE = 0.99  # of LoadGen's early stopping
+MORE_QUERIES = 1.1  # than planned: Poisson arrivals within a run's shortest duration
 _FIGURES = ("rate_rps", "p50_ms", "p90_ms", "limited_ms", "queue_p50_ms", "queue_p99_ms", "batch_mean", "busy_share")
+
+
+def most_late(purpose: Purpose, queries: int, percentile: float) -> int:
+    """The most late answers with which a run of about so many queries may still hold: with one more it is lost.
+
+    A search holds while its percentile is in time. A confirmation holds where LoadGen says VALID: so few late that a
+    true share of 1 - percentile of them would show so few in less than 1 % of such runs (MLPerf's early stopping).
+    """
+    from scipy.stats import binom
+
+    share, n = 1 - percentile / 100, math.ceil(queries * MORE_QUERIES)
+    if purpose == "search":
+        return math.ceil(n * share)
+    return max(0, int(binom.ppf(1 - CONFIDENCE, n, share)) - 1)
 
 
 def read_point(
@@ -36,10 +53,10 @@ def read_point(
     record = batcher.record
     limited_ms = _logged_ms(summary, percentile)
     completed = _logged(summary, r"^Completed samples per second\s*: ([\d.e+]+)")
-    believed = not batcher.saturated and not failed_requests
+    believed = not batcher.lost and not failed_requests
     held = believed and (valid if purpose == "confirm" else limited_ms <= limit_ms)
     figures = dict.fromkeys(_FIGURES)
-    if not batcher.saturated:
+    if not batcher.lost:
         figures = {
             "rate_rps": completed,
             "p50_ms": _logged_ms(summary, 50.0),
@@ -53,7 +70,7 @@ def read_point(
         target_rps=rate_rps,
         held=held,
         valid=valid and believed,
-        saturated=batcher.saturated,
+        saturated=batcher.lost,
         failed_requests=failed_requests,
         queries=len(record.waits_ns),
         **figures,

@@ -3,7 +3,8 @@
     BENCH_DATA=DIR python benchmarks/served.py --classifier DIR [--vllm-python PYTHON] [--out benchmarks/served.md]
 
 Both hold the same weights and read the same token ids of AG News test texts; they are timed by turns, one idle while
-the other computes. Server, client and model share the machine's cores.
+the other computes. Server, client and model share the machine's cores, so that the seconds of processor time a text
+takes in each process say where the rest of the rate goes, whatever else the machine does.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from servers import vllm_environment, vllm_server
+from servers import Server, vllm_environment, vllm_server
 
 from backends.endpoint import EndpointBackend
 from bench.artifacts import load_classifier
@@ -32,7 +36,15 @@ from bench.tokens import load_tokenizer
 from bench.types import Session
 
 MOST_OVERHEAD = 0.10
-WAYS = {"1 text a request, 32 in flight": (1, 32), "32 texts a request, 4 in flight": (32, 4)}
+INSIDE = "in process"
+WAYS = {
+    "1 text a request, 8 in flight": (1, 8),
+    "1 text a request, 32 in flight": (1, 32),
+    "32 texts a request, 4 in flight": (32, 4),
+    "128 texts a request, 2 in flight": (128, 2),
+}
+PARTS = ("engine", "API server", "client")
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 IN_PROCESS = """
 import json, sys, time
 import torch
@@ -83,6 +95,48 @@ class InProcess:
         self._process.kill()
         self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Seconds of one turn, and the processor time of each part in it."""
+
+    seconds: float
+    cpu_s: dict[str, float]
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of a process so far, all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes that any thread of this one started, and theirs."""
+    found = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, path.read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+def parts_of(server: Server) -> dict[str, list[int]]:
+    """The process that answers HTTP and those below it, which compute; `env` has become the server itself."""
+    return {
+        "engine": descendants(server.process.pid),
+        "API server": [server.process.pid],
+        "client": [os.getpid()],
+    }
+
+
+def turn_of(work: Callable[[], float], parts: dict[str, list[int]]) -> Turn:
+    before = {part: sum(map(cpu_s, pids)) for part, pids in parts.items()}
+    seconds = work()
+    return Turn(seconds, {part: sum(map(cpu_s, pids)) - before[part] for part, pids in parts.items()})
+
 
 def open_session(options: dict[str, Any], folder: Path, texts_per_request: int, concurrency: int) -> Session:
     spec = load_engines()["endpoint"]
@@ -112,7 +166,7 @@ def main() -> None:
     data = prepare_dataset(load_suite("agnews"), None, Limits(train=100, test=chosen.texts), None)
     texts = data.test.texts
     ids = load_tokenizer(load_classifier(chosen.classifier)).encode(texts).ids
-    seconds: dict[str, list[float]] = {name: [] for name in ("in process", *WAYS)}
+    turns: dict[str, list[Turn]] = {name: [] for name in (INSIDE, *WAYS)}
     arguments = ("--runner", "pooling", "--max-model-len", "512")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -122,24 +176,25 @@ def main() -> None:
                 chosen.vllm_python, chosen.classifier, folder, *arguments, threads=chosen.threads
             ) as server:
                 sessions = {name: open_session(server.options, chosen.classifier, *way) for name, way in WAYS.items()}
+                parts = parts_of(server)
                 for turn in range(chosen.turns + 1):
-                    taken = {"in process": inside.seconds()}
-                    taken |= {name: timed(session, texts) for name, session in sessions.items()}
+                    taken = {INSIDE: turn_of(inside.seconds, {"engine": [inside.pid]})}
+                    taken |= {name: turn_of(partial(timed, one, texts), parts) for name, one in sessions.items()}
                     for name, value in taken.items() if turn else ():
-                        seconds[name].append(value)
+                        turns[name].append(value)
                 for session in sessions.values():
                     session.close()
         finally:
             inside.stop()
-    page = report(seconds, len(texts), chosen.threads, sum(map(len, ids)) / len(ids))
+    page = report(turns, len(texts), chosen.threads, sum(map(len, ids)) / len(ids))
     sys.stdout.write(page)
     if chosen.out:
         chosen.out.write_text(page)
 
 
-def report(seconds: dict[str, list[float]], texts: int, threads: int, tokens: float) -> str:
-    """Median rates, and what is lost against the same turn in process."""
-    inside = seconds["in process"]
+def report(turns: dict[str, list[Turn]], texts: int, threads: int, tokens: float) -> str:
+    """Median rates, what is lost against the same turn in process, and processor time a text."""
+    inside = turns[INSIDE]
     lines = [
         "# What it costs to be served",
         "",
@@ -147,19 +202,34 @@ def report(seconds: dict[str, list[float]], texts: int, threads: int, tokens: fl
         "together. Made by `BENCH_DATA=DIR python benchmarks/served.py --classifier DIR`.",
         "",
         "vLLM, fp32, /classify over HTTP on loopback through the engine `endpoint`, against vLLM's own loop in "
-        f"process; {texts} AG News test texts of {tokens:.0f} tokens on average; {len(inside)} turns:",
+        f"process; {texts} AG News test texts of {tokens:.0f} tokens on average; {len(inside)} turns, medians. The "
+        "milliseconds are processor time a text.",
         "",
-        "| how | texts/s, median | lost, median | range |",
-        "|---|--:|--:|--:|",
+        f"| how | texts/s | lost | range | {' | '.join(f'{part}, ms' for part in PARTS)} | all, x in process |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    for name, values in seconds.items():
-        lost = [1 - own / other for own, other in zip(inside, values, strict=True)]
-        span = "" if values is inside else f"{statistics.median(lost):.1%} | {min(lost):.1%} to {max(lost):.1%}"
-        lines.append(f"| {name} | {texts / statistics.median(values):.0f} | {span or ' | '} |")
-    best = min(statistics.median(1 - a / b for a, b in zip(inside, seconds[name], strict=True)) for name in WAYS)
+    costs = {name: {part: cost_ms(own, part, texts) for part in PARTS} for name, own in turns.items()}
+    for name, own in turns.items():
+        rate = texts / statistics.median(turn.seconds for turn in own)
+        lost = lost_of(inside, own)
+        span = " | " if name == INSIDE else f"{statistics.median(lost):.1%} | {min(lost):.1%} to {max(lost):.1%}"
+        parts = [f"{cost:.2f}" if cost else "" for cost in costs[name].values()]
+        times = sum(costs[name].values()) / sum(costs[INSIDE].values())
+        lines.append(f"| {name} | {rate:.0f} | {span} | {' | '.join(parts)} | {times:.2f} |")
+    best = min(statistics.median(lost_of(inside, turns[name])) for name in WAYS)
     verdict = "reached" if best < MOST_OVERHEAD else "not reached"
     lines += ["", f"Target: less than {MOST_OVERHEAD:.0%} lost at saturation; {verdict} ({best:.1%}).", ""]
     return "\n".join(lines)
+
+
+def lost_of(inside: list[Turn], own: list[Turn]) -> list[float]:
+    """Share of the rate that is lost, turn by turn."""
+    return [1 - one.seconds / other.seconds for one, other in zip(inside, own, strict=True)]
+
+
+def cost_ms(turns: list[Turn], part: str, texts: int) -> float:
+    """Median processor time a text in milliseconds."""
+    return 1000 * statistics.median(turn.cpu_s.get(part, 0.0) for turn in turns) / texts
 
 
 if __name__ == "__main__":

@@ -112,6 +112,8 @@ def vllm_environment(folder: Path, threads: int) -> dict[str, str]:
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_HOST_IP": "127.0.0.1",
         "HF_HUB_OFFLINE": "1",
+        # the engine then computes in its own process, not in a worker's whose answers it waits for in a busy loop
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     }
 
 

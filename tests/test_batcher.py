@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bench.batcher import BatchBudget, Batcher
+from bench.batcher import BatchBudget, Batcher, GiveUp
 from bench.types import SessionInfo, StageClock
 
 
@@ -42,7 +44,7 @@ class Recorder:
 def served(session: Recorder, budget: BatchBudget, tokens: Sequence[int], give_up_s: float = 60.0) -> tuple[Any, list]:
     """All requests waiting before the engine is free, then served to the end."""
     completed: list[int] = []
-    batcher = Batcher(session, budget, completed.extend, give_up_s)  # type: ignore[arg-type]
+    batcher = Batcher(session, budget, completed.extend, GiveUp(give_up_s))  # type: ignore[arg-type]
     for number, count in enumerate(tokens):
         batcher.put(number, f"text {number}", count)
     batcher.close()
@@ -50,20 +52,49 @@ def served(session: Recorder, budget: BatchBudget, tokens: Sequence[int], give_u
     return batcher, completed
 
 
-def test_batches_keep_to_both_budgets_and_to_the_order() -> None:
+def test_batches_keep_to_both_budgets() -> None:
     session = Recorder()
     tokens = [10, 10, 30, 5, 5, 5, 5, 5, 200, 5]
     batcher, completed = served(session, BatchBudget(tokens=60, texts=4), tokens)
-    assert completed == list(range(10))
+    assert sorted(completed) == list(range(10))
     assert [[int(text.split()[1]) for text in call] for call in session.calls] == [
-        [0, 1],
-        [2, 3],
-        [4, 5, 6, 7],
+        [0, 1, 3, 4],
+        [2, 5],
+        [6, 7, 9],
         [8],
-        [9],
     ]
     assert batcher.record.batches == [len(call) for call in session.calls]
     assert len(batcher.record.waits_ns) == 10
+
+
+def test_equal_lengths_are_computed_in_the_order_they_came_in() -> None:
+    session = Recorder()
+    _, completed = served(session, BatchBudget(tokens=40, texts=64), [10] * 10)
+    assert completed == list(range(10))
+    assert [len(call) for call in session.calls] == [4, 4, 2]
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=400), st.integers(20, 2000), st.integers(1, 70))
+def test_the_first_to_come_always_goes_and_nobody_is_lost(tokens: list[int], most: int, texts: int) -> None:
+    session = Recorder()
+    _, completed = served(session, BatchBudget(most, texts), tokens)
+    assert sorted(completed) == list(range(len(tokens)))
+    left = list(range(len(tokens)))
+    for call in session.calls:
+        batch = [int(text.split()[1]) for text in call]
+        assert left[0] in batch
+        assert len(batch) <= texts
+        assert len(batch) == 1 or len(batch) * max(tokens[row] for row in batch) <= most
+        assert batch == sorted(batch)
+        left = [row for row in left if row not in set(batch)]
+
+
+def test_texts_of_like_length_meet_when_many_wait() -> None:
+    tokens = [int(length) for length in np.random.default_rng(0).normal(53, 20, 800).clip(10, 256)]
+    session = Recorder()
+    served(session, BatchBudget(1024, 64), tokens)
+    batches = [[tokens[int(text.split()[1])] for text in call] for call in session.calls]
+    assert sum(tokens) / sum(len(batch) * max(batch) for batch in batches) > 0.88
 
 
 def test_the_engine_computes_on_the_thread_that_serves() -> None:
@@ -75,7 +106,7 @@ def test_the_engine_computes_on_the_thread_that_serves() -> None:
 def test_a_free_engine_waits_for_company_only_as_long_as_it_was_told() -> None:
     for wait_s, batches in ((0.0, 2), (5.0, 1)):
         session = Recorder()
-        batcher = Batcher(session, BatchBudget(1000, 2, wait_s), lambda _: None, 60.0)  # type: ignore[arg-type]
+        batcher = Batcher(session, BatchBudget(1000, 2, wait_s), lambda _: None, GiveUp(60.0))  # type: ignore[arg-type]
 
         def issue(batcher: Batcher = batcher) -> None:
             batcher.put(0, "first", 1)
@@ -113,6 +144,45 @@ def test_requests_that_waited_too_long_are_given_up() -> None:
     assert sorted(completed) == list(range(20))
     assert batcher.saturated
     assert 1 <= len(session.calls) < 20
+
+
+def test_a_run_with_too_many_late_answers_ends() -> None:
+    session = Recorder(call_s=0.02)
+    completed: list[int] = []
+    give_up = GiveUp(60.0, late_s=0.05, most_late=3)
+    batcher = Batcher(session, BatchBudget(1000, 1), completed.extend, give_up)  # type: ignore[arg-type]
+    for number in range(20):
+        batcher.put(number, f"text {number}", 1)
+    batcher.close()
+    batcher.serve()
+    assert batcher.lost
+    assert not batcher.saturated
+    assert batcher.record.late == 4
+    assert len(session.calls) == len(batcher.record.latencies_ns) < 20
+    assert completed == list(range(20)), "each once, those left unanswered last"
+    assert all(
+        latency_ns >= wait_ns
+        for latency_ns, wait_ns in zip(batcher.record.latencies_ns, batcher.record.waits_ns, strict=True)
+    )
+
+
+@pytest.mark.parametrize("concurrency", [None, 3])
+def test_the_requests_of_a_lost_run_stay_outstanding_to_its_end(concurrency: int | None) -> None:
+    session = Recorder(concurrency=concurrency)
+    completed: list[int] = []
+    batcher = Batcher(session, BatchBudget(1000, 1), completed.extend, GiveUp(60.0, late_s=-1.0))  # type: ignore[arg-type]
+    serving = threading.Thread(target=batcher.serve)
+    serving.start()
+    batcher.put(0, "late", 1)
+    while not batcher.lost or not completed:
+        time.sleep(0.001)
+    batcher.put(1, "nobody answers it", 1)
+    batcher.put(2, "nor this", 1)
+    time.sleep(0.05)
+    assert completed == [0]
+    batcher.close()
+    serving.join()
+    assert sorted(completed) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("call_s", [0.0, 0.03])

@@ -22,12 +22,14 @@ from bench.artifacts import save_classifier
 from bench.errors import EndpointFailed, UsageError
 from bench.load import run_scenario
 from bench.results import Status
+from bench.server import run_server
 from bench.store import open_run
 from bench.tiers import Tier
 from bench.types import Classifier, EngineSpec, FitRecord, Manifest, Recipe
 
 TEXTS = tuple(f"text {'x' * n}" for n in range(12))
 SHORT = Tier(name="short", min_duration_s=0.2, min_queries=20, repeats=1, cell_limit_s=60, fit_limit_s=60)
+SERVER = SHORT.model_copy(update={"server_percentile": 90.0, "server_probe_s": 1.5, "server_resolution": 0.3})
 KEY = "sk-very-secret-0123456789"
 
 
@@ -253,6 +255,43 @@ def test_a_failed_request_makes_the_run_invalid_and_no_latency(tmp_path: Path, s
         assert f"in {run_.queries + run_.failed_requests['HTTP 429']} queries" in run_.verdict
 
 
+@pytest.mark.slow
+def test_the_highest_rate_that_an_endpoint_bears(tmp_path: Path, server: Faulty) -> None:
+    """At most 40 answers in any second, else HTTP 429: a rate is found below, and the refusals are counted."""
+    answered_s: list[float] = []
+
+    def limited(_: int, body: Body) -> Reply:
+        with server.lock:
+            now_s = time.monotonic()
+            if sum(now_s - at_s < 1 for at_s in answered_s[-60:]) >= 40:
+                return Reply(429, "", {"retry-after": "1"})
+            answered_s.append(now_s)
+        return classified(body)
+
+    server.answer = limited
+    with session(tmp_path, server.options) as opened:
+        found, _ = run_server(opened, TEXTS, TEXTS, SERVER, 0, tmp_path / "log", no_progress)
+    assert found.valid, found.verdict
+    assert 1 <= found.rate_rps <= 45
+    assert found.server is not None
+    assert found.server.concurrency == 4
+    refused = [point for point in found.server.points if point.failed_requests]
+    assert refused
+    assert not any(point.held for point in refused)
+    assert found.failed_requests["HTTP 429"] == sum(point.failed_requests for point in refused)
+
+
+@pytest.mark.slow
+def test_an_endpoint_that_refuses_at_every_rate_has_none(tmp_path: Path, server: Faulty) -> None:
+    server.answer = lambda number, body: Reply(429, "", {"retry-after": "0"}) if number % 10 == 9 else classified(body)
+    with session(tmp_path, server.options) as opened:
+        found, latencies_ns = run_server(opened, TEXTS, TEXTS, SERVER, 0, tmp_path / "log", no_progress)
+    assert not found.valid
+    assert found.rate_rps == 0.0
+    assert len(latencies_ns) == 0
+    assert "failed requests (HTTP 429: " in found.verdict
+
+
 WRITING = {
     "api": "chat",
     "reading": "written",
@@ -409,7 +448,9 @@ def test_retry_asks_again_what_got_no_answer(tmp_path: Path) -> None:
             *("--data", str(own_data(tmp_path)), "--methods", "served-classify", "--tier", "sample"),
             *("--endpoint", server.url, "--endpoint-model", "tiny", "--out", str(tmp_path / "run")),
         )
-        assert run(*command).returncode == 5
+        done = run(*command)
+        assert done.returncode == 5
+        assert "endpoint: INVALID: 1 of 16 texts got no answer" in done.stderr
         [row] = open_run(tmp_path / "run").results
         assert row.status is Status.INVALID
         assert "1 of 16 texts got no answer: 1 failed requests (HTTP 400: 1)" in (row.reason or "")

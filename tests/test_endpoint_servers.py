@@ -16,20 +16,23 @@ import torch
 from servers import Server, llama_server, vllm_server
 from test_run import run
 from tiny_classifiers import MAX_LENGTH, finish, tiny_texts
-from tiny_models import CLASS_NAMES, TINY, save_tokenizer
+from tiny_models import CLASS_NAMES, TINY, no_progress, save_tokenizer
 from transformers import BertConfig, BertForSequenceClassification, LlamaConfig, LlamaForCausalLM
 
 from backends.eager import EagerBackend
 from backends.endpoint import EndpointBackend
 from bench import registry
+from bench.batcher import BatchBudget
 from bench.datasets import Limits, prepare_dataset
 from bench.engines import load_engines
 from bench.errors import EndpointFailed
 from bench.models import base_weights
 from bench.recipes import recipes_for
 from bench.results import Status
+from bench.server import ServerTest, run_server
 from bench.store import open_run
 from bench.suites import load_suite
+from bench.tiers import Tier
 from bench.types import Classifier, Dataset, Prediction, Workplace
 
 pytestmark = pytest.mark.slow
@@ -171,6 +174,38 @@ def test_a_run_through_llama_cpp(llama: Server, tmp_path: Path) -> None:
     assert own.load["offline"].rate_rps > 0
 
 
+LOAD = Tier(
+    name="load",
+    min_duration_s=0.3,
+    min_queries=20,
+    repeats=1,
+    latency_limit_ms=1000.0,
+    server_percentile=90.0,
+    server_probe_s=0.3,
+    server_search_s=10.0,
+    server_resolution=0.5,
+    cell_limit_s=60,
+    fit_limit_s=60,
+)
+
+
+def test_llama_cpp_under_poisson_load(llama: Server, data: Dataset, folder: Path) -> None:
+    """A search for its highest rate takes minutes; one rate that it bears shows that every request is answered."""
+    spec = load_engines()["endpoint"].model_copy(update={"options": llama.options})
+    session = EndpointBackend(spec, "cpu", 1, Path()).load(made("served-letters", data, folder, suffix=":"))
+    texts = data.test.texts
+    tier = LOAD.model_copy(update={"latency_limit_ms": 20_000.0})
+    tokens, budget = np.full(len(texts), 80), BatchBudget(None, 1)
+    test = ServerTest(session, texts, tokens, budget, tier, 0, 90.0, folder / "llama-load", no_progress)
+    assert test.probe(1.0).held
+    session.close()
+    [point] = test.points
+    assert point.queries >= 10
+    assert point.failed_requests == session.clock.unanswered == 0
+    assert point.batch_mean == 1
+    assert (point.limited_ms or 0) > (point.p50_ms or 0) > 10
+
+
 # vLLM's attention for CPUs wants heads of 32 at least, which the other tests' tiny models have not
 WIDE = TINY | {"hidden_size": 64, "num_attention_heads": 2}
 
@@ -189,6 +224,28 @@ def test_vllm_classifies_as_the_weights_do(tmp_path: Path) -> None:
     assert served.labels.tolist() == expected.labels.tolist()
     np.testing.assert_allclose(served.probabilities, expected.probabilities, atol=1e-4)
     assert served.token_counts.tolist() == expected.token_counts.tolist()
+
+
+@pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed; BENCH_TEST_VLLM_PYTHON names another environment's")
+def test_the_highest_rate_of_vllm(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    folder = tmp_path / "classifier"
+    BertForSequenceClassification(BertConfig(**WIDE, num_labels=3)).save_pretrained(folder)
+    save_tokenizer(folder)
+    texts = tiny_texts(40)
+    with vllm_server(VLLM, folder, tmp_path, "--runner", "pooling", "--max-model-len", str(MAX_LENGTH)) as server:
+        spec = load_engines()["endpoint"].model_copy(update={"options": {**server.options, "concurrency": 8}})
+        session = EndpointBackend(spec, "cpu", 1, Path()).load(finish(folder, "sequence"))
+        found, latencies_ns = run_server(session, texts, texts, LOAD, 0, tmp_path / "log", no_progress)
+        session.close()
+    assert found.valid, found.verdict
+    assert found.rate_rps > 5
+    assert found.server is not None
+    assert found.server.concurrency == 8
+    assert any(not point.held for point in found.server.points), "it never met the end"
+    assert [point.held for point in found.server.points[-3:]] == [True] * 3
+    assert len(latencies_ns) == found.queries >= 64
+    assert session.clock.unanswered == 0
 
 
 @pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed; BENCH_TEST_VLLM_PYTHON names another environment's")

@@ -112,6 +112,23 @@ def test_warm_up_uses_other_texts_and_is_not_counted(tmp_path: Path) -> None:
     assert run.stages.forward_s == pytest.approx(0.001 * run.queries)
 
 
+def test_the_rate_of_the_warm_up_is_that_of_the_texts_own_lengths() -> None:
+    """One long text of 64 takes a third of all time; a handful of texts with it would show a tenth of the rate."""
+    session = SleepingSession(0.0)
+    plain = session.predict
+
+    def by_length(texts: Sequence[str]) -> Prediction:
+        time.sleep(2e-4 * sum(map(len, texts)))
+        return plain(texts)
+
+    session.predict = by_length  # type: ignore[method-assign]
+    texts = ["x" * 3000, *("x" * (70 + number) for number in range(63))]
+    mean = sum(map(len, texts)) / len(texts)
+    rate_rps = warm_up(session, "offline", texts).rate_rps
+    assert 0.6 < rate_rps * 2e-4 * mean < 1.6
+    assert max(map(len, session.calls[0])) == 3000, "the longest is met before anything is timed"
+
+
 def test_warm_up_ends_when_the_rate_never_settles() -> None:
     session = SleepingSession(0.0)
 

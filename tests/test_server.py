@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +14,12 @@ import pytest
 from test_load import OTHER_TEXTS, TEXTS, SleepingSession
 
 from bench.batcher import BatchBudget
-from bench.load import summarise_runs
+from bench.load import new_settings, read_verdict, start_test, summarise_runs
 from bench.plan import RunRequest, make_plan
 from bench.results import LoadRun
 from bench.server import ServerTest, _why_none, affordable_percentile, confirmation_queries, run_server
-from bench.server_capacity import Capacity, batch_budget, expected_tokens, find_capacity
+from bench.server_capacity import Capacity, batch_budget, count_words, expected_tokens, find_capacity
+from bench.server_points import MORE_QUERIES, most_late
 from bench.tiers import Tier, load_tier, tier_names
 from bench.types import Prediction, SessionInfo
 
@@ -142,6 +144,53 @@ def test_an_overload_is_given_up_and_has_no_figures(tmp_path: Path) -> None:
     assert point.rate_rps is point.limited_ms is None
 
 
+def test_a_lost_confirmation_ends_before_its_last_query(tmp_path: Path) -> None:
+    """Every answer is late, two may be: the other hundred queries are not waited for."""
+    session = SleepingSession(0.02)
+    test = fixed_rate(session, tmp_path)
+    test.tier = TIER.model_copy(update={"latency_limit_ms": 10.0, "min_queries": 330})
+    assert not test.confirm(30.0).held
+    assert len(session.calls) < 20
+    assert test.points[0].saturated
+    assert "INVALID" in test.confirmations[0].verdict
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("percent", [90.0, 95.0, 99.0])
+def test_loadgen_bears_as_many_late_answers_and_no_more(percent: float, tmp_path: Path) -> None:
+    """Of 1,000 queries the first few are answered after 0.6 s, the others at once; the limit is 0.3 s."""
+    late = most_late("confirm", round(1000 / MORE_QUERIES), percent)
+    assert 0 < late < 1000 - 10 * percent
+    assert _loadgen_accepts(late, percent, tmp_path)
+    assert not _loadgen_accepts(late + 1, percent, tmp_path)
+    assert most_late("search", 1000, percent) >= 1000 - 10 * percent
+
+
+def _loadgen_accepts(late: int, percent: float, log_folder: Path) -> bool:
+    import mlperf_loadgen as lg
+
+    settings = new_settings(0, 0.01, 1000)
+    settings.scenario = lg.TestScenario.Server
+    settings.server_target_qps, settings.server_target_latency_ns = 5000.0, 300_000_000
+    settings.server_target_latency_percentile = percent / 100
+    seen: list[int] = []
+
+    def answer(handles: list[int]) -> None:
+        lg.QuerySamplesComplete([lg.QuerySampleResponse(handle, 0, 0) for handle in handles])
+
+    def issue(samples: Sequence[Any]) -> None:
+        handles = [sample.id for sample in samples]
+        seen.extend(handles)
+        if len(seen) > late:
+            answer(handles)
+        else:
+            threading.Timer(0.6, answer, [handles]).start()
+
+    start_test(issue, len(TEXTS), settings, log_folder)
+    assert len(seen) == 1000
+    return read_verdict(log_folder)[0]
+
+
 def test_an_engine_too_slow_for_the_limit_says_so(tmp_path: Path) -> None:
     run, latencies_ns = drive(SleepingSession(0.03), tmp_path, latency_limit_ms=20.0)
     assert not run.valid
@@ -196,19 +245,31 @@ def test_no_batch_takes_more_than_a_third_of_the_limit() -> None:
     session.info = SessionInfo(load_s=0.0, details={"token_budget": 1024, "max_batch": 64})
 
     def budget(rate_rps: float, tokens: float = 50.0) -> BatchBudget:
-        capacity = Capacity(1.0, 2, rate_rps, tokens_per_text=tokens, tokens_per_character=0.2, longest_tokens=100)
+        capacity = Capacity(1.0, 2, rate_rps, tokens_per_text=tokens, tokens_per_word=1.2, longest_tokens=100)
         return batch_budget(session, capacity, limit_ms=100.0)
 
     assert budget(100.0) == BatchBudget(tokens=166, texts=3)
-    assert budget(1e5) == BatchBudget(tokens=1024, texts=64)
+    assert budget(1e5) == BatchBudget(tokens=6400, texts=64), "which the engine packs by its own budget"
     assert budget(1.0).texts == 1
     session.info = SessionInfo(load_s=0.0)
     assert budget(1e5, tokens=0.0) == BatchBudget(tokens=None, texts=64)
 
 
-def test_tokens_are_guessed_by_the_characters() -> None:
-    capacity = Capacity(1.0, 2, 100.0, tokens_per_text=5.0, tokens_per_character=0.25, longest_tokens=10)
-    assert expected_tokens(capacity, ["", "abcd", "x" * 10, "x" * 1000]).tolist() == [1, 1, 3, 10]
+def test_tokens_are_guessed_by_the_words() -> None:
+    capacity = Capacity(1.0, 2, 100.0, tokens_per_text=5.0, tokens_per_word=1.5, longest_tokens=10)
+    assert expected_tokens(capacity, ["", "one", "two words", "three, of them", "x " * 1000]).tolist() == [
+        1,
+        2,
+        3,
+        6,
+        10,
+    ]
+
+
+def test_words_of_every_script_are_counted() -> None:
+    assert count_words("Stocks fell 3.5% (again)") == 9
+    assert count_words("今天天气好") == 5
+    assert count_words("用iPhone拍的, 很好!") == 8
 
 
 def test_a_slow_engine_is_not_warmed_up_for_minutes() -> None:
