@@ -106,6 +106,10 @@ class Stages(Record):
 Purpose = Literal["search", "confirm"]
 
 
+# A percentile is printed only where the sample supports it (MLPerf's query counts for 90 % confidence).
+QUERIES_FOR = {90.0: 64, 95.0: 130, 99.0: 662, 99.9: 6636}
+
+
 class ServerPoint(Record):
     """One LoadGen Server run: Poisson arrivals at `target_rps`, latencies in ms from each request's scheduled arrival.
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from bench.batcher import Batcher, QueueRecord
 from bench.errors import BenchError
-from bench.load import NS_PER_MS, QUERIES_FOR, read_verdict
-from bench.results import Purpose, ServerPoint
+from bench.load import NS_PER_MS, read_verdict
+from bench.results import QUERIES_FOR, Purpose, ServerPoint
 
 _FIGURES = ("rate_rps", "p50_ms", "p90_ms", "limited_ms", "queue_p50_ms", "queue_p99_ms", "batch_mean", "busy_share")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,15 @@ import reports
 
 FOLDER = Path(reports.__file__).parent
 ENGLISH_ONLY = ("check_page.py", "attribution_page.py", "benchmark_page.py", "selftest_page.py")  # they speak to CI
-TABLES = {"Table": (0,), "Column": (0, 1), "numbers": (0, 1), "published_column": (0,), "message": (0,), "say": (0,)}
+TABLES = {
+    "Table": (0,),
+    "Column": (0, 1),
+    "numbers": (0, 1),
+    "published_column": (0,),
+    "PageColumn": (0,),
+    "message": (0,),
+    "say": (0,),
+}
 
 
 def templates(file: Path) -> Iterator[str]:
@@ -36,3 +46,10 @@ def literals(node: ast.expr) -> Iterator[str]:
 def all_templates() -> set[str]:
     pages = [file for file in FOLDER.glob("*.py") if file.name not in ENGLISH_ONLY]
     return {text for file in pages for text in templates(file)}
+
+
+def script_templates() -> set[str]:
+    """The literal texts that the page's scripts hand to `say`."""
+    scripts = [file.read_text(encoding="utf-8") for file in (FOLDER / "web").glob("*.js")]
+    found = re.findall(r'\bsay\(\s*("(?:[^"\\]|\\.)*")', "\n".join(scripts))
+    return {json.loads(text) for text in found}
