@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from bench.types import SCHEMA_VERSION, DataCard, FitRecord, Prediction, Record, Scenario, WeightsChoice
 
@@ -61,7 +61,9 @@ class SessionCard(Record):
 
 
 class Interval(Record):
-    """A figure with its 95 % interval."""
+    """A figure with its 95 % interval; all three are numbers."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     value: float
     low: float

@@ -1,17 +1,19 @@
-"""Every text of the pages, read out of the source of reports/: what a catalogue has to know."""
+"""Every text of the pages, read out of the source: what a catalogue has to know."""
 
 from __future__ import annotations
 
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import bench
 import reports
 
 FOLDER = Path(reports.__file__).parent
-ENGLISH_ONLY = ("check_page.py", "attribution_page.py", "benchmark_page.py", "selftest_page.py")  # they speak to CI
+CORE = Path(bench.__file__).parent
+ENGLISH_ONLY = ("benchmark_page.py",)  # it shows somebody else's file
 TABLES = {
     "Table": (0,),
     "Column": (0, 1),
@@ -23,11 +25,11 @@ TABLES = {
 }
 
 
-def templates(file: Path) -> Iterator[str]:
+def templates(file: Path, makers: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
     """The literal texts handed to the makers of tables and messages; a choice between two literals is both."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            for position in TABLES.get(node.func.id, ()):
+            for position in makers.get(node.func.id, ()):
                 if position < len(node.args):
                     yield from literals(node.args[position])
 
@@ -45,7 +47,8 @@ def literals(node: ast.expr) -> Iterator[str]:
 
 def all_templates() -> set[str]:
     pages = [file for file in FOLDER.glob("*.py") if file.name not in ENGLISH_ONLY]
-    return {text for file in pages for text in templates(file)}
+    core = (text for file in CORE.glob("*.py") for text in templates(file, {"message": (0,)}))
+    return {text for file in pages for text in templates(file, TABLES)}.union(core)
 
 
 def script_templates() -> set[str]:

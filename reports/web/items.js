@@ -47,7 +47,7 @@ function flips(task) {
   const columns = [
     { name: say("text"), wide: true, cell: textCell },
     number(
-      say("margin"),
+      say("gap"),
       true,
       say("gap between the two most probable classes on the reference engine: a large one is no close call"),
     ),
