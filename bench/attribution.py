@@ -18,12 +18,14 @@ from bench.console import RunConsole
 from bench.engines import load_engines
 from bench.errors import BenchError
 from bench.gate import Verdict, judge_answers
+from bench.messages import message
 from bench.results import StoredRun
 from bench.speed_check import HERE, Side, SpeedWorker
 from bench.speed_rows import SpeedOptions, find_classifier, worker_task
 from bench.types import Classifier
 
 TOKENIZER = "tokenizer.json"
+_SAME = message("the same in base and head")
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,16 @@ def attribute(
                 scratch=Path(scratch),
                 log=run.folder / "logs" / f"{result.cell.id}.attribute.log",
             )
+            again = _told(console, row.name, _judged(message("nothing, asked again"), shared, shared.side))
             swaps = []
-            for swap in _swaps(shared, options):
-                console.line(f"{row.name}: {swap.part}: {swap.judgement.verdict if swap.judgement else swap.note}")
-                swaps.append(swap)
+            if again.judgement and not again.repairs:
+                swaps = [_told(console, row.name, swap) for swap in _swaps(shared, options)]
         found.append(
             Attribution(
                 cell=row.cell,
                 name=row.name,
                 head=row.judgement,
+                again=again,
                 swaps=tuple(swaps),
                 versions=_versions(baseline, run),
             )
@@ -81,38 +84,60 @@ def attribute(
     return tuple(found)
 
 
+def _told(console: RunConsole, name: str, swap: Swap) -> Swap:
+    console.line(f"{name}: {swap.part}: {swap.judgement.verdict if swap.judgement else swap.note}")
+    return swap
+
+
 def _swaps(row: _Row, options: SpeedOptions) -> Iterator[Swap]:
-    """Weights, tokenizer, engine, libraries and code, each alone; the whole classifier where no half repairs it."""
+    """Weights, tokenizer, engine, libraries, code, each alone; halves together where neither alone repairs the row."""
     halves = [_classifier_swap(row, "weights"), _classifier_swap(row, "tokenizer")]
     yield from halves
     if not any(half.repairs for half in halves) and row.head.sha256 != row.base.sha256:
-        yield _judged("weights and tokenizer", row, _serving(row.side, row.base.path))
+        yield _judged(message("weights and tokenizer"), row, _serving(row.side, row.base.path))
     yield _engine_swap(row)
-    if (options.base_source, options.base_python) == (HERE, row.side.python.absolute()):
-        note = "not tried: give the base's checkout and interpreter (--base-source, --base-python)"
-        yield Swap(part="libraries and code", judgement=None, note=note)
+    yield from _surroundings(row, options)
+
+
+def _surroundings(row: _Row, options: SpeedOptions) -> Iterator[Swap]:
+    """The base's interpreter with its libraries, and the base's checkout of the harness, where they were named."""
+    python, source = options.base_python, options.base_source
+    halves = []
+    if python == row.side.python.absolute():
+        note = message("not tried: name the base's interpreter with --base-python")
+        yield Swap(part=message("libraries"), judgement=None, note=note)
     else:
-        side = replace(row.side, python=options.base_python, source=options.base_source)
-        yield _judged("libraries and code", row, side)
+        halves.append(_judged(message("libraries"), row, replace(row.side, python=python)))
+        yield halves[-1]
+    if source == HERE:
+        note = message("not tried: name the base's checkout with --base-source")
+        yield Swap(part=message("code"), judgement=None, note=note)
+    else:
+        halves.append(_judged(message("code"), row, replace(row.side, source=source)))
+        yield halves[-1]
+    if len(halves) == 2 and not any(half.repairs for half in halves):
+        yield _judged(message("libraries and code"), row, replace(row.side, python=python, source=source))
 
 
-def _classifier_swap(row: _Row, part: str) -> Swap:
+def _classifier_swap(row: _Row, name: str) -> Swap:
+    part = message(name)
     if row.head.kind != row.base.kind or row.head.class_names != row.base.class_names:
-        return Swap(part=part, judgement=None, note="not tried: base and head are different kinds of classifier")
+        note = message("not tried: base and head are different kinds of classifier")
+        return Swap(part=part, judgement=None, note=note)
     tokenizers = [_tokenizer(row.head), _tokenizer(row.base)]
     if None in tokenizers:
-        note = "not tried: a classifier without tokenizer.json keeps its vocabulary with its weights"
-        return Swap(part=part, judgement=None, note=note) if part == "tokenizer" else _whole(row, part)
-    same = tokenizers[0] == tokenizers[1] if part == "tokenizer" else _weights(row.head) == _weights(row.base)
+        note = message("not tried: a classifier without tokenizer.json keeps its vocabulary with its weights")
+        return Swap(part=part, judgement=None, note=note) if name == "tokenizer" else _whole(row, part)
+    same = tokenizers[0] == tokenizers[1] if name == "tokenizer" else _weights(row.head) == _weights(row.base)
     if same:
-        return Swap(part=part, judgement=None, note="the same in base and head")
-    weights, tokenizer = (row.base, row.head) if part == "weights" else (row.head, row.base)
-    return _judged(part, row, _serving(row.side, _crossed(weights, tokenizer, row.scratch / part)))
+        return Swap(part=part, judgement=None, note=_SAME)
+    weights, tokenizer = (row.base, row.head) if name == "weights" else (row.head, row.base)
+    return _judged(part, row, _serving(row.side, _crossed(weights, tokenizer, row.scratch / name)))
 
 
 def _whole(row: _Row, part: str) -> Swap:
     if row.head.sha256 == row.base.sha256:
-        return Swap(part=part, judgement=None, note="the same in base and head")
+        return Swap(part=part, judgement=None, note=_SAME)
     return _judged(part, row, _serving(row.side, row.base.path))
 
 
@@ -124,9 +149,10 @@ def _engine_swap(row: _Row) -> Swap:
         engine for engine in engines if engine.reference and kind in registry.find("backend", engine.backend).kinds
     )
     if row.side.task.engine == reference.name:
-        return Swap(part="engine", judgement=None, note=f"not tried: {reference.name} is the reference engine itself")
+        note = message("not tried: {engine} is the reference engine itself", engine=reference.name)
+        return Swap(part=message("engine"), judgement=None, note=note)
     side = replace(row.side, task=row.side.task.model_copy(update={"engine": reference.name, "engine_spec": None}))
-    return _judged("engine", row, side)
+    return _judged(message("engine"), row, side)
 
 
 def _serving(side: Side, classifier: Path) -> Side:
@@ -138,7 +164,7 @@ def _judged(part: str, row: _Row, side: Side) -> Swap:
         with SpeedWorker(side, row.log) as worker:
             answer = worker.ask({"answers": True})
     except BenchError as error:
-        return Swap(part=part, judgement=None, note=f"does not run: {error}")
+        return Swap(part=part, judgement=None, note=message("does not run: {error}", error=str(error)))
     ids, labels = np.array(answer["ids"]), np.array(answer["labels"])
     _, old, new = np.intersect1d(row.answers.ids, ids, assume_unique=True, return_indices=True)
     judgement = judge_answers(row.answers.labels[old], row.answers.predictions[old], labels[new])

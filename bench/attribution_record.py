@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.gate import Judgement, Verdict
+from bench.messages import Said
 from bench.results import Cell
 from bench.types import Record
 
@@ -10,9 +11,9 @@ from bench.types import Record
 class Swap(Record):
     """A part put back to the base's: the gate's judgement of the rest against the baseline, or why it was not tried."""
 
-    part: str
+    part: Said
     judgement: Judgement | None
-    note: str | None = None
+    note: Said | None = None
 
     @property
     def repairs(self) -> bool:
@@ -21,11 +22,16 @@ class Swap(Record):
 
 
 class Attribution(Record):
-    """A regressed row, what was swapped, and the versions that differ (package, base, head)."""
+    """A regressed row, what was swapped, and the versions that differ (package, base, head).
+
+    `again` is the head asked once more with nothing swapped: where it is not regressed now, or does not run, no swap
+    would tell anything and none was made.
+    """
 
     cell: Cell
     name: str
     head: Judgement
+    again: Swap
     swaps: tuple[Swap, ...]
     versions: tuple[tuple[str, str | None, str | None], ...]
 

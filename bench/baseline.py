@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from bench.errors import StoreError
+from bench.errors import NotComparable, OtherSchema, StoreError
 from bench.results import Cell, Interval, StoredRun
 from bench.store import read_record, write_record
 from bench.types import SCHEMA_VERSION, DataCard, Record
@@ -120,8 +120,11 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
 
 
 def read_baseline(path: Path) -> Baseline:
-    """Read a baseline; raises StoreError for a file that is none, is damaged or has another schema version."""
-    return read_record(path, Baseline)
+    """Read a baseline; raises StoreError for a file that is none or damaged, NotComparable for another schema."""
+    try:
+        return read_record(path, Baseline)
+    except OtherSchema as error:
+        raise NotComparable(f"{error}; or write the baseline again with `bench baseline`") from error
 
 
 def _pack_row(answers: RowAnswers, ids: np.ndarray) -> dict[str, str]:

@@ -11,8 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import DataError, StoreError
-from bench.load import QUERIES_FOR
-from bench.results import ImportedRow, LoadRun, LoadSummary, Result, StoredRun
+from bench.results import QUERIES_FOR, ImportedRow, LoadRun, LoadSummary, Result, StoredRun
 from bench.store import read_latencies
 
 FORMAT_VERSION = "5.1.0"  # the release of pytest-benchmark whose fields these are

@@ -7,6 +7,7 @@ import numpy as np
 from bench.baseline import Baseline, BaselineRow, RowAnswers, row_answers, unpack
 from bench.errors import NotComparable
 from bench.gate import Check, CheckedRow, Judgement, Verdict, judge_answers
+from bench.messages import message
 from bench.results import Cell, Result, StoredRun
 from bench.types import SplitSizes
 
@@ -16,12 +17,12 @@ Key = tuple[str, str, str | None, int, str | None, str | None, str | None]
 def check_run(run: StoredRun, baseline: Baseline) -> Check:
     """Judge every row of the baseline.
 
-    Raises NotComparable when a task both have is of other data or other labels, or they have no task in common;
-    StoreError for a damaged baseline.
+    Raises NotComparable when a task both have is of other data or other labels, they have no task in common, or the
+    run has a row twice; StoreError for a damaged baseline.
     """
     _refuse_other_data(run, baseline)
     answers = unpack(baseline)
-    results = {row_key(result.cell): result for result in run.results}
+    results = rows_of(run)
     rows = []
     for row in baseline.rows:
         result, old = results.get(row_key(row.cell)), answers[row.cell.id]
@@ -48,13 +49,16 @@ def check_run(run: StoredRun, baseline: Baseline) -> Check:
 
 def _judge(run: StoredRun, result: Result | None, old: RowAnswers) -> tuple[Verdict, str | None, Judgement | None]:
     if result is None:
-        return Verdict.MISSING, "not in this run", None
+        return Verdict.MISSING, message("not in this run"), None
     if result.cell.id not in run.answers:
-        return Verdict.FAILED, f"{result.status}: {result.reason or 'no answers'}", None
+        reason = message(
+            "{status}: {reason}", status=result.status.value, reason=result.reason or message("no answers")
+        )
+        return Verdict.FAILED, reason, None
     new = row_answers(run, result.cell.id)
     _, old_rows, new_rows = np.intersect1d(old.ids, new.ids, assume_unique=True, return_indices=True)
     if not len(old_rows):
-        return Verdict.MISSING, "no test item in common", None
+        return Verdict.MISSING, message("no test item in common"), None
     labels = old.labels[old_rows]
     if not np.array_equal(labels, new.labels[new_rows]):
         raise NotComparable(f"{result.cell.task}: the same test items have other labels than in the baseline")
@@ -92,6 +96,16 @@ def _refuse_other_data(run: StoredRun, baseline: Baseline) -> None:
 
 def _sizes(sizes: SplitSizes) -> str:
     return f"{sizes.train:,} + {sizes.validation:,} + {sizes.test:,} texts"
+
+
+def rows_of(run: StoredRun) -> dict[Key, Result]:
+    """The run's results by their row; raises NotComparable where two results claim to be the same row."""
+    found: dict[Key, Result] = {}
+    for result in run.results:
+        other = found.setdefault(row_key(result.cell), result)
+        if other is not result:
+            raise NotComparable(f"{run.folder} has the same row twice ({other.cell.id} and {result.cell.id}); drop one")
+    return found
 
 
 def row_key(cell: Cell) -> Key:

@@ -118,9 +118,9 @@ def run(language: str, quiet: bool, as_json: bool, **choices: Any) -> None:
 @json_option
 def report(folder: Path, page: Path | None, language: str, as_json: bool) -> None:
     """Make the leaderboards of a run FOLDER again, from its files alone."""
-    from bench.reporting import PAGE, print_leaderboard
+    from bench.reporting import file_in, print_leaderboard
 
-    print_leaderboard(folder, as_json, folder / PAGE if page == Path() else page, language)
+    print_leaderboard(folder, as_json, file_in(folder, language, "html") if page == Path() else page, language)
 
 
 @cli.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli_options import json_option
+from bench.cli_options import json_option, lang_option
 
 
 def add_commands(cli: click.Group) -> None:
@@ -52,6 +52,7 @@ def baseline(folder: Path, out: Path) -> None:
 @click.option("--turns", type=click.IntRange(min=10), help="With --speed: at most this many turns a scenario, 120.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Also write the verdicts as markdown, for a CI job.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Also write the verdicts as JUnit XML.")
+@lang_option
 @json_option
 def check(
     folder: Path,
@@ -62,6 +63,7 @@ def check(
     turns: int | None,
     markdown: Path | None,
     junit: Path | None,
+    language: str,
     as_json: bool,
 ) -> int:
     """Judge a run FOLDER against a baseline: its quality item by item, with --speed its speed by turns.
@@ -79,18 +81,19 @@ def check(
     if not speed and (base_source or base_python or turns):
         raise UsageError("--base-source, --base-python and --turns belong to --speed; add it or leave them out")
     options = SpeedOptions.of(base_source, base_python, turns) if speed else None
-    return check_command(folder, baseline_file, markdown, junit, options, as_json=as_json)
+    return check_command(folder, baseline_file, markdown, junit, options, language, as_json=as_json)
 
 
 @click.command()
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
+@lang_option
 @json_option
-def compare(old: Path, new: Path, as_json: bool) -> None:
+def compare(old: Path, new: Path, language: str, as_json: bool) -> None:
     """Show what changed in quality from the run folder OLD to the run folder NEW, row by row."""
     from bench.gate_commands import compare_command
 
-    compare_command(old, new, as_json=as_json)
+    compare_command(old, new, language, as_json=as_json)
 
 
 @click.command()
@@ -98,9 +101,15 @@ def compare(old: Path, new: Path, as_json: bool) -> None:
 @baseline_option
 @click.option("--base-source", type=click.Path(path_type=Path), help="The base's checkout of this harness.")
 @click.option("--base-python", type=click.Path(path_type=Path), help="The base's Python interpreter.")
+@lang_option
 @json_option
 def attribute(
-    folder: Path, baseline_file: Path, base_source: Path | None, base_python: Path | None, as_json: bool
+    folder: Path,
+    baseline_file: Path,
+    base_source: Path | None,
+    base_python: Path | None,
+    language: str,
+    as_json: bool,
 ) -> None:
     """Name what made the regressed rows of a run FOLDER worse: weights, tokenizer, engine, libraries and code.
 
@@ -110,4 +119,5 @@ def attribute(
     from bench.gate_commands import attribute_command
     from bench.speed_rows import SpeedOptions
 
-    attribute_command(folder, baseline_file, SpeedOptions.of(base_source, base_python, None), as_json=as_json)
+    options = SpeedOptions.of(base_source, base_python, None)
+    attribute_command(folder, baseline_file, options, language, as_json=as_json)

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from bench.cli_options import json_option, quiet_option
+from bench.cli_options import json_option, lang_option, quiet_option
 
 
 def add_commands(cli: click.Group) -> None:
@@ -16,9 +16,10 @@ def add_commands(cli: click.Group) -> None:
 
 
 @click.command()
+@lang_option
 @quiet_option
 @json_option
-def selftest(quiet: bool, as_json: bool) -> None:
+def selftest(language: str, quiet: bool, as_json: bool) -> None:
     """Plant faults and see whether the harness finds them: about two minutes.
 
     Engines that do nothing, stall, flip labels, cache answers or read part of a text; slowdowns of 5, 10 and 20 %;
@@ -35,7 +36,7 @@ def selftest(quiet: bool, as_json: bool) -> None:
 
     with RunConsole(quiet) as console:
         record = run_selftest(console)
-    page = registry.find("report", "selftest")(record)
+    page = registry.find("report", "selftest")(record, language)
     if as_json:
         sys.stdout.write(json.dumps(page.to_dict(), ensure_ascii=False, indent=1) + "\n")
     else:

@@ -15,7 +15,7 @@ from bench.context import Context
 from bench.errors import CellsFailed, UsageError
 from bench.plan import RunRequest, make_plan
 from bench.processes import Workers
-from bench.reporting import PAGE, print_leaderboard
+from bench.reporting import file_in, print_leaderboard
 from bench.results import Result, Status
 from bench.run import run_plan
 from bench.training import check_recipes, train
@@ -31,7 +31,7 @@ def run_command(choices: dict[str, Any], language: str, quiet: bool, as_json: bo
         console.start("preparing the data")
         plan = make_plan(request, console.progress)
         results = run_plan(plan, console)
-    print_leaderboard(plan.out, as_json, plan.out / PAGE, language)
+    print_leaderboard(plan.out, as_json, file_in(plan.out, language, "html"), language)
     return sum(_failed(result) for result in results)
 
 

@@ -54,8 +54,12 @@ class EndpointFailed(BenchError):
     exit_code = 7
 
 
+class OtherSchema(StoreError):
+    """A stored record that another version of the harness wrote in another form."""
+
+
 class NotComparable(BenchError):
-    """Two results that must not be compared: other data, other labels."""
+    """Two results that must not be compared: other data, other labels, another schema."""
 
     exit_code = 8
 

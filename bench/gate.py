@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from bench.messages import Said, joined, message
 from bench.results import Cell, Interval
 from bench.types import Record, Scenario
 
@@ -44,10 +45,12 @@ class Judgement(Record):
     def explanation(self) -> str | None:
         """What a reader of the verdict must know beside it; None where that is nothing."""
         if self.items_needed:
-            worse = "worse, by less than the margin; " if self.difference.high < 0 else ""
-            return f"{worse}about {self.items_needed:,} texts would settle it"
+            settled = message("about {texts:,} texts would settle it", texts=self.items_needed)
+            worse = [message("worse, by less than the margin")] if self.difference.high < 0 else []
+            return joined("; ", [*worse, settled])
         if self.verdict is Verdict.REGRESSED:
-            return f"{-100 * self.difference.value:.2f} points of accuracy lost on {self.n:,} texts"
+            lost = -100 * self.difference.value
+            return message("{lost:.2f} points of accuracy lost on {texts:,} texts", lost=lost, texts=self.n)
         return None
 
 
@@ -71,9 +74,18 @@ class SpeedJudgement(Record):
     @property
     def explanation(self) -> str | None:
         """What a reader of the verdict must know; None where that is nothing."""
-        measured = f"{self.scenario}: {self.slowdown.value:+.1%} time a text, bar {self.bar:.1%}"
+        measured = message(
+            "{scenario}: {slowdown:+.1%} time a text, bar {bar:.1%}",
+            scenario=message(self.scenario),
+            slowdown=self.slowdown.value,
+            bar=self.bar,
+        )
         if self.verdict is Verdict.INCONCLUSIVE:
-            return f"{measured}: not settled in {self.turns} turns; leave the machine alone or take more --turns"
+            return message(
+                "{measured}: not settled in {turns} turns; leave the machine alone or take more --turns",
+                measured=measured,
+                turns=self.turns,
+            )
         return measured if self.verdict is Verdict.REGRESSED else None
 
 
@@ -85,7 +97,7 @@ class CheckedRow(Record):
 
     cell: Cell
     verdict: Verdict
-    reason: str | None
+    reason: Said | None
     macro_f1_difference: float | None
     judgement: Judgement | None
     speed: tuple[SpeedJudgement, ...] = ()
@@ -105,7 +117,7 @@ class CheckedRow(Record):
     def explanation(self) -> str | None:
         """What a reader of the verdict must know beside it; None where that is nothing."""
         parts = (self.reason, self.judgement and self.judgement.explanation, *(part.explanation for part in self.speed))
-        return "; ".join(part for part in parts if part) or None
+        return joined("; ", [part for part in parts if part]) or None
 
 
 class Check(Record):

@@ -15,7 +15,7 @@ from bench.baseline import Baseline, make_baseline, read_baseline, write_baselin
 from bench.cache import write_whole
 from bench.check import check_run
 from bench.console import RunConsole
-from bench.gate import Check, Verdict
+from bench.gate import Verdict
 from bench.speed_rows import SpeedOptions, gate_speed
 from bench.store import open_run
 
@@ -39,6 +39,7 @@ def check_command(
     markdown: Path | None,
     junit: Path | None,
     speed: SpeedOptions | None,
+    language: str,
     as_json: bool,
 ) -> int:
     """Judge, print, write what was asked for; returns the exit code."""
@@ -48,21 +49,21 @@ def check_command(
         base_folder = baseline_file if baseline_file.is_dir() else None
         with RunConsole(quiet=False) as console:
             check = gate_speed(check, run, baseline, base_folder, speed, console)
-    page = registry.find("report", "check")(check)
+    page = registry.find("report", "check")(check, language)
     if markdown:
         write_whole(markdown, page.markdown.encode("utf-8"))
     if junit:
         write_whole(junit, page.junit.encode("utf-8"))
-    _print(check, as_json)
+    _print_page(page, as_json)
     return EXIT_CODES[check.verdict]
 
 
-def attribute_command(folder: Path, baseline_file: Path, options: SpeedOptions, as_json: bool) -> None:
+def attribute_command(folder: Path, baseline_file: Path, options: SpeedOptions, language: str, as_json: bool) -> None:
     """Rerun every regressed row with one part of the base's at a time, and name the part that did it."""
     base_folder = baseline_file if baseline_file.is_dir() else None
     with RunConsole(quiet=False) as console:
         rows = attribute(open_run(folder), _open_baseline(baseline_file), base_folder, options, console)
-    _print_page(registry.find("report", "attribution")(rows), as_json)
+    _print_page(registry.find("report", "attribution")(rows, language), as_json)
 
 
 def _open_baseline(path: Path) -> Baseline:
@@ -70,13 +71,10 @@ def _open_baseline(path: Path) -> Baseline:
     return make_baseline(open_run(path)) if path.is_dir() else read_baseline(path)
 
 
-def compare_command(old: Path, new: Path, as_json: bool) -> None:
+def compare_command(old: Path, new: Path, language: str, as_json: bool) -> None:
     """The same verdicts between two run folders."""
-    _print(check_run(open_run(new), make_baseline(open_run(old))), as_json)
-
-
-def _print(check: Check, as_json: bool) -> None:
-    _print_page(registry.find("report", "check")(check), as_json)
+    check = check_run(open_run(new), make_baseline(open_run(old)))
+    _print_page(registry.find("report", "check")(check, language), as_json)
 
 
 def _print_page(page: Any, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
-from bench.results import LoadRun, LoadSummary, Stages
+from bench.results import QUERIES_FOR, LoadRun, LoadSummary, Stages
 from bench.tiers import Tier
 from bench.types import Progress, Scenario, Session
 
@@ -33,9 +33,6 @@ NS_PER_MS = 1e6
 REPEATED_TEXTS = 32
 FEWEST_REPEATED = 5
 REPEATS_LIMIT_S = 2.0
-
-# A percentile is printed only where the sample supports it (MLPerf's query counts for 90 % confidence).
-QUERIES_FOR = {90.0: 64, 95.0: 130, 99.0: 662, 99.9: 6636}
 
 
 @dataclass(frozen=True)

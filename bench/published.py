@@ -36,9 +36,17 @@ class PublishedFigure(Record):
         """The value with its unit."""
         return f"{self.value} {self.unit}".rstrip()
 
+    @property
+    def share(self) -> float:
+        """A score as a share of 1, whether it was printed as one or in per cent."""
+        return float(self.value) / (100 if self.unit == "%" else 1)
+
 
 class PublishedPoint(Record):
-    """One evaluation of a published training curve, on the test split; losses in nats, macro averages."""
+    """One evaluation of a published training curve, on the test split; losses in nats, macro averages.
+
+    `step_texts` training texts were read a step: batch size by accumulation.
+    """
 
     source: str
     suite: str
@@ -47,12 +55,18 @@ class PublishedPoint(Record):
     system: str
     hardware: str
     step: int
+    step_texts: int
     training_loss: float | None
     validation_loss: float | None
     accuracy: float
     precision: float
     recall: float
     f1: float
+
+    @property
+    def texts_read(self) -> int:
+        """Training texts read so far, repeats counted."""
+        return self.step * self.step_texts
 
 
 @cache

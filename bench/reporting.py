@@ -14,13 +14,16 @@ from bench.errors import StoreError
 from bench.evidence import evidence_of
 from bench.store import open_run
 
-PAGE = "leaderboard.html"
+
+def file_in(folder: Path, language: str, end: str) -> Path:
+    """Where a leaderboard lies in its run folder: leaderboard.md, leaderboard.zh.html."""
+    return folder / ("leaderboard" + ("" if language == "en" else f".{language}") + f".{end}")
 
 
 def print_leaderboard(folder: Path, as_json: bool, page: Path | None = None, language: str = "en") -> None:
     """Make a run's leaderboards from its files: markdown, plots, where asked for the page; print tables or JSON."""
     leaderboard = registry.find("report", "leaderboard")(open_run(folder), language)
-    markdown = folder / ("leaderboard.md" if language == "en" else f"leaderboard.{language}.md")
+    markdown = file_in(folder, language, "md")
     write_whole(markdown, leaderboard.markdown.encode("utf-8"))
     for name, picture in leaderboard.plots().items():
         write_whole(folder / name, picture)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from bench.types import SCHEMA_VERSION, DataCard, FitRecord, Prediction, Record, Scenario, WeightsChoice
 
@@ -61,7 +61,9 @@ class SessionCard(Record):
 
 
 class Interval(Record):
-    """A figure with its 95 % interval."""
+    """A figure with its 95 % interval; all three are numbers."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     value: float
     low: float
@@ -104,6 +106,10 @@ class Stages(Record):
 
 
 Purpose = Literal["search", "confirm"]
+
+
+# A percentile is printed only where the sample supports it (MLPerf's query counts for 90 % confidence).
+QUERIES_FOR = {90.0: 64, 95.0: 130, 99.0: 662, 99.9: 6636}
 
 
 class ServerPoint(Record):

@@ -20,6 +20,7 @@ from bench.datasets import Limits, prepare_own_dataset
 from bench.environment import git_state, hardware_fingerprint
 from bench.errors import BenchError
 from bench.gate import Verdict, judge_answers
+from bench.messages import joined, message
 from bench.plan import Plan, TaskPlan, store_dataset
 from bench.recipes import recipes_for
 from bench.results import Result, Status
@@ -42,6 +43,7 @@ SLOWDOWNS = (0.0, 0.05, 0.1, 0.2)
 TRIALS = 1000
 SPEED_TRIALS = 200
 NEAR = 0.05
+_NO_LOSS = message("no accuracy loss")
 
 ENGINES: dict[str, dict[str, Any]] = {
     "honest": {"fault": "none"},
@@ -115,9 +117,9 @@ def engine_checks(results: dict[str, Result]) -> Iterator[SelfCheck]:
             raise BenchError(f"the self-test's engine '{name}' has no row to judge: {reason}")
     yield _honest(results["honest"])
     yield _ceiling(results["does-nothing"])
-    yield _certificate("an engine that reads nothing", results["does-nothing"])
-    yield _certificate("an engine that flips 5 % of the labels", results["flips"])
-    yield _certificate("an engine that reads 5 words", results["truncates"], tokens=True)
+    yield _certificate(message("an engine that reads nothing"), results["does-nothing"])
+    yield _certificate(message("an engine that flips 5 % of the labels"), results["flips"])
+    yield _certificate(message("an engine that reads 5 words"), results["truncates"], tokens=True)
     yield _cached(results["caches"])
     yield _stall(results["stalls"])
 
@@ -125,24 +127,29 @@ def engine_checks(results: dict[str, Result]) -> Iterator[SelfCheck]:
 def _honest(row: Result) -> SelfCheck:
     passed = row.status is Status.OK and row.parity is not None and row.parity.passed
     return SelfCheck(
-        name="an honest engine", expected="OK, same answers", found=f"{row.status}, {_answers(row)}", passed=passed
+        name=message("an honest engine"),
+        expected=message("OK, same answers"),
+        found=joined(", ", [message(str(row.status)), _answers(row)]),
+        passed=passed,
     )
 
 
 def _answers(row: Result) -> str:
     parity = row.parity
     if parity is None:
-        return "no certificate"
-    tokens = "" if parity.same_tokens is not False else ", other tokens"
-    return f"{'same answers' if parity.passed else 'changes answers'} ({parity.equal_labels:.1%} equal{tokens})"
+        return message("no certificate")
+    verdict = message("same answers") if parity.passed else message("changes answers")
+    equal = message("{share:.1%} equal", share=parity.equal_labels)
+    parts = [equal] if parity.same_tokens is not False else [equal, message("other tokens")]
+    return message("{verdict} ({parts})", verdict=verdict, parts=joined(", ", parts))
 
 
 def _ceiling(row: Result) -> SelfCheck:
     rate = row.load["single"].rate_rps
     return SelfCheck(
-        name="what the harness costs: an engine that does nothing",
-        expected=f">= {CEILING_RPS:,.0f} queries/s",
-        found=f"{rate:,.0f} queries/s",
+        name=message("what the harness costs: an engine that does nothing"),
+        expected=message(">= {rate:,.0f} queries/s", rate=CEILING_RPS),
+        found=message("{rate:,.0f} queries/s", rate=rate),
         passed=rate >= CEILING_RPS,
     )
 
@@ -150,22 +157,24 @@ def _ceiling(row: Result) -> SelfCheck:
 def _certificate(name: str, row: Result, tokens: bool = False) -> SelfCheck:
     parity = row.parity
     caught = parity is not None and not parity.passed and (not tokens or parity.same_tokens is False)
-    expected = "changes answers, other tokens" if tokens else "changes answers"
+    expected = message("changes answers, other tokens") if tokens else message("changes answers")
     return SelfCheck(name=name, expected=expected, found=_answers(row), passed=caught)
 
 
 def _cached(row: Result) -> SelfCheck:
     caught = row.status is Status.INVALID and "from a cache" in (row.reason or "")
-    found = f"{row.status}: {row.reason}" if row.reason else str(row.status)
-    return SelfCheck(name="an engine that caches answers", expected="INVALID", found=found, passed=caught)
+    status = message(str(row.status))
+    found = message("{status}: {reason}", status=status, reason=row.reason) if row.reason else status
+    name = message("an engine that caches answers")
+    return SelfCheck(name=name, expected=message("INVALID"), found=found, passed=caught)
 
 
 def _stall(row: Result) -> SelfCheck:
     p50, p99 = row.load["single"].p50_ms or 0.0, row.load["single"].p99_ms or 0.0
     return SelfCheck(
-        name=f"a stall of {STALL_S:g} s at every {STALL_EVERY}th query",
-        expected="p99 >= 1,000 ms, p50 below",
-        found=f"p99 {p99:,.0f} ms, p50 {p50:.1f} ms",
+        name=message("a stall of {seconds:g} s at every {every}th query", seconds=STALL_S, every=STALL_EVERY),
+        expected=message("p99 >= 1,000 ms, p50 below"),
+        found=message("p99 {p99:,.0f} ms, p50 {p50:.1f} ms", p99=p99, p50=p50),
         passed=p99 >= 1000 * STALL_S > p50,
     )
 
@@ -187,10 +196,10 @@ def accuracy_checks() -> Iterator[SelfCheck]:
 def _accuracy(loss: float, verdict: Verdict, relation: str, bound: float) -> SelfCheck:
     counts = Counter(_judge_loss(loss, seed) for seed in range(TRIALS))
     share = counts[verdict] / TRIALS
-    name = f"an accuracy loss of {100 * loss:.1f} points" if loss else "no accuracy loss"
+    planted = message("an accuracy loss of {points:.1f} points", points=100 * loss) if loss else _NO_LOSS
     return SelfCheck(
-        name=f"{name}, {TRIALS:,} trials",
-        expected=f"{verdict} {relation} {bound:.0%}",
+        name=joined(", ", [planted, message("{trials:,} trials", trials=TRIALS)]),
+        expected=_demand(verdict, relation, bound),
         found=_shares(counts, TRIALS),
         passed=share >= bound if relation == ">=" else share <= bound,
     )
@@ -205,7 +214,18 @@ def _judge_loss(loss: float, seed: int) -> Verdict:
 
 
 def _shares(counts: Counter[Verdict], trials: int) -> str:
-    return ", ".join(f"{verdict} {counts[verdict] / trials:.1%}" for verdict in Verdict if counts[verdict])
+    shares = {verdict: counts[verdict] / trials for verdict in Verdict if counts[verdict]}
+    return joined(
+        ", ", [message("{verdict} {share:.1%}", verdict=_said(v), share=share) for v, share in shares.items()]
+    )
+
+
+def _demand(verdict: Verdict, relation: str, bound: float) -> str:
+    return message("{verdict} {relation} {bound:.0%}", verdict=_said(verdict), relation=relation, bound=bound)
+
+
+def _said(verdict: Verdict) -> str:
+    return message(str(verdict))
 
 
 # ---------------------------------------------------------------- speed
@@ -249,12 +269,16 @@ def _slowdown(turns: np.ndarray, share: float, verdict: Verdict | None, relation
     trials = (chosen[rng.integers(0, len(chosen), len(chosen))] for _ in range(SPEED_TRIALS))
     counts = Counter(judge_turns("single", *trial.T).verdict for trial in trials)
     measured = judge_turns("single", *chosen.T)
-    found = f"{measured.slowdown.value:+.1%} measured; {_shares(counts, SPEED_TRIALS)}"
+    found = joined(
+        "; ", [message("{slowdown:+.1%} measured", slowdown=measured.slowdown.value), _shares(counts, SPEED_TRIALS)]
+    )
     if verdict is None:
-        expected = f"measured {share - NEAR:+.0%} to {share + NEAR:+.0%}; any verdict at the bar"
+        low, high = share - NEAR, share + NEAR
+        expected = message("measured {low:+.0%} to {high:+.0%}; any verdict at the bar", low=low, high=high)
         passed = abs(measured.slowdown.value - share) <= NEAR
     else:
         rate = counts[verdict] / SPEED_TRIALS
-        expected, passed = f"{verdict} {relation} {bound:.0%}", rate >= bound if relation == ">=" else rate <= bound
-    name = f"a slowdown of {share:.0%}" if share else "no slowdown"
-    return SelfCheck(name=f"{name}, {SPEED_TRIALS} trials", expected=expected, found=found, passed=passed)
+        expected, passed = _demand(verdict, relation, bound), rate >= bound if relation == ">=" else rate <= bound
+    planted = message("a slowdown of {share:.0%}", share=share) if share else message("no slowdown")
+    name = joined(", ", [planted, message("{trials:,} trials", trials=SPEED_TRIALS)])
+    return SelfCheck(name=name, expected=expected, found=found, passed=passed)

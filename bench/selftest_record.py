@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from bench.messages import Said
 from bench.types import SCHEMA_VERSION, Record
 
 
 class SelfCheck(Record):
     """One planted fault: what the harness must say of it, and what it said."""
 
-    name: str
-    expected: str
-    found: str
+    name: Said
+    expected: Said
+    found: Said
     passed: bool
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from bench.batcher import BatchBudget, Batcher, GiveUp
 from bench.load import (
     NS_PER_MS,
-    QUERIES_FOR,
     describe_failures,
     latency_figures,
     new_settings,
@@ -26,7 +25,7 @@ from bench.load import (
     start_test,
 )
 from bench.rate_search import CONFIRMATIONS, Bounds, Trial, confirmed, highest_holding
-from bench.results import LoadRun, Purpose, ServerPoint, ServerSearch, Stages
+from bench.results import QUERIES_FOR, LoadRun, Purpose, ServerPoint, ServerSearch, Stages
 from bench.server_capacity import Capacity, batch_budget, expected_tokens, find_capacity, lone_latency_ms
 from bench.server_points import most_late, read_point, read_trace
 from bench.tiers import Tier

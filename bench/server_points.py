@@ -12,8 +12,8 @@ import numpy as np
 
 from bench.batcher import Batcher, QueueRecord
 from bench.errors import BenchError
-from bench.load import NS_PER_MS, QUERIES_FOR, read_verdict
-from bench.results import Purpose, ServerPoint
+from bench.load import NS_PER_MS, read_verdict
+from bench.results import QUERIES_FOR, Purpose, ServerPoint
 
 CONFIDENCE = 0.99  # of LoadGen's early stopping
 MORE_QUERIES = 1.1  # than planned: Poisson arrivals within a run's shortest duration

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from bench.cache import write_whole
-from bench.errors import StoreError
+from bench.errors import OtherSchema, StoreError
 from bench.results import Answers, Result, RunSettings, StoredRun
 from bench.threads import usable_cores
 from bench.types import SCHEMA_VERSION, Prediction, Record
@@ -34,7 +34,7 @@ def write_record(path: Path, record: Record) -> None:
 
 
 def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
-    """Read a record; raises StoreError when it is damaged or of another schema version."""
+    """Read a record; raises StoreError when it is damaged, OtherSchema for another schema version."""
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
@@ -43,7 +43,7 @@ def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
         raise StoreError(f"{path} is not JSON ({error}); delete it and run again") from error
     version = content.get("schema_version", SCHEMA_VERSION) if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
-        raise StoreError(
+        raise OtherSchema(
             f"{path} has schema version {version}, this harness reads {SCHEMA_VERSION}; "
             "read it with the harness that wrote it, or run into a new --out folder"
         )
@@ -92,9 +92,14 @@ def read_answers(path: Path) -> Answers:
             token_counts=table["token_count"].to_numpy(),
             truncated=table["truncated"].to_numpy(),
         )
-        return Answers(ids=table["id"].to_numpy(), labels=table["label"].to_numpy(), prediction=prediction)
+        answers = Answers(ids=table["id"].to_numpy(), labels=table["label"].to_numpy(), prediction=prediction)
     except (OSError, KeyError, pa.ArrowException, ValueError) as error:
         raise StoreError(f"{path} cannot be read as predictions ({error}); delete it and run again") from error
+    if len(np.unique(answers.ids)) != n:
+        raise StoreError(f"{path} has answers to the same test item twice; delete it and run again")
+    if not np.isfinite(flat).all():
+        raise StoreError(f"{path} has probabilities that are no numbers; delete it and run again")
+    return answers
 
 
 def write_latencies(path: Path, latencies_ns: np.ndarray) -> None:

@@ -12,9 +12,13 @@ from bench.attribution_record import Attribution, Swap
 from bench.results import Interval
 from reports import figures
 from reports.figures import MISSING
-from reports.markdown import clean
-from reports.tables import Column, Row, Table, numbers, to_markdown, to_rich
+from reports.tables import Column, Row, Table, numbers, spoken, to_markdown, to_rich
+from reports.words import ENGLISH, joined, message
 
+_NOT_AGAIN = message(
+    "asked again, the head is not regressed: this is not the code, the libraries or the machine of its run; run "
+    "bench attribute where it was made"
+)
 _COLUMNS = (
     Column("put back to the base's"),
     Column("then"),
@@ -29,6 +33,7 @@ class AttributionPage:
     """All regressed rows; none is a page too."""
 
     rows: Sequence[Attribution]
+    language: str = ENGLISH
 
     @property
     def markdown(self) -> str:
@@ -38,7 +43,7 @@ class AttributionPage:
     def print(self, console: Console) -> None:
         """Print on a console, as wide as it is."""
         for table in self._tables():
-            for renderable in to_rich(table, console.width):
+            for renderable in to_rich(table, console.width, self.language):
                 console.print(renderable)
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,28 +51,45 @@ class AttributionPage:
         return {"rows": [{"culprits": list(row.culprits), **row.model_dump(mode="json")} for row in self.rows]}
 
     def _tables(self) -> list[Table]:
-        return [_table(row) for row in self.rows] or [Table("No row lost accuracy", (Column("row"),), ())]
+        tables = [_table(row) for row in self.rows] or [Table("No row lost accuracy", (Column("row"),), ())]
+        return [spoken(table, self.language) for table in tables]
 
 
 def _table(row: Attribution) -> Table:
-    culprits = " or ".join(row.culprits)
-    title = f"{row.cell.task} {row.name}: {culprits or 'no single part'} did it"
-    changed = [f"{name} {base or 'none'} -> {head or 'none'}" for name, base, head in row.versions]
+    who = f"{row.cell.task} {row.name}"
+    if row.culprits:
+        title = message("{row}: {parts} did it", row=who, parts=joined(" or ", row.culprits))
+    elif row.again.judgement is None:
+        title = message("{row}: it does not run here", row=who)
+    elif row.again.repairs:
+        title = message("{row}: not regressed when asked again here", row=who)
+    else:
+        title = message("{row}: no single part did it", row=who)
+    changed = [f"{name} {base or MISSING} -> {head or MISSING}" for name, base, head in row.versions]
     notes = (
-        "accuracy: new minus the baseline's; a part did it when the row is no longer REGRESSED with the base's",
-        f"versions that differ: {', '.join(changed) or 'none'}",
+        message(
+            "accuracy: new minus the baseline's; a part did it when the row is no longer REGRESSED with the base's"
+        ),
+        message("versions that differ: {versions}", versions=", ".join(changed) or message("none")),
+        *([_NOT_AGAIN] if row.again.repairs else []),
     )
-    head = ("nothing", str(row.head.verdict), *_figures(row.head.difference), "the head as it is")
-    return Table(clean(title), _COLUMNS, (head, *map(_swap_row, row.swaps)), tuple(map(clean, notes)))
+    verdict = message(str(row.head.verdict))
+    head = (message("nothing"), verdict, *_figures(row.head.difference), message("the head as it is"))
+    return Table(title, _COLUMNS, (head, *map(_swap_row, (row.again, *row.swaps))), notes)
 
 
 def _swap_row(swap: Swap) -> Row:
     if swap.judgement is None:
-        return (swap.part, MISSING, MISSING, MISSING, clean(swap.note or ""))
-    verdict = str(swap.judgement.verdict)
-    return (swap.part, verdict, *_figures(swap.judgement.difference), "did it" if swap.repairs else MISSING)
+        return (swap.part, MISSING, MISSING, MISSING, swap.note or "")
+    verdict = message(str(swap.judgement.verdict))
+    return (
+        swap.part,
+        verdict,
+        *_figures(swap.judgement.difference),
+        message("repairs it") if swap.repairs else MISSING,
+    )
 
 
 def _figures(difference: Interval) -> tuple[str, str]:
     low, high = figures.points(difference.low), figures.points(difference.high)
-    return figures.points(difference.value), f"{low} to {high}"
+    return figures.points(difference.value), message("{low} to {high}", low=low, high=high)

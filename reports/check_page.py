@@ -15,7 +15,8 @@ from bench.gate import Check, CheckedRow, SpeedJudgement, Verdict
 from reports import figures
 from reports.figures import MISSING
 from reports.markdown import clean, escape
-from reports.tables import Column, Row, Table, numbers, to_markdown, to_rich
+from reports.tables import Column, Row, Table, numbers, spoken, to_markdown, to_rich
+from reports.words import ENGLISH, joined, message, say
 
 _COLUMNS = (
     Column("row"),
@@ -30,11 +31,17 @@ _COLUMNS = (
     Column("what to know", from_width=110),
 )
 _NOTES = (
-    "accuracy, F1: new minus old; 95 %: of the accuracy difference; lost, won: right in the baseline, now, only",
-    "REGRESSED: the whole interval is below 0 and the drop reaches the margin; PASS: the interval is above minus the "
-    "margin; else INCONCLUSIVE; margin: max(0.3 points, 2.8 sqrt(share of lost and won / texts))",
+    message(
+        "accuracy, F1: new minus old; 95 %: of the accuracy difference; lost, won: right in the baseline, now, only"
+    ),
+    message(
+        "REGRESSED: the whole interval is below 0 and the drop reaches the margin; PASS: the interval is above minus "
+        "the margin; else INCONCLUSIVE; margin: max(0.3 points, 2.8 sqrt(share of lost and won / texts))"
+    ),
 )
-_NO_SPEED = "speed is not judged here: a stored rate was measured at another time (bench check --speed measures both)"
+_NO_SPEED = message(
+    "speed is not judged here: a stored rate was measured at another time (bench check --speed measures both)"
+)
 _SPEED_COLUMNS = (
     Column("row"),
     Column("scenario"),
@@ -49,30 +56,36 @@ _SPEED_COLUMNS = (
     numbers("turns", from_width=110),
 )
 _SPEED_NOTES = (
-    "base and head measured here, by turns in processes of their own; time a text: the head's over the base's, minus 1",
-    "REGRESSED: above the bar and Mann-Whitney p < 0.01; PASS: the 95 % interval is below the bar, which is at most "
-    "15 %; else INCONCLUSIVE; bar: max(10 %, twice the noise); noise: root mean square of base against base",
+    message(
+        "base and head measured here, by turns in processes of their own; time a text: the head's over the base's, "
+        "minus 1"
+    ),
+    message(
+        "REGRESSED: above the bar and Mann-Whitney p < 0.01; PASS: the 95 % interval is below the bar, which is at "
+        "most 15 %; else INCONCLUSIVE; bar: max(10 %, twice the noise); noise: root mean square of base against base"
+    ),
 )
 
 
 @dataclass(frozen=True)
 class CheckPage:
-    """A check as its readers want it."""
+    """A check as its readers want it; what machines read is English in every language."""
 
     check: Check
+    language: str = ENGLISH
 
     @property
     def markdown(self) -> str:
         """GitHub-flavoured markdown that ends in a newline, for the summary of a CI job."""
-        parts = [f"## {self._heading()}", escape(self._summary())]
+        parts = [f"## {escape(say(self._heading(), self.language))}", escape(say(self._summary(), self.language))]
         return "\n\n".join([*parts, *map(to_markdown, self._tables())]) + "\n"
 
     def print(self, console: Console) -> None:
         """Print on a console, as wide as it is."""
-        console.print(Text(self._heading(), style="bold"))
-        console.print(Text(clean(self._summary())))
+        console.print(Text(say(self._heading(), self.language), style="bold"))
+        console.print(Text(clean(say(self._summary(), self.language))))
         for table in self._tables():
-            for renderable in to_rich(table, console.width):
+            for renderable in to_rich(table, console.width, self.language):
                 console.print(renderable)
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,27 +107,43 @@ class CheckPage:
         return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
     def _heading(self) -> str:
-        what = "Quality and speed" if any(row.speed for row in self.check.rows) else "Quality"
-        return f"{what} against the baseline: {self.check.verdict}"
+        verdict = message(str(self.check.verdict))
+        if any(row.speed for row in self.check.rows):
+            return message("Quality and speed against the baseline: {verdict}", verdict=verdict)
+        return message("Quality against the baseline: {verdict}", verdict=verdict)
 
     def _summary(self) -> str:
         counts = Counter(row.verdict for row in self.check.rows)
-        shown = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-        commits = f"baseline of {_short(self.check.baseline_commit)}, this run of {_short(self.check.run_commit)}"
-        new = f"; {len(self.check.new_rows)} rows are not in the baseline" if self.check.new_rows else ""
-        hardware = "" if self.check.same_hardware else "; on other hardware than the baseline's"
-        return f"{shown}; {commits}{new}{hardware}"
+        shown = [
+            message("{count} {verdict}", count=counts[verdict], verdict=message(str(verdict)))
+            for verdict in Verdict
+            if counts[verdict]
+        ]
+        parts: list[str] = [
+            joined(", ", shown),
+            message(
+                "baseline of {base}, this run of {run}",
+                base=_short(self.check.baseline_commit),
+                run=_short(self.check.run_commit),
+            ),
+        ]
+        if self.check.new_rows:
+            parts.append(message("{count} rows are not in the baseline", count=len(self.check.new_rows)))
+        if not self.check.same_hardware:
+            parts.append(message("on other hardware than the baseline's"))
+        return joined("; ", parts)
 
     def _tables(self) -> list[Table]:
         tasks = dict.fromkeys(row.cell.task for row in self.check.rows)
         rows = {task: [row for row in self.check.rows if row.cell.task == task] for task in tasks}
-        return [table for task in tasks for table in (_table(task, rows[task]), *_speed_tables(task, rows[task]))]
+        tables = (table for task in tasks for table in (_table(task, rows[task]), *_speed_tables(task, rows[task])))
+        return [spoken(table, self.language) for table in tables]
 
 
 def _table(task: str, rows: Sequence[CheckedRow]) -> Table:
     worst_first = sorted(rows, key=lambda row: _ORDER.index(row.verdict))
     notes = _NOTES if any(row.speed for row in rows) else (*_NOTES, _NO_SPEED)
-    return Table(task, _COLUMNS, tuple(map(_row, worst_first)), notes)
+    return Table(joined("", [task]), _COLUMNS, tuple(map(_row, worst_first)), notes)
 
 
 def _speed_tables(task: str, rows: Sequence[CheckedRow]) -> list[Table]:
@@ -122,18 +151,18 @@ def _speed_tables(task: str, rows: Sequence[CheckedRow]) -> list[Table]:
     lines = [(row.name, part) for row in rows for part in row.speed]
     lines.sort(key=lambda line: _ORDER.index(line[1].verdict))
     shown = tuple(_speed_row(name, part) for name, part in lines)
-    return [Table(f"{task}: speed", _SPEED_COLUMNS, shown, _SPEED_NOTES)] if shown else []
+    return [Table(message("{task}: speed", task=task), _SPEED_COLUMNS, shown, _SPEED_NOTES)] if shown else []
 
 
 def _speed_row(name: str, part: SpeedJudgement) -> Row:
     return (
         clean(name),
-        part.scenario,
-        part.verdict,
+        message(part.scenario),
+        message(str(part.verdict)),
         figures.number(part.base_rps),
         figures.number(part.head_rps),
         f"{part.slowdown.value:+.1%}",
-        f"{part.slowdown.low:+.1%} to {part.slowdown.high:+.1%}",
+        message("{low} to {high}", low=f"{part.slowdown.low:+.1%}", high=f"{part.slowdown.high:+.1%}"),
         f"{part.bar:.1%}",
         f"{part.noise:.1%}",
         figures.p_value(part.p),
@@ -145,18 +174,19 @@ _ORDER = (Verdict.REGRESSED, Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.MISSI
 
 
 def _row(row: CheckedRow) -> Row:
+    verdict = message(str(row.verdict))
     judgement, difference_f1 = row.judgement, figures.points(row.macro_f1_difference)
     if judgement is None:
-        return (clean(row.name), row.verdict, *[MISSING] * 6, difference_f1, row.explanation or MISSING)
+        return (clean(row.name), verdict, *[MISSING] * 6, difference_f1, row.explanation or MISSING)
     interval = judgement.difference
     return (
         clean(row.name),
-        row.verdict,
+        verdict,
         figures.count(judgement.n),
         figures.count(judgement.lost),
         figures.count(judgement.won),
         figures.points(interval.value),
-        f"{figures.points(interval.low)} to {figures.points(interval.high)}",
+        message("{low} to {high}", low=figures.points(interval.low), high=figures.points(interval.high)),
         figures.points(judgement.margin),
         difference_f1,
         row.explanation or MISSING,
@@ -164,4 +194,4 @@ def _row(row: CheckedRow) -> Row:
 
 
 def _short(commit: str | None) -> str:
-    return commit[:12] if commit else "no commit"
+    return commit[:12] if commit else message("no commit")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.results import Answers, Interval
+from bench.published import PublishedFigure
+from bench.results import Interval
 from bench.stats import wilson
 from reports import figures
 from reports.figures import MISSING
 from reports.published import Published
-from reports.rows import TaskRows
+from reports.rows import Group, TaskRows
 from reports.tables import Column, Row, Table, numbers
 from reports.words import message
 
@@ -19,30 +20,51 @@ _NOTE = message("the same classifier on more and more texts: at 16 texts the int
 
 
 def first_texts_tables(task: TaskRows) -> list[Table]:
-    """One row an instructed model, and one for its published accuracy."""
-    published = Published(task)
-    rows: list[Row] = []
-    shown = []
-    for group in task.groups:
-        if group.row != _ROW or group.shown is None or group.shown.cell.id not in task.answers:
-            continue
-        answers = task.answers[group.shown.cell.id]
-        rows.append((group.name, group.short_base or MISSING, *(_accuracy(answers, size) for size in SIZES)))
-        found = [published.find(group, ("accuracy",), setting=str(size)) for size in SIZES]
-        if first := next((figure for figure in found if figure), None):
-            name = message("published: {system}", system=first.system)
-            rows.append((group.name, name, *(figure.text if figure else MISSING for figure in found)))
-            shown += found
+    """One row an instructed model, then one a published system; nothing where this run has no instructed model."""
+    groups = instructed(task)
+    if not groups:
+        return []
+    ours: list[Row] = [
+        (group.name, group.short_base or MISSING, *(_shown(first_accuracy(task, group, size)) for size in SIZES))
+        for group in groups
+    ]
+    published = published_instructed(task)
+    theirs = [_published_row(system, found, groups) for system, found in published.items()]
     columns = (Column("classifier"), Column("base model"), *(numbers(message("first {n}", n=size)) for size in SIZES))
-    notes = (_NOTE, *published.notes(shown))
-    return [Table("Accuracy on the first test texts", columns, tuple(rows), notes)] if rows else []
+    notes = (_NOTE, *Published(task).notes(figure for found in published.values() for figure in found))
+    return [Table("Accuracy on the first test texts", columns, (*ours, *theirs), notes)]
 
 
-def _accuracy(answers: Answers, size: int) -> str:
-    """With its Wilson interval; nothing where fewer texts were answered."""
-    if len(answers.ids) < size:
-        return MISSING
+def instructed(task: TaskRows) -> list[Group]:
+    """The classifiers of row D2 whose answers are there."""
+    return [each for each in task.groups if each.row == _ROW and each.shown and each.shown.cell.id in task.answers]
+
+
+def published_instructed(task: TaskRows) -> dict[str, list[PublishedFigure]]:
+    """The published accuracies of row D2, all systems, whichever of them were run here."""
+    found: dict[str, list[PublishedFigure]] = {}
+    for figure in Published(task).figures:
+        if figure.row == _ROW and figure.metric == "accuracy":
+            found.setdefault(figure.system, []).append(figure)
+    return found
+
+
+def first_accuracy(task: TaskRows, group: Group, size: int) -> Interval | None:
+    """Accuracy on the first `size` test texts with its Wilson interval; None where fewer were answered."""
+    answers = task.answers[group.shown.cell.id] if group.shown else None
+    if answers is None or len(answers.ids) < size:
+        return None
     first = np.argsort(answers.ids, kind="stable")[:size]
-    right = answers.prediction.labels[first] == answers.labels[first]
-    interval: Interval = wilson(int(right.sum()), size)
-    return figures.plus_minus(interval)
+    return wilson(int((answers.prediction.labels[first] == answers.labels[first]).sum()), size)
+
+
+def _published_row(system: str, found: list[PublishedFigure], groups: list[Group]) -> Row:
+    """Beside the classifiers of the same recipe, if any was run."""
+    same = ", ".join(group.name for group in groups if group.recipe == found[0].recipe)
+    by_size = {figure.setting: figure.text for figure in found}
+    name = message("published: {system}", system=system)
+    return (same or message("not in this run"), name, *(by_size.get(str(size), MISSING) for size in SIZES))
+
+
+def _shown(accuracy: Interval | None) -> str:
+    return figures.plus_minus(accuracy) if accuracy else MISSING

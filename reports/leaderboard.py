@@ -26,7 +26,7 @@ from reports.overview_table import overview_tables
 from reports.page import PageTask, render_page
 from reports.parity_table import parity_tables
 from reports.plots import Plot, plots_of
-from reports.provenance import provenance, title
+from reports.provenance import lead, provenance, title
 from reports.published_table import published_tables
 from reports.quality_table import best_row, detail_tables, quality_tables
 from reports.ranking_lines import ranking_lines
@@ -49,6 +49,7 @@ class Section:
     """One task: who is ahead, where the figures come from, the tables."""
 
     title: str
+    lead: str
     provenance: tuple[str, ...]
     rankings: tuple[str, ...]
     tables: tuple[Table, ...]
@@ -77,7 +78,9 @@ class Leaderboard:
         """One HTML file that shows the same, and what `evidence` holds beside the figures."""
         entries = zip(self.sections, self.tasks, strict=True)
         return render_page(
-            [PageTask(*_said(section), task, standing) for section, (task, standing) in entries], evidence
+            [PageTask(*_said(section), task, standing) for section, (task, standing) in entries],
+            evidence,
+            self.language,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,6 +114,7 @@ def render_leaderboard(run: StoredRun, language: str = ENGLISH) -> Leaderboard:
 def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) -> Section:
     return Section(
         title=say_marked(title(task.data), language),
+        lead=say(lead(task.data, len(list(task.cells())), run.settings, run.environment), language),
         provenance=tuple(say(line, language) for line in provenance(task.data, run.settings, run.environment)),
         rankings=tuple(say(line, language) for line in ranking_lines(task, standing)),
         tables=tuple(spoken(table, language) for table in tables_of(task, standing)),
@@ -145,8 +149,8 @@ def tables_of(task: TaskRows, standing: Standing) -> tuple[Table, ...]:
     )
 
 
-def _said(section: Section) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[Table, ...]]:
-    return section.title, section.provenance, section.rankings, section.tables
+def _said(section: Section) -> tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[Table, ...]]:
+    return section.title, section.lead, section.provenance, section.rankings, section.tables
 
 
 def _section_markdown(section: Section, language: str) -> str:

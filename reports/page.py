@@ -16,18 +16,19 @@ from typing import Any
 
 from bench import __version__
 from bench.results import Evidence
-from bench.types import DataCard
 from reports.markdown import clean
-from reports.page_charts import FEWEST_LATENCIES, curves_record, latency_record, matrices_record, studies_record
+from reports.page_charts import FEWEST_LATENCIES, curves_record, latency_record, matrices_record, scores_record
 from reports.page_items import flips_record, hardest_record
-from reports.page_rows import ordered_cells, page_points, page_table, scenario_names, scenarios_of
+from reports.page_rows import ordered_cells, page_points, page_table, scenario_record, scenarios_of
+from reports.page_server import server_record
 from reports.records import json_able
 from reports.rows import TaskRows
 from reports.standing import Standing
 from reports.tables import Table
+from reports.words import ENGLISH, catalogue, message, say
 
 WEB = files("reports") / "web"
-SCRIPTS = ("dom", "table", "leaderboard", "trade_off", "latency", "curves", "look", "items", "main")
+SCRIPTS = ("words", "dom", "table", "leaderboard", "trade_off", "latency", "server", "curves", "look", "items", "main")
 _PLOT_CLASS = "plot"  # the class that trade_off.js and the others give their plots
 
 
@@ -36,6 +37,7 @@ class PageTask:
     """One task as the other forms of the report show it, and what their tables were made of."""
 
     title: str
+    lead: str
     provenance: tuple[str, ...]
     rankings: tuple[str, ...]
     tables: tuple[Table, ...]
@@ -43,19 +45,23 @@ class PageTask:
     standing: Standing
 
 
-def render_page(tasks: Sequence[PageTask], evidence: Evidence) -> str:
+def render_page(tasks: Sequence[PageTask], evidence: Evidence, language: str = ENGLISH) -> str:
     """The whole page; everything of the run stands in it as JSON, which its scripts show as text."""
+    title = clean(tasks[0].title if len(tasks) == 1 else ", ".join(each.task.data.title for each in tasks))
     data = {
-        "title": clean(tasks[0].title if len(tasks) == 1 else ", ".join(each.task.data.title for each in tasks)),
-        "tasks": [_task(each, evidence) for each in tasks],
-        "footer": f"Made by bench {__version__}. Drawn with {_credits()}; their licences stand in this file.",
+        "title": title,
+        "tasks": [_task(each, evidence, language) for each in tasks],
+        "footer": say(_footer(), language),
+        "words": {} if language == ENGLISH else catalogue(language),
     }
     scripts = [*_vendored(), f'(() => {{\n"use strict";\n{"".join(_own(f"{name}.js") for name in SCRIPTS)}}})();\n']
     style = _own("page.css")
     return Template(_own("page.html")).substitute(
         policy=_policy(scripts, [style, _plot_style(scripts)]),
         version=escape(__version__),
-        title=escape(f"{data['title']}: text classifiers compared"),
+        language=language,
+        title=escape(say(message("{title}: text classifiers compared", title=title), language)),
+        without_scripts=escape(say(_without_scripts(), language)),
         style=style,
         data=embedded_json(data),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
@@ -70,7 +76,7 @@ def embedded_json(data: Any) -> str:
     return text
 
 
-def _task(page: PageTask, evidence: Evidence) -> dict[str, Any]:
+def _task(page: PageTask, evidence: Evidence, language: str) -> dict[str, Any]:
     task, standing = page.task, page.standing
     scenarios = scenarios_of(task)
     rows = [row for _, row in ordered_cells(task, standing)]
@@ -78,34 +84,24 @@ def _task(page: PageTask, evidence: Evidence) -> dict[str, Any]:
     return {
         "title": clean(page.title),
         "name": clean(task.data.title),
-        "lead": clean(_lead(task.data, len(rows), page.provenance)),
+        "lead": clean(page.lead),
         "comparable": task.data.source.kind != "sample",
         "provenance": [clean(line) for line in page.provenance],
         "rankings": [clean(line) for line in page.rankings],
-        "classes": [clean(name) or "(empty)" for name in task.data.class_names],
-        "scenarios": [
-            dict(zip(("key", "words", "unit"), (key, *scenario_names(key)), strict=True)) for key in scenarios
-        ],
-        "table": page_table(task, standing, scenarios),
+        "classes": [clean(name) or say("(empty)", language) for name in task.data.class_names],
+        "scenarios": [scenario_record(key, language) for key in scenarios],
+        "table": page_table(task, standing, scenarios, language),
         "points": page_points(task, standing, scenarios),
         "latencies": {key: latency_record(rows, key, evidence.latencies_ns) for key in scenarios},
         "fewest": FEWEST_LATENCIES,
-        "curves": curves_record(task),
-        "studies": studies_record(task),
+        "server": server_record(rows),
+        "curves": curves_record(task, language),
+        "scores": scores_record(task, language),
         "matrices": matrices_record(rows),
         "hardest": hardest_record(task, texts),
         "flips": flips_record(task, texts),
         "tables": [_table(table) for table in page.tables],
     }
-
-
-def _lead(data: DataCard, rows: int, provenance: Sequence[str]) -> str:
-    """Dataset, source, rows and machine in a line."""
-    used, full = data.sizes.test, data.full_sizes.test
-    source = provenance[0].removeprefix("Data: ").split(";")[0]
-    machine = next((line.removeprefix("Machine: ") for line in provenance if line.startswith("Machine: ")), "")
-    test = f"{used:,} of {full:,}" if used < full else f"all {used:,}"
-    return f"{rows:,} rows · {test} test texts · {source} · {re.sub(', fingerprint [0-9a-f]+', '', machine)}"
 
 
 def _table(table: Table) -> dict[str, Any]:
@@ -135,8 +131,20 @@ def _vendored() -> list[str]:
     return [f"/*!\n{_own('vendor/' + each['licence'])}*/\n{_own('vendor/' + each['file'])}" for each in libraries]
 
 
+def _footer() -> str:
+    return message(
+        "Made by bench {version}. Drawn with {libraries}; their licences stand in this file.",
+        version=__version__,
+        libraries=_credits(),
+    )
+
+
+def _without_scripts() -> str:
+    return message("This page needs JavaScript. The same tables stand in the markdown file beside it.")
+
+
 def _credits() -> str:
-    return " and ".join(f"{name} {each['version']}" for name, each in vendored_files().items())
+    return ", ".join(f"{name} {each['version']}" for name, each in vendored_files().items())
 
 
 def _plot_style(scripts: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What the page draws beside the table: latency distributions, training curves, studies, confusion matrices."""
+"""What the page draws beside the table: latency distributions, training curves, scores, confusion matrices."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from bench.results import LoadRun, Quality, Result
+from bench.results import QUERIES_FOR, LoadRun, Quality, Result
 from bench.types import Scenario
 from reports.class_table import MOST_CLASSES, MOST_CONFUSIONS
 from reports.markdown import clean
 from reports.rows import TaskRows
-from reports.series import Curve, curves_of, studies_of
+from reports.series import Curve, PublishedCurve, curves_of, published_curves_of, score_charts
 from reports.speed import median_run, usable
+from reports.words import say, say_marked
 
 LATENCY_PERCENTS = (0, 5, 10, 20, 25, 30, 40, 50, 60, 70, 75, 80, 85)
-FEWEST_LATENCIES = 64  # as many as LoadGen wants for p90
+FEWEST_LATENCIES = QUERIES_FOR[90.0]
 MOST_MATRIX_CLASSES = 30
 MOST_CURVE_POINTS = 60
 
@@ -49,31 +50,60 @@ def _upper(run: LoadRun) -> list[tuple[float, float]]:
     return [(percent, value) for percent, value in stored if value is not None]
 
 
-def curves_record(task: TaskRows) -> list[dict[str, Any]]:
-    """Every training's evaluations, thinned to MOST_CURVE_POINTS with the chosen one and the last kept."""
-    return [_curve(curve) for curve in curves_of(task)]
+def curves_record(task: TaskRows, language: str) -> list[dict[str, Any]]:
+    """Every training's evaluations, thinned to MOST_CURVE_POINTS with the chosen one and the last kept.
+
+    Published ones follow, marked so; `classifier` is the row they stand beside.
+    """
+    return [*map(_curve, curves_of(task)), *(_published_curve(curve, language) for curve in published_curves_of(task))]
 
 
 def _curve(curve: Curve) -> dict[str, Any]:
     step = -(-len(curve.points) // MOST_CURVE_POINTS)
     kept = sorted({*range(0, len(curve.points), step), len(curve.points) - 1, *_chosen(curve)})
     points = [curve.points[at] for at in kept]
-    series = {
-        "validation macro F1": [point.f1 for point in points],
-        "validation loss": [point.validation_loss for point in points],
-        "training loss": [point.training_loss for point in points],
-        "test macro F1": [point.test_f1 for point in points],
-    }
     return {
         "name": clean(curve.name),
+        "classifier": clean(curve.name),
+        "published": False,
         "read": [round(curve.texts_read[at]) for at in kept],
         "chosen": kept.index(curve.chosen) if curve.chosen is not None else None,
         "of": len(curve.points),
-        "series": {
-            name: [None if value is None else float(f"{value:.5g}") for value in values]
-            for name, values in series.items()
-            if any(value is not None for value in values)
-        },
+        "series": _series(
+            {
+                "validation macro F1": [point.f1 for point in points],
+                "validation loss": [point.validation_loss for point in points],
+                "training loss": [point.training_loss for point in points],
+                "test macro F1": [point.test_f1 for point in points],
+            }
+        ),
+    }
+
+
+def _published_curve(curve: PublishedCurve, language: str) -> dict[str, Any]:
+    """Scored on test, so only the training loss is comparable with ours everywhere."""
+    return {
+        "name": clean(say(curve.name, language)),
+        "classifier": clean(curve.classifier),
+        "published": True,
+        "read": [point.texts_read for point in curve.points],
+        "chosen": None,
+        "of": len(curve.points),
+        "series": _series(
+            {
+                "test macro F1": [point.f1 for point in curve.points],
+                "training loss": [point.training_loss for point in curve.points],
+            }
+        ),
+    }
+
+
+def _series(named: dict[str, list[float | None]]) -> dict[str, list[float | None]]:
+    """Five digits; series of which nothing is known are left out."""
+    return {
+        name: [None if value is None else float(f"{value:.5g}") for value in values]
+        for name, values in named.items()
+        if any(value is not None for value in values)
     }
 
 
@@ -81,26 +111,29 @@ def _chosen(curve: Curve) -> tuple[int, ...]:
     return () if curve.chosen is None else (curve.chosen,)
 
 
-def studies_record(task: TaskRows) -> dict[str, Any]:
-    """Every varied recipe's points with their intervals."""
-    studies = studies_of(task)
-    by_size = any(study.by_size for study in studies)
-    return {
-        "title": clean(task.study or "Variants"),
-        "axis": "training texts" if by_size else clean(task.study_axis or "variant"),
-        "by_size": by_size,
-        "series": [
-            {
-                "name": clean(study.recipe),
-                "points": [
-                    [clean(point.at) if isinstance(point.at, str) else point.at]
-                    + [round(part, 5) for part in (point.value, point.low, point.high)]
-                    for point in study.points
-                ],
-            }
-            for study in studies
-        ],
-    }
+def scores_record(task: TaskRows, language: str) -> list[dict[str, Any]]:
+    """The charts of scores over a study or the first test texts: lines of (at, value, low, high)."""
+    return [
+        {
+            "title": clean(say(chart.title, language)),
+            "axis": clean(say(chart.axis, language)),
+            "metric": say(chart.metric, language),
+            "by_size": chart.by_size,
+            "lines": [
+                {
+                    "name": clean(say_marked(line.name, language)),
+                    "published": line.published,
+                    "points": [
+                        [clean(point.at) if isinstance(point.at, str) else point.at]
+                        + [None if part is None else round(part, 5) for part in (point.value, point.low, point.high)]
+                        for point in line.points
+                    ],
+                }
+                for line in chart.lines
+            ],
+        }
+        for chart in score_charts(task)
+    ]
 
 
 def matrices_record(rows: Sequence[Result]) -> dict[str, Any]:

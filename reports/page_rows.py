@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bench.results import Interval, LoadSummary, Result
+from bench.results import Interval, LoadSummary, Result, Status
 from bench.types import Scenario
 from reports import figures
 from reports.cost_table import price_per_million
@@ -16,11 +16,12 @@ from reports.markdown import clean
 from reports.rows import Group, TaskRows
 from reports.speed import answers_mark, usable, verdict
 from reports.standing import Standing
+from reports.words import message, say, say_marked
 
 SCENARIO_NAMES = {
-    "single": ("one request at a time", "requests/s"),
-    "offline": ("all texts at once", "texts/s"),
-    "server": ("the highest Poisson rate within the latency limit", "requests/s"),
+    "single": (message("one request at a time"), message("requests/s")),
+    "offline": (message("all texts at once"), message("texts/s")),
+    "server": (message("the highest Poisson rate within the latency limit"), message("requests/s")),
 }
 
 Shown = tuple[str, float | None]
@@ -29,7 +30,10 @@ Figure = Callable[[Group, Result], Shown]
 
 @dataclass(frozen=True)
 class PageColumn:
-    """A heading, its unit, and what stands under it: as printed, and as a number; `high` where more is better."""
+    """A heading, its unit, and what stands under it: as printed, and as a number; `high` where more is better.
+
+    `warns` tells of a cell's English text whether it is a warning.
+    """
 
     name: str
     of: Figure
@@ -37,25 +41,35 @@ class PageColumn:
     numeric: bool = True
     high: bool = False
     explained: str | None = None
+    warns: Callable[[str], bool] = lambda _: False
 
 
-def page_table(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario]) -> dict[str, Any]:
-    """Columns and rows, JSON-able; rows in the order of the ranks, those without answers last."""
+def page_table(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario], language: str) -> dict[str, Any]:
+    """Columns and rows, JSON-able; rows in the order of the ranks, those without answers last.
+
+    A column's `key` is the same in every language; `warned` holds the columns of each row's warnings.
+    """
     columns = _columns(task, standing, scenarios)
     cells = ordered_cells(task, standing)
     return {
         "columns": [
             {
-                "name": column.name,
-                "unit": column.unit,
+                "key": column.name,
+                "name": say(column.name, language),
+                "unit": column.unit and say(column.unit, language),
                 "numeric": column.numeric,
                 "high": column.high,
-                "explained": column.explained,
+                "explained": column.explained and say(column.explained, language),
             }
             for column in columns
         ],
-        "shown": [[clean(column.of(group, row)[0]) for column in columns] for group, row in cells],
+        "shown": [
+            [clean(say_marked(column.of(group, row)[0], language)) for column in columns] for group, row in cells
+        ],
         "values": [[_rounded(column.of(group, row)[1]) for column in columns] for group, row in cells],
+        "warned": [
+            [at for at, column in enumerate(columns) if column.warns(column.of(group, row)[0])] for group, row in cells
+        ],
         "reasons": [clean(row.reason or "") for _, row in cells],
     }
 
@@ -75,9 +89,15 @@ def scenarios_of(task: TaskRows) -> list[Scenario]:
     return list(dict.fromkeys(summary.scenario for _, row in task.cells() for summary in row.load.values()))
 
 
-def scenario_names(scenario: str) -> tuple[str, str]:
-    """What a scenario is in words, and the unit of its rate."""
-    return SCENARIO_NAMES.get(scenario, (scenario, "requests/s"))
+def scenario_record(scenario: Scenario, language: str) -> dict[str, str]:
+    """A scenario's key, its name, what it is in words, and the unit of its rate."""
+    words, unit = SCENARIO_NAMES[scenario]
+    return {
+        "key": scenario,
+        "name": say(message(scenario), language),
+        "words": say(words, language),
+        "unit": say(unit, language),
+    }
 
 
 def _columns(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario]) -> list[PageColumn]:
@@ -86,7 +106,7 @@ def _columns(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario]) 
         PageColumn("rank", lambda _, row: _count(standing.ranks.get(row.cell.id)), explained=_RANK),
         PageColumn("classifier", lambda group, _: (group.name, None), numeric=False),
         PageColumn("engine", lambda _, row: (row.cell.engine or MISSING, None), numeric=False),
-        PageColumn("precision", lambda _, row: (row.cell.precision or MISSING, None), numeric=False),
+        PageColumn("prec.", lambda _, row: (row.cell.precision or MISSING, None), numeric=False),
         PageColumn(
             "macro F1",
             lambda _, row: _interval(row.quality.macro_f1 if row.quality else None),
@@ -100,8 +120,19 @@ def _columns(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario]) 
             explained=_INTERVAL,
         ),
         *(column for scenario in scenarios for column in _speed_columns(task, scenario)),
-        PageColumn("answers", lambda _, row: (_certificate(row), None), numeric=False, explained=_ANSWERS),
-        PageColumn("status", lambda _, row: (row.status.value, None), numeric=False),
+        PageColumn(
+            "answers",
+            lambda _, row: (_certificate(row), None),
+            numeric=False,
+            explained=_ANSWERS,
+            warns=lambda text: text not in {"same", MISSING},
+        ),
+        PageColumn(
+            "status",
+            lambda _, row: (message(row.status.value), None),
+            numeric=False,
+            warns=lambda text: text != Status.OK,
+        ),
         PageColumn(
             "memory", lambda _, row: _size(row.session.peak_rss_bytes if row.session else None), explained=_MEMORY
         ),
@@ -115,12 +146,21 @@ def _columns(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario]) 
 
 def _speed_columns(task: TaskRows, scenario: Scenario) -> list[PageColumn]:
     """The rate, and the latencies where some row has them."""
-    words, unit = scenario_names(scenario)
+    words, unit = SCENARIO_NAMES[scenario]
 
     def summary(row: Result) -> LoadSummary | None:
         return usable(row, scenario)
 
-    columns = [PageColumn(scenario, lambda _, row: _rate(row, scenario), unit, high=True, explained=f"{words}, {unit}")]
+    columns = [
+        PageColumn(
+            scenario,
+            lambda _, row: _rate(row, scenario),
+            unit,
+            high=True,
+            explained=message("{words}, {unit}", words=words, unit=unit),
+            warns=lambda text: text in {"INVALID", "UNSTABLE"},
+        )
+    ]
     rows = [good for _, row in task.cells() if (good := summary(row))]
     if any(good.p50_ms is not None for good in rows):
         columns.append(PageColumn("p50", lambda _, row: _number(getattr(summary(row), "p50_ms", None)), "ms"))
@@ -130,7 +170,9 @@ def _speed_columns(task: TaskRows, scenario: Scenario) -> list[PageColumn]:
 
 
 def _price_columns(task: TaskRows) -> list[PageColumn]:
-    explained = f"price of a million texts, all at once, at {task.price_per_hour:g} an hour, machine always busy"
+    explained = message(
+        "price of a million texts, all at once, at {price:g} an hour, machine always busy", price=task.price_per_hour
+    )
     return [
         PageColumn(
             "1M texts",
@@ -212,16 +254,19 @@ def _interval(figure: Interval | None) -> Shown:
 
 def _rate(row: Result, scenario: Scenario) -> Shown:
     good = usable(row, scenario)
-    return (figures.number(good.rate_rps), good.rate_rps) if good else (verdict(row, scenario), None)
+    return (figures.number(good.rate_rps), good.rate_rps) if good else (message(verdict(row, scenario)), None)
 
 
 def _certificate(row: Result) -> str:
     """Whether the engine keeps the classifier's answers; a row without a certificate says so."""
-    return "no certificate" if row.parity is None and row.quality and not row.without_reference else answers_mark(row)
+    without = row.parity is None and row.quality and not row.without_reference
+    return message("no certificate") if without else answers_mark(row)
 
 
-_RANK = "rows that share a rank cannot be told apart from the first of them by the paired tests"
-_INTERVAL = "± the larger half of the 95 % interval over test texts"
-_ANSWERS = "same: the engine passed its certificate against the reference engine; CHANGED: it gives other answers"
-_MEMORY = "peak of the serving process"
-_SIZE = "what the engine loads from disk"
+_RANK = message("rows that share a rank cannot be told apart from the first of them by the paired tests")
+_INTERVAL = message("±: the larger half of the 95 % interval over test texts")
+_ANSWERS = message(
+    "same: the engine passed its certificate against the reference engine; CHANGED: it gives other answers"
+)
+_MEMORY = message("peak of the serving process")
+_SIZE = message("what the engine loads from disk")

@@ -1,18 +1,18 @@
-"""Plots of a task as SVG files: training curves, what a study varies against the score, throughput and latency."""
+"""Plots of a task as SVG files: training curves, scores over a study or test texts, throughput and latency."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from bench.results import ServerPoint, ServerSearch
 from reports.rows import TaskRows
-from reports.series import curves_of, studies_of
+from reports.series import ScoreLine, curves_of, published_curves_of, score_charts
 from reports.server_table import search_of
-from reports.study_table import varied_recipes
-from reports.words import ENGLISH, message, say
+from reports.words import ENGLISH, message, say, say_marked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,42 +55,53 @@ def plots_of(task: TaskRows, language: str = ENGLISH) -> Iterator[Plot]:
     if curves_of(task):
         title = say(message("{title}: training curves", title=task.data.title), language)
         yield Plot(title, f"{FOLDER}/{name}.curves.{end}", "curves", task, language)
-    if any(len(groups) > 1 for groups in varied_recipes(task).values()):
-        title = f"{task.data.title}: {say(task.study or 'variants', language)}"
-        yield Plot(title, f"{FOLDER}/{name}.study.{end}", "study", task, language)
+    for chart in score_charts(task):
+        title = f"{task.data.title}: {say(chart.title, language)}"
+        yield Plot(title, f"{FOLDER}/{name}.{chart.kind}.{end}", chart.kind, task, language)
     if _server_curves(task):
         title = say(message("{title}: throughput and latency", title=task.data.title), language)
         yield Plot(title, f"{FOLDER}/{name}.server.{end}", "server", task, language)
 
 
 def _curves(axes: Axes, task: TaskRows, language: str) -> None:
-    """Validation F1 over the training texts read; a ring marks the checkpoint chosen."""
+    """Validation F1 over the training texts read; a ring marks the checkpoint chosen; dashed: published, on test."""
     for curve in curves_of(task)[:MOST_CURVES]:
         scores = [point.f1 for point in curve.points]
         [line] = axes.plot(curve.texts_read, scores, marker=".", label=curve.name)
         if curve.chosen is not None:
             at, value = curve.texts_read[curve.chosen], scores[curve.chosen]
             axes.plot(at, value, marker="o", fillstyle="none", markersize=10, color=line.get_color())
+    for published in published_curves_of(task):
+        label = say(message("{name}, test split", name=published.name), language)
+        read = [point.texts_read for point in published.points]
+        axes.plot(read, [point.f1 for point in published.points], marker=".", linestyle="--", alpha=0.7, label=label)
     axes.set_xlabel(say("training texts read", language))
     axes.set_ylabel(say("validation macro F1", language))
     _legend(axes)
 
 
-def _study(axes: Axes, task: TaskRows, language: str) -> None:
-    """Test F1 with its 95 % interval at every value; by the number of training texts where that is what varies."""
-    studies = studies_of(task)
-    by_size = any(study.by_size for study in studies)
-    for study in studies:
-        at, value, low, high = zip(
-            *((p.at, p.value, p.value - p.low, p.high - p.value) for p in study.points), strict=True
-        )
-        axes.errorbar(at, value, yerr=(low, high), marker="o", capsize=3, label=study.recipe)
-    if by_size:
+def _scores(kind: str, axes: Axes, task: TaskRows, language: str) -> None:
+    """The score with its 95 % interval at every value; dashed: published, without one."""
+    chart = next(chart for chart in score_charts(task) if chart.kind == kind)
+    for line in chart.lines:
+        at, value = [point.at for point in line.points], [point.value for point in line.points]
+        look: dict[str, Any] = {"marker": "o", "label": say_marked(line.name, language)}
+        if line.published:
+            axes.plot(at, value, linestyle="--", fillstyle="none", alpha=0.7, **look)
+        else:
+            axes.errorbar(at, value, yerr=_bars(line), capsize=3, **look)
+    if chart.by_size:
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
-    axes.set_xlabel(say("training texts" if by_size else task.study_axis or "variant", language))
-    axes.set_ylabel(say("test macro F1, 95 % interval", language))
+    axes.set_xlabel(say(chart.axis, language))
+    axes.set_ylabel(say(message("{metric}, 95 % interval", metric=chart.metric), language))
     _legend(axes)
+
+
+def _bars(line: ScoreLine) -> tuple[list[float], list[float]]:
+    """How far the intervals reach below and above the values."""
+    known = [(point.value, point.low or 0.0, point.high or 0.0) for point in line.points]
+    return [value - low for value, low, _ in known], [high - value for value, _, high in known]
 
 
 def _server(axes: Axes, task: TaskRows, language: str) -> None:
@@ -133,4 +144,9 @@ def _legend(axes: Axes) -> None:
         text.set_parse_math(False)
 
 
-_DRAW = {"curves": _curves, "study": _study, "server": _server}
+_DRAW: dict[str, Callable[[Axes, TaskRows, str], None]] = {
+    "curves": _curves,
+    "study": partial(_scores, "study"),
+    "first-texts": partial(_scores, "first-texts"),
+    "server": _server,
+}

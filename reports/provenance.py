@@ -53,6 +53,18 @@ def provenance(data: DataCard, settings: RunSettings, environment: Mapping[str, 
     )
 
 
+def lead(data: DataCard, rows: int, settings: RunSettings, environment: Mapping[str, Any]) -> str:
+    """Rows, test texts, source and machine in a line."""
+    machines = environment.get("machines") or [environment]
+    parts = (
+        message("{rows:,} rows", rows=rows),
+        _part(data.sizes.test, data.full_sizes.test, message("test")),
+        _source(data.source),
+        _served(machines[0], settings) if len(machines) == 1 else message("{count} machines", count=len(machines)),
+    )
+    return joined(" · ", parts)
+
+
 def machine_of(run: StoredRun, row: Result) -> str | None:
     """The row's machine in a merged run, else the run's hardware fingerprint, shortened; None where it is not known."""
     fingerprint = run.environment.get("hardware_sha256")
@@ -63,11 +75,9 @@ def _machines(settings: RunSettings, environment: Mapping[str, Any]) -> Iterator
     """A merged run has several machines, each with its own software; a plain one has its own."""
     for machine in environment.get("machines") or [environment]:
         yield message(
-            "Machine{name}: {machine}; {device}, {threads} threads for every engine",
+            "Machine{name}: {machine}",
             name=f" {machine['machine']}" if machine.get("machine") else "",
-            machine=_machine(machine),
-            device=machine.get("device") or settings.device,
-            threads=machine.get("threads") or settings.threads,
+            machine=_served(machine, settings, with_fingerprint=True),
         )
         yield message("Software: {software}", software=_software(machine))
         yield message("Self-test: {selftest}", selftest=_selftest(machine))
@@ -93,7 +103,16 @@ def _part(used: int, full: int, what: str) -> str:
     return message("{used:,} of {full:,} {what} texts (stratified)", used=used, full=full, what=what)
 
 
-def _machine(environment: Mapping[str, Any]) -> str:
+def _served(machine: Mapping[str, Any], settings: RunSettings, with_fingerprint: bool = False) -> str:
+    return message(
+        "{machine}; {device}, {threads} threads for every engine",
+        machine=_machine(machine, with_fingerprint),
+        device=machine.get("device") or settings.device,
+        threads=machine.get("threads") or settings.threads,
+    )
+
+
+def _machine(environment: Mapping[str, Any], with_fingerprint: bool) -> str:
     cpu = environment.get("cpu") or {}
     memory, foreign = environment.get("memory_bytes"), environment.get("foreign_gpu_processes")
     parts: list[str] = [cpu.get("model") or message("CPU not known")]
@@ -109,7 +128,7 @@ def _machine(environment: Mapping[str, Any]) -> str:
     ]
     if foreign:
         parts.append(message("{count} other GPU processes when it began", count=foreign))
-    if environment.get("hardware_sha256"):
+    if with_fingerprint and environment.get("hardware_sha256"):
         parts.append(message("fingerprint {fingerprint}", fingerprint=environment["hardware_sha256"][:SHORT]))
     return joined(", ", parts)
 

@@ -8,14 +8,16 @@ from typing import Any
 from rich.console import Console
 
 from bench.selftest_record import SelfTest
-from reports.markdown import clean
-from reports.tables import Column, Table, to_markdown, to_rich
+from reports.tables import Column, Table, spoken, to_markdown, to_rich
+from reports.words import ENGLISH, message
 
 _COLUMNS = (Column("planted"), Column("must be"), Column("was"), Column("check"))
 _NOTES = (
-    "engines: a TextCNN trained on the built-in sample, served by faulty engines in a run like any other",
-    "slowdowns: measured here by turns; the trials draw those turns anew. Accuracy losses: seeded trials of 7,600 "
-    "answers with 2 % discordance",
+    message("engines: a TextCNN trained on the built-in sample, served by faulty engines in a run like any other"),
+    message(
+        "slowdowns: measured here by turns; the trials draw those turns anew. Accuracy losses: seeded trials of 7,600 "
+        "answers with 2 % discordance"
+    ),
 )
 
 
@@ -24,15 +26,16 @@ class SelfTestPage:
     """A self-test as its readers want it."""
 
     record: SelfTest
+    language: str = ENGLISH
 
     @property
     def markdown(self) -> str:
         """GitHub-flavoured markdown that ends in a newline."""
-        return to_markdown(self._table(), level=2) + "\n"
+        return to_markdown(spoken(self._table(), self.language), level=2) + "\n"
 
     def print(self, console: Console) -> None:
         """Print on a console, as wide as it is."""
-        for renderable in to_rich(self._table(), console.width):
+        for renderable in to_rich(spoken(self._table(), self.language), console.width, self.language):
             console.print(renderable)
 
     def to_dict(self) -> dict[str, Any]:
@@ -41,8 +44,9 @@ class SelfTestPage:
 
     def _table(self) -> Table:
         rows = tuple(
-            (clean(check.name), clean(check.expected), clean(check.found), "ok" if check.passed else "FAILED")
+            (check.name, check.expected, check.found, message("ok") if check.passed else message("FAILED"))
             for check in self.record.checks
         )
-        verdict = "passed" if self.record.passed else "FAILED"
-        return Table(f"Self-test: {verdict} in {self.record.wall_s:.0f} s", _COLUMNS, rows, _NOTES)
+        verdict = message("passed") if self.record.passed else message("FAILED")
+        title = message("Self-test: {verdict} in {seconds:.0f} s", verdict=verdict, seconds=self.record.wall_s)
+        return Table(title, _COLUMNS, rows, _NOTES)

@@ -1,12 +1,18 @@
-"""What the plots draw, in a picture file as on the page: training curves, and a study's points."""
+"""What the plots draw, in a picture file as on the page: training curves, and scores over numbers of texts."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from bench.published import PublishedFigure, PublishedPoint
+from bench.results import Interval, Quality
 from bench.types import CurvePoint
+from reports.first_texts_table import SIZES, first_accuracy, instructed, published_instructed
+from reports.published import Published
 from reports.rows import Group, TaskRows
 from reports.study_table import varied_recipes
+from reports.words import message
 
 
 @dataclass(frozen=True)
@@ -20,22 +26,43 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class StudyPoint:
-    """One variant: test macro F1 with its 95 % interval at a number of training texts, or at a named value."""
+class PublishedCurve:
+    """The training that a write-up printed for the recipe of our `classifier`; its scores are of the test split."""
 
-    at: float | str
-    value: float
-    low: float
-    high: float
+    name: str
+    classifier: str
+    points: tuple[PublishedPoint, ...]
 
 
 @dataclass(frozen=True)
-class Study:
-    """A recipe's variants; `by_size` where the number of training texts is what varies."""
+class ScorePoint:
+    """A score with its 95 % interval, which published ones lack, at a number of texts or at a named value."""
 
-    recipe: str
+    at: float | str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class ScoreLine:
+    """Our row's points, or those of a published system."""
+
+    name: str
+    points: tuple[ScorePoint, ...]
+    published: bool = False
+
+
+@dataclass(frozen=True)
+class ScoreChart:
+    """Lines of one metric; `by_size` where the axis is a number of texts."""
+
+    kind: str
+    title: str
+    axis: str
+    metric: str
     by_size: bool
-    points: tuple[StudyPoint, ...]
+    lines: tuple[ScoreLine, ...]
 
 
 def curves_of(task: TaskRows) -> list[Curve]:
@@ -51,22 +78,87 @@ def _curve(group: Group) -> Curve:
     return Curve(group.name, read, fit.curve, chosen)
 
 
-def studies_of(task: TaskRows) -> list[Study]:
-    """One series a varied recipe that has answers; all by size as soon as one of them varies the size."""
+def published_curves_of(task: TaskRows) -> list[PublishedCurve]:
+    """The published trainings of the recipes that were trained here, once each."""
+    published = Published(task)
+    found = {group.recipe: (group, points) for group in task.groups if (points := published.curve(group))}
+    return [
+        PublishedCurve(message("published: {system}", system=points[0].system), group.name, points)
+        for group, points in found.values()
+        if group.fit and len(group.fit.curve) > 1
+    ]
+
+
+def score_charts(task: TaskRows) -> Iterator[ScoreChart]:
+    """The study, and the first test texts of row D2, as far as the task has them."""
     recipes = {recipe: [each for each in groups if each.shown] for recipe, groups in varied_recipes(task).items()}
+    if any(len(groups) > 1 for groups in recipes.values()):
+        yield _study(task, {recipe: groups for recipe, groups in recipes.items() if groups})
+    if ours := [ScoreLine(group.name, _first_points(task, group)) for group in instructed(task)]:
+        theirs = published_instructed(task).items()
+        yield ScoreChart(
+            kind="first-texts",
+            title=message("Accuracy on the first test texts"),
+            axis=message("test texts"),
+            metric=message("test accuracy"),
+            by_size=True,
+            lines=(*ours, *(_published_line(system, figures, None) for system, figures in theirs)),
+        )
+
+
+def _study(task: TaskRows, recipes: dict[str, list[Group]]) -> ScoreChart:
+    """Macro F1; accuracy where published points, which are accuracies, stand beside ours. By the number of training
+    texts as soon as one recipe varies it.
+    """
     by_size = any(len({group.fit.examples for group in groups if group.fit}) > 1 for groups in recipes.values())
-    return [_study(recipe, groups, by_size) for recipe, groups in recipes.items() if groups]
+    facts = Published(task).figures if by_size else ()
+    published = [
+        _published_line(own[0].system, own, _full_size(task, own[0]))
+        for recipe in recipes
+        if (own := [each for each in facts if each.recipe == recipe and each.metric == "accuracy" and each.setting])
+    ]
+    ours = [ScoreLine(recipe, _points(groups, by_size, bool(published))) for recipe, groups in recipes.items()]
+    return ScoreChart(
+        kind="study",
+        title=message(task.study or "Variants"),
+        axis=message("training texts") if by_size else message(task.study_axis or "variant"),
+        metric=message("test accuracy") if published else message("test macro F1"),
+        by_size=by_size,
+        lines=(*ours, *published),
+    )
 
 
-def _study(recipe: str, groups: list[Group], by_size: bool) -> Study:
-    points = [_point(group, by_size) for group in groups]
+def _points(groups: list[Group], by_size: bool, accuracy: bool) -> tuple[ScorePoint, ...]:
+    points = [_point(group, by_size, accuracy) for group in groups]
     if by_size:
         points.sort(key=lambda point: float(point.at))
-    return Study(recipe, by_size, tuple(points))
+    return tuple(points)
 
 
-def _point(group: Group, by_size: bool) -> StudyPoint:
-    quality = group.shown.quality if group.shown else None
+def _point(group: Group, by_size: bool, accuracy: bool) -> ScorePoint:
+    quality: Quality | None = group.shown.quality if group.shown else None
     assert quality is not None  # noqa: S101 - a shown row has answers
     at = float(group.fit.examples or 1) if by_size and group.fit else group.variant or ""
-    return StudyPoint(at, quality.macro_f1.value, quality.macro_f1.low, quality.macro_f1.high)
+    return _at(at, quality.accuracy if accuracy else quality.macro_f1)
+
+
+def _at(at: float | str, score: Interval) -> ScorePoint:
+    return ScorePoint(at, score.value, score.low, score.high)
+
+
+def _first_points(task: TaskRows, group: Group) -> tuple[ScorePoint, ...]:
+    scores = [(size, first_accuracy(task, group, size)) for size in SIZES]
+    return tuple(_at(float(size), score) for size, score in scores if score)
+
+
+def _published_line(system: str, figures: Iterable[PublishedFigure], full: int | None) -> ScoreLine:
+    """In the order of the sizes; the figure for all texts stands at `full`, and nowhere where that is not known."""
+    placed = [(full if figure.setting == "all" else int(figure.setting), figure.share) for figure in figures]
+    points = sorted((float(size), share) for size, share in placed if size)
+    name = message("published: {system}", system=system)
+    return ScoreLine(name, tuple(ScorePoint(size, share) for size, share in points), published=True)
+
+
+def _full_size(task: TaskRows, figure: PublishedFigure) -> int | None:
+    """All training texts of the published split, where it is ours."""
+    return task.data.full_sizes.train if figure.suite == task.data.task else None

@@ -24,6 +24,7 @@ _COLUMNS = (
 )
 
 _PUBLISHED = {
+    "epochs": "published epochs",
     "training_time": "published training",
     "inference_time_test_split": "published inference",
     "total_time": "published total",

@@ -1,23 +1,35 @@
-"""Every text of the pages, read out of the source of reports/: what a catalogue has to know."""
+"""Every text of the pages, read out of the source: what a catalogue has to know."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import bench
 import reports
 
 FOLDER = Path(reports.__file__).parent
-ENGLISH_ONLY = ("check_page.py", "attribution_page.py", "benchmark_page.py", "selftest_page.py")  # they speak to CI
-TABLES = {"Table": (0,), "Column": (0, 1), "numbers": (0, 1), "published_column": (0,), "message": (0,), "say": (0,)}
+CORE = Path(bench.__file__).parent
+ENGLISH_ONLY = ("benchmark_page.py",)  # it shows somebody else's file
+TABLES = {
+    "Table": (0,),
+    "Column": (0, 1),
+    "numbers": (0, 1),
+    "published_column": (0,),
+    "PageColumn": (0,),
+    "message": (0,),
+    "say": (0,),
+}
 
 
-def templates(file: Path) -> Iterator[str]:
+def templates(file: Path, makers: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
     """The literal texts handed to the makers of tables and messages; a choice between two literals is both."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            for position in TABLES.get(node.func.id, ()):
+            for position in makers.get(node.func.id, ()):
                 if position < len(node.args):
                     yield from literals(node.args[position])
 
@@ -35,4 +47,12 @@ def literals(node: ast.expr) -> Iterator[str]:
 
 def all_templates() -> set[str]:
     pages = [file for file in FOLDER.glob("*.py") if file.name not in ENGLISH_ONLY]
-    return {text for file in pages for text in templates(file)}
+    core = (text for file in CORE.glob("*.py") for text in templates(file, {"message": (0,)}))
+    return {text for file in pages for text in templates(file, TABLES)}.union(core)
+
+
+def script_templates() -> set[str]:
+    """The literal texts that the page's scripts hand to `say`."""
+    scripts = [file.read_text(encoding="utf-8") for file in (FOLDER / "web").glob("*.js")]
+    found = re.findall(r'\bsay\(\s*("(?:[^"\\]|\\.)*")', "\n".join(scripts))
+    return {json.loads(text) for text in found}

@@ -256,7 +256,6 @@ def test_other_data_classes_and_labels_are_refused() -> None:
 def test_damaged_baselines_are_refused(tmp_path: Path) -> None:
     good = json.loads(make_baseline(full_run()).model_dump_json())
     for change, message in (
-        ({"schema_version": 99}, "schema version 99"),
         ({"rows": [{**good["rows"][0], "predictions": "AAAA"}]}, "damaged"),
         ({"rows": [{**good["rows"][0], "answered": good["rows"][0]["predictions"]}]}, "wrong number"),
         ({"tasks": []}, "does not hold"),

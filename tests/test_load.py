@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import BenchError, UsageError
-from bench.load import QUERIES_FOR, latency_figures, read_verdict, run_scenario, summarise_runs, warm_up
-from bench.results import LoadRun
+from bench.load import latency_figures, read_verdict, run_scenario, summarise_runs, warm_up
+from bench.results import QUERIES_FOR, LoadRun
 from bench.tiers import Tier, load_tier, tier_names
 from bench.types import Prediction, Scenario, SessionInfo, StageClock
 

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 from invented_run import Size, write_run
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from synthetic_published import sst2_run
 from synthetic_runs import full_run, sample_run
+from synthetic_server import server_run
 from synthetic_study import study_run
 
 from bench.evidence import evidence_of
@@ -65,10 +67,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     both = StoredRun(
         full.folder, full.settings, full.environment, full.results + sample.results, {**full.answers, **sample.answers}
     )
-    pages = SimpleNamespace(one=folder / "one.html", several=folder / "several.html", study=folder / "study.html")
+    names = ("one", "several", "study", "published", "server")
+    pages = SimpleNamespace(**{name: folder / f"{name}.html" for name in names})
     one = render_leaderboard(open_run(folder / "run")).page(evidence_of(folder / "run"))
     pages.one.write_text(one, encoding="utf-8")
     pages.several.write_text(render_leaderboard(both).page(NOTHING), encoding="utf-8")
+    pages.published.write_text(render_leaderboard(sst2_run()).page(NOTHING), encoding="utf-8")
+    pages.server.write_text(render_leaderboard(server_run()).page(NOTHING), encoding="utf-8")
     pages.study.write_text(render_leaderboard(study_run()).page(NOTHING), encoding="utf-8")
     return pages
 
@@ -254,7 +259,7 @@ def test_hostile_texts_stay_texts(opened, files) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 390, 1300])
 def test_light_and_dark_wide_and_narrow(opened, files, scheme: str, width: int) -> None:
-    for file in (files.one, files.several, files.study):
+    for file in (files.one, files.several, files.study, files.published, files.server):
         page = opened(file, width=width, scheme=scheme)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("svg.plot").first.bounding_box()["width"] <= width
@@ -312,3 +317,42 @@ def test_a_study_is_drawn_with_its_intervals(opened, files) -> None:
     study = page.locator("svg[aria-label='How many training texts does it take?']")
     assert study.locator("g[aria-label=rule] line").count() == 3
     assert "training texts (log)" in study.text_content()
+
+
+def test_a_study_stands_beside_what_was_published(opened, files) -> None:
+    page = opened(files.published)
+    first = page.locator("svg[aria-label='Accuracy on the first test texts']")
+    assert first.locator("g[aria-label=line]").nth(0).locator("path").count() == 1
+    assert first.locator("g[aria-label=line]").nth(1).locator("path").count() == 6
+    names = page.get_by_text("published: Mistral-7B", exact=True)
+    assert names.first.is_visible()
+    first.scroll_into_view_if_needed()
+    box = first.locator("g[aria-label=dot]").nth(1).locator("*").last.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(first.locator("g[aria-label=tip]")).to_contain_text("512 test texts")
+    expect(first.locator("g[aria-label=tip]")).to_contain_text("published:")
+
+
+def test_throughput_is_drawn_against_latency_with_the_limit(opened, files) -> None:
+    page = opened(files.server)
+    chart = page.locator("svg[aria-label='throughput and latency']")
+    medians, limited = chart.locator("g[aria-label=line]").all()
+    assert medians.locator("path").count() == limited.locator("path").count() == 3
+    assert chart.locator("g[aria-label=rule] line").count() == 1
+    assert "limit 100 ms" in chart.text_content()
+    limit_y = chart.locator("g[aria-label=rule] line").bounding_box()["y"]
+    rings = chart.locator("g[aria-label=dot]").nth(1).locator("*")
+    assert rings.count() == 9, "three confirmations a row"
+    assert all(ring.bounding_box()["y"] + 7 > limit_y for ring in rings.all())
+    chart.scroll_into_view_if_needed()
+    box = rings.nth(0).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tip = chart.locator("g[aria-label=tip]")
+    expect(tip).to_contain_text("answers/s")
+    expect(tip).to_contain_text("p99 80.0 ms")
+    choice(page, "engine").select_option("sklearn")
+    expect(chart.locator("g[aria-label=line]").first.locator("path")).to_have_count(1)
+
+
+def test_without_a_server_run_there_is_no_such_chart(opened, files) -> None:
+    assert opened(files.several).get_by_text("Throughput and latency under load").count() == 0

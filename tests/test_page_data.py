@@ -14,7 +14,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from invented_run import Size, write_run
+from synthetic_published import agnews_run, sst2_run
 from synthetic_runs import data_card, full_run, sample_run, stored_run, without_figures
+from synthetic_server import server_run
 from synthetic_study import study_run
 
 from bench.cli import cli
@@ -260,11 +262,46 @@ def test_every_table_of_the_report_is_in_the_page(run: StoredRun) -> None:
 
 
 def test_a_study_has_its_points_with_intervals() -> None:
-    studies = data_of(page_of(study_run()))["tasks"][0]["studies"]
-    assert (studies["by_size"], studies["axis"]) == (True, "training texts")
-    [series] = studies["series"]
-    assert [point[0] for point in series["points"]] == [16, 256, 4096]
-    assert all(low < value < high for _, value, low, high in series["points"])
+    [chart] = data_of(page_of(study_run()))["tasks"][0]["scores"]
+    assert (chart["by_size"], chart["axis"], chart["metric"]) == (True, "training texts", "test macro F1")
+    [line] = chart["lines"]
+    assert [point[0] for point in line["points"]] == [16, 256, 4096]
+    assert all(low < value < high for _, value, low, high in line["points"])
+
+
+def test_published_points_stand_beside_ours_as_accuracies_without_intervals() -> None:
+    """D1's sample sizes and D2's first test texts, whose six models are all there whichever was run."""
+    study, first = data_of(page_of(sst2_run()))["tasks"][0]["scores"]
+    ours, theirs = study["lines"]
+    assert (study["metric"], ours["published"], theirs["published"]) == ("test accuracy", False, True)
+    assert [4096, 0.9133, None, None] in theirs["points"]
+    assert "all" not in [point[0] for point in theirs["points"]], "how many that is is not known of another split"
+    assert [point[0] for point in first["lines"][0]["points"]] == [16, 64, 256, 512]
+    published = {line["name"]: line["points"] for line in first["lines"] if line["published"]}
+    assert len(published) == 6
+    assert published["published: DeepSeek-R1-8B"][-1] == [512, 0.9063, None, None]
+
+
+def test_published_training_curves_are_drawn_over_the_texts_that_were_read() -> None:
+    curves = data_of(page_of(agnews_run()))["tasks"][0]["curves"]
+    published = {curve["name"]: curve for curve in curves if curve["published"]}
+    bert = published["published: bert-base-cased"]
+    assert bert["classifier"] == "full-finetune"
+    assert (bert["read"][0], bert["series"]["test macro F1"][0]) == (282 * 64, 0.90968)
+    assert "validation macro F1" not in bert["series"]
+
+
+def test_the_server_curves_say_which_percentiles_enough_requests_support() -> None:
+    records = data_of(page_of(server_run()))["tasks"][0]["server"]
+    assert sum(record is not None for record in records) == 3, "the fourth held no rate"
+    for record in filter(None, records):
+        assert (record["limit_ms"], record["percentile"]) == (100, "p99")
+        rates = [rate for rate, *_ in record["points"]]
+        assert rates == sorted(rates)
+        assert [confirmed for *_, confirmed in record["points"]].count(True) == 3
+        assert all(supported for *_, supported, _ in record["points"])
+        assert all(limited <= 100 for _, _, limited, _, confirmed in record["points"] if confirmed)
+    assert data_of(page_of(full_run()))["tasks"][0]["server"] == [None] * len(full_run().results)
 
 
 def test_a_run_of_failures_alone_is_a_page_of_reasons() -> None:

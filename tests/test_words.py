@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import synthetic_runs as synthetic
-from message_templates import all_templates
+from message_templates import all_templates, script_templates
 from synthetic_published import published_runs
 
 from bench.results import Status, StoredRun
@@ -60,6 +60,13 @@ def said(run: StoredRun) -> Iterator[str]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_text_in_the_source_has_a_translation(language: str) -> None:
     assert sorted(all_templates() - set(catalogue(language))) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_in_the_scripts_of_the_page_has_a_translation(language: str) -> None:
+    said = script_templates()
+    assert len(said) > 50
+    assert sorted(said - set(catalogue(language))) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

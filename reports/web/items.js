@@ -1,27 +1,27 @@
 // Test texts worth reading. A text is shown as it is: text, never markup.
 
-const NO_ANSWER = "(no valid answer)";
+const NO_ANSWER = say("(no valid answer)");
 const number = (name, high, explained) => ({ name, numeric: true, high, explained });
 
 function textCell(text) {
-  return [text ?? element("span", { class: "note" }, "text not kept in the run folder")];
+  return [text ?? element("span", { class: "note" }, say("text not kept in the run folder"))];
 }
 
 function hardest(task) {
   const { rows, items, wrong, classifiers } = task.hardest;
   if (!rows.length) return null;
   const columns = [
-    { name: "text", wide: true, cell: textCell },
-    number("wrong", true, "classifiers that answered otherwise, of those that answered"),
-    { name: "label" },
-    { name: "mostly answered" },
-    number("p of label", false, "mean probability given to the true class"),
-    number("id", false),
+    { name: say("text"), wide: true, cell: textCell },
+    number(say("wrong"), true, say("classifiers that answered otherwise, of those that answered")),
+    { name: say("label") },
+    { name: say("mostly answered") },
+    number(say("p of label"), false, say("mean probability given to the true class")),
+    number(say("id"), false),
   ];
   const lines = rows.map((row) => ({
     shown: [
       row.text,
-      `${row.wrong} of ${row.answered}`,
+      say("{wrong} of {answered}", { wrong: row.wrong, answered: row.answered }),
       task.classes[row.label],
       task.classes[row.answer] ?? NO_ANSWER,
       score(row.probability),
@@ -29,14 +29,15 @@ function hardest(task) {
     ],
     values: [null, row.wrong / row.answered, null, null, row.probability, row.id],
   }));
-  const note =
-    `The ${count(rows.length)} hardest of ${count(wrong)} test texts that a classifier got wrong (${count(items)} were answered). ` +
-    `${count(classifiers)} classifiers have one vote each, with their reference engine. A text that all of them get wrong may be labelled wrongly.`;
+  const note = say(
+    "The {shown} hardest of {wrong} test texts that a classifier got wrong ({items} were answered). {classifiers} classifiers have one vote each, with their reference engine. A text that all of them get wrong may be labelled wrongly.",
+    { shown: count(rows.length), wrong: count(wrong), items: count(items), classifiers: count(classifiers) },
+  );
   return element(
     "div",
     {},
     element("p", { class: "note" }, note),
-    sortableTable("Hardest texts", columns, lines).scroll,
+    sortableTable(say("Hardest texts"), columns, lines).scroll,
   );
 }
 
@@ -44,18 +45,18 @@ function flips(task) {
   const { rows, total, a_row: most } = task.flips;
   if (!rows.length) return null;
   const columns = [
-    { name: "text", wide: true, cell: textCell },
+    { name: say("text"), wide: true, cell: textCell },
     number(
-      "margin",
+      say("gap"),
       true,
-      "gap between the two most probable classes on the reference engine: a large one is no close call",
+      say("gap between the two most probable classes on the reference engine: a large one is no close call"),
     ),
-    { name: "classifier" },
-    { name: "engine" },
-    { name: "label" },
-    { name: "reference answered" },
-    { name: "engine answered" },
-    number("id", false),
+    { name: say("classifier") },
+    { name: say("engine") },
+    { name: say("label") },
+    { name: say("reference answered") },
+    { name: say("engine answered") },
+    number(say("id"), false),
   ];
   const named = (label) => (label === null ? "-" : (task.classes[label] ?? NO_ANSWER));
   const lines = rows.map((row) => ({
@@ -71,12 +72,15 @@ function flips(task) {
     ],
     values: [null, row.margin, null, null, null, null, null, row.id],
   }));
-  const note = `${count(rows.length)} of ${count(total)} answers that another engine changed, the clearest first; at most ${most} a row.`;
+  const note = say(
+    "{shown} of {all} answers that another engine changed, the clearest first; at most {most} a row.",
+    { shown: count(rows.length), all: count(total), most },
+  );
   return element(
     "div",
     {},
     element("p", { class: "note" }, note),
-    sortableTable("Flipped answers", columns, lines).scroll,
+    sortableTable(say("Flipped answers"), columns, lines).scroll,
   );
 }
 
@@ -89,7 +93,7 @@ function furtherTables(task) {
   };
   if (!task.tables.length) return null;
   const by = chooser(
-    "table",
+    say("table"),
     task.tables.map((table) => table.title),
     show,
   );

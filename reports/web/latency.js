@@ -10,8 +10,8 @@ function latencies(task, board) {
   const caption = element("figcaption", {});
   const view = drawing(draw);
   const by = chooser(
-    "scenario",
-    scenarios.map((each) => `${each.key}: ${each.words}`),
+    say("scenario"),
+    scenarios.map((each) => `${each.name}: ${each.words}`),
     (chosen) => {
       scenario = scenarios[chosen];
       view.redraw();
@@ -21,10 +21,11 @@ function latencies(task, board) {
   function draw(width) {
     const all = board.rows().filter((row) => task.latencies[scenario.key][row]);
     const strips = all.slice(0, MOST_STRIPS).map((row) => strip(row, new Map(task.latencies[scenario.key][row])));
-    caption.textContent =
-      `${count(strips.length)} of ${count(all.length)} rows with a distribution, in the order of the table. Thin line: fastest to ` +
-      `slowest request; bar: middle half; dot: median; tick: p99, where enough queries support it. Rows of fewer than ${task.fewest} requests have none.`;
-    if (!strips.length) return element("p", { class: "note" }, "None of the rows shown has a latency distribution.");
+    caption.textContent = say(
+      "{shown} of {all} rows with a distribution, in the order of the table. Thin line: fastest to slowest request; bar: middle half; dot: median; tick: p99, where enough queries support it. Rows of fewer than {fewest} requests have none.",
+      { shown: count(strips.length), all: count(all.length), fewest: task.fewest },
+    );
+    if (!strips.length) return element("p", { class: "note" }, say("None of the rows shown has a latency distribution."));
     return Plot.plot({
       className: "plot",
       width,
@@ -32,8 +33,8 @@ function latencies(task, board) {
       marginLeft: 8,
       marginRight: 16,
       marginTop: 24,
-      ariaLabel: "latency distributions",
-      x: { type: "log", label: "milliseconds (log) →", grid: true, ticks: Math.max(3, width / 110), tickFormat: ",~r" },
+      ariaLabel: say("latency distributions"),
+      x: { type: "log", label: say("milliseconds (log) →"), grid: true, ticks: Math.max(3, width / 110), tickFormat: ",~r" },
       y: { axis: null, domain: strips.map((each) => each.row), padding: 0 },
       marks: [
         Plot.ruleY(strips, { y: "row", x1: "fastest", x2: "slowest", stroke: "var(--c7)" }),
@@ -69,7 +70,7 @@ function latencies(task, board) {
       board.name(row),
       ...[...at]
         .filter(([share]) => (share >= 50 && share % 10 !== 5) || share === 95)
-        .map(([share, ms]) => `${share === 100 ? "slowest" : `p${share}`} ${figuresOf(ms)} ms`),
+        .map(([share, ms]) => `${share === 100 ? say("slowest") : `p${share}`} ${figuresOf(ms)} ms`),
     ];
     return {
       row,

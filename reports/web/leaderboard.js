@@ -1,12 +1,12 @@
 // The leaderboard: the table, its filters, and what is seen of it, which the plots follow.
 
 function leaderboard(task, changed, look) {
-  const { columns, shown, values, reasons } = task.table;
-  const at = Object.fromEntries(columns.map((column, position) => [column.name, position]));
+  const { columns, shown, values } = task.table;
+  const at = Object.fromEntries(columns.map((column, position) => [column.key, position]));
   const rows = shown.map((cells, key) => ({ shown: cells, values: values[key], key }));
   const engines = [...new Set(rows.map((row) => row.shown[at.engine]))].filter((name) => name !== "-").sort();
-  const styled = columns.map((column) => ({ ...column, cell: boardCell(task, column.name, look) }));
-  const table = sortableTable(`${count(rows.length)} rows, one a classifier and engine`, styled, rows, changed);
+  const styled = columns.map((column, position) => ({ ...column, cell: boardCell(task, column.key, position, look) }));
+  const table = sortableTable(say("{rows} rows, one a classifier and engine", { rows: count(rows.length) }), styled, rows, changed);
   const seen = element("output", {}, "");
   let kept = new Set(table.order());
 
@@ -14,7 +14,7 @@ function leaderboard(task, changed, look) {
     const matches = boardMatcher(task, filters, at.engine);
     kept = new Set(rows.filter(matches).map((row) => row.key));
     table.show(kept);
-    seen.textContent = kept.size === rows.length ? "" : `${count(kept.size)} of ${count(rows.length)} rows`;
+    seen.textContent = kept.size === rows.length ? "" : say("{kept} of {all} rows", { kept: count(kept.size), all: count(rows.length) });
     changed();
   });
 
@@ -28,7 +28,7 @@ function leaderboard(task, changed, look) {
   };
 }
 
-const ROW_CHOICES = ["all", "on a Pareto line", "that keep their answers"];
+const ROW_CHOICES = [say("all"), say("on a Pareto line"), say("that keep their answers")];
 
 // The controls; `changed` gets {words, engine, rows}, engine null for all and rows a place in ROW_CHOICES.
 function boardFilters(engines, changed) {
@@ -37,11 +37,13 @@ function boardFilters(engines, changed) {
     filters[name] = value;
     changed(filters);
   };
-  const placeholder = "classifier, method ...";
-  const search = element("input", { type: "search", placeholder, "aria-label": "filter the rows" });
+  const placeholder = say("classifier, method ...");
+  const search = element("input", { type: "search", placeholder, "aria-label": say("filter the rows") });
   search.addEventListener("input", () => set("words", search.value.toLowerCase().split(/\s+/).filter(Boolean)));
-  const engine = chooser("engine", ["all", ...engines], (chosen) => set("engine", chosen ? engines[chosen - 1] : null));
-  const rows = chooser("rows", ROW_CHOICES, (chosen) => set("rows", chosen));
+  const engine = chooser(say("engine"), [say("all"), ...engines], (chosen) =>
+    set("engine", chosen ? engines[chosen - 1] : null),
+  );
+  const rows = chooser(say("rows"), ROW_CHOICES, (chosen) => set("rows", chosen));
   return [search, engine.field, rows.field];
 }
 
@@ -57,28 +59,22 @@ function boardMatcher(task, filters, engineColumn) {
 }
 
 // How a column's cells are shown where text alone is not enough.
-function boardCell(task, column, look) {
-  const warned = (text, bad) => [bad ? element("span", { class: "bad" }, text) : text];
+function boardCell(task, column, position, look) {
+  const marked = (text, row) =>
+    task.table.warned[row.key].includes(position) ? element("span", { class: "bad" }, text) : text;
   if (column === "classifier") return (text, row) => [lookButton(text, () => look(row.key))];
   if (column === "macro F1") return (text, row) => [text, intervalMark(task, row.key)];
-  if (column === "answers") return (text) => warned(text, text !== "same" && text !== "-");
-  if (column === "status") return (text, row) => [statusMark(text, task.table.reasons[row.key])];
-  return (text) => warned(text, text === "INVALID" || text === "UNSTABLE");
+  if (column === "status") return (text, row) => [marked(text, row), reasonMark(task.table.reasons[row.key])];
+  return (text, row) => [marked(text, row)];
 }
 
 function lookButton(text, onclick) {
-  const attributes = { type: "button", class: "link", title: "look into this row", onclick };
+  const attributes = { type: "button", class: "link", title: say("look into this row"), onclick };
   return element("button", attributes, element("bdi", {}, text));
 }
 
-function statusMark(text, reason) {
-  if (text === "OK") return text;
-  return element(
-    "span",
-    {},
-    element("span", { class: "bad" }, text),
-    reason ? element("span", { class: "reason" }, reason) : null,
-  );
+function reasonMark(reason) {
+  return reason ? element("span", { class: "reason" }, reason) : null;
 }
 
 // The interval of a row's macro F1 on the scale of the whole table.

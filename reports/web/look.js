@@ -5,7 +5,7 @@ function lookInto(task, board, chosen) {
   if (!rows.length) return null;
   const place = element("div", { class: "side" });
   const by = chooser(
-    "row",
+    say("row"),
     rows.map((row) => `${board.shown(row, "rank")}. ${board.name(row)}`),
     (at) => chosen(rows[at]),
   );
@@ -30,7 +30,12 @@ function confusionMatrix(task, matrix) {
     const cells = counts.map((number, answer) => {
       const share = answered ? number / answered : 0;
       const kinds = [share > 0.55 && "strong", answer === label && "right"].filter(Boolean).join(" ");
-      const title = `${task.classes[label]} answered as ${task.classes[answer]}: ${count(number)}, ${percent(share)}`;
+      const title = say("{label} answered as {answer}: {texts}, {share}", {
+        label: task.classes[label],
+        answer: task.classes[answer],
+        texts: count(number),
+        share: percent(share),
+      });
       const cell = element("td", { title, class: kinds || null }, count(number));
       cell.style.setProperty("--share", share.toFixed(3));
       return cell;
@@ -43,33 +48,39 @@ function confusionMatrix(task, matrix) {
     element(
       "caption",
       {},
-      "Confusion matrix: a line a true class, a column an answer; shaded by its share of the line",
+      say("Confusion matrix: a line a true class, a column an answer; shaded by its share of the line"),
     ),
-    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "label"), ...heads)),
+    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, say("label")), ...heads)),
     element("tbody", {}, ...lines),
   );
-  return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "confusion matrix" }, table);
+  return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": say("confusion matrix") }, table);
 }
 
 function confusions(task, entries) {
-  const columns = [{ name: "label" }, { name: "answered" }, { name: "texts", numeric: true, high: true }];
+  const columns = [{ name: say("label") }, { name: say("answered") }, { name: say("texts"), numeric: true, high: true }];
   const rows = entries.map(([number, label, answer]) => ({
     shown: [task.classes[label], task.classes[answer], count(number)],
     values: [null, null, number],
   }));
-  return sortableTable("Most frequent confusions", columns, rows).scroll;
+  return sortableTable(say("Most frequent confusions"), columns, rows).scroll;
 }
 
 function perClass(task, classes) {
   const figure = (name) => ({ name, numeric: true, high: true });
-  const columns = [{ name: "class" }, figure("precision"), figure("recall"), figure("F1"), figure("texts")];
+  const columns = [
+    { name: say("class") },
+    figure(say("precision")),
+    figure(say("recall")),
+    figure(say("F1")),
+    figure(say("texts")),
+  ];
   const rows = classes.map(([at, precision, recall, f1, support]) => ({
     shown: [task.classes[at], score(precision), score(recall), score(f1), count(support)],
     values: [null, precision, recall, f1, support],
   }));
   const label =
     classes.length < task.classes.length
-      ? `The ${classes.length} weakest of ${task.classes.length} classes`
-      : "Classes";
+      ? say("The {shown} weakest of {all} classes", { shown: classes.length, all: task.classes.length })
+      : say("Classes");
   return sortableTable(label, columns, rows).scroll;
 }

@@ -1,6 +1,5 @@
 // The page, put together from the data embedded in it.
 
-const run = JSON.parse(document.getElementById("data").textContent);
 const page = document.getElementById("page");
 
 function section(title, content) {
@@ -18,8 +17,10 @@ function taskSection(task, id) {
   const board = leaderboard(task, changed, (row) => look(row, true));
   const plot = tradeOff(task, board, (row) => look(row, false));
   const into = lookInto(task, board, (row) => look(row, false));
-  const [strips, curves] = [latencies(task, board), trainingCurves(task, board)];
-  parts = [plot, strips, curves];
+  const strips = latencies(task, board);
+  const load = serverCurves(task, board);
+  const curves = trainingCurves(task, board);
+  parts = [plot, strips, load, curves];
   const several = run.tasks.length > 1;
   const node = element(
     "section",
@@ -29,18 +30,19 @@ function taskSection(task, id) {
     element(
       "div",
       { class: "first" },
-      plot?.node ?? element("p", { class: "note" }, "No speed was measured."),
+      plot?.node ?? element("p", { class: "note" }, say("No speed was measured.")),
       rankings(task),
     ),
     board.node,
-    ...section("Latency", strips),
-    ...section("Training curves", curves),
-    ...section(task.studies.title, studyCurves(task)),
-    ...(into ? [element("h3", { id: `${id}-look` }, "One row looked into"), into.node] : []),
-    ...section("Texts most classifiers get wrong", hardest(task)),
-    ...section("Answers another engine changed", flips(task)),
-    ...section("All tables of the report", furtherTables(task)),
-    element("h3", {}, "Where the figures come from"),
+    ...section(say("Latency"), strips),
+    ...section(say("Throughput and latency under load"), load),
+    ...section(say("Training curves"), curves),
+    ...task.scores.flatMap((chart) => section(chart.title, scoreCurves(chart))),
+    ...(into ? [element("h3", { id: `${id}-look` }, say("One row looked into")), into.node] : []),
+    ...section(say("Texts most classifiers get wrong"), hardest(task)),
+    ...section(say("Answers another engine changed"), flips(task)),
+    ...section(say("All tables of the report"), furtherTables(task)),
+    element("h3", {}, say("Where the figures come from")),
     listing(task.provenance, "facts"),
   );
   if (into) look(into.first, false);
@@ -55,8 +57,8 @@ function rankings(task) {
   if (!task.rankings.length) return null;
   return element(
     "div",
-    { class: "ranking", tabindex: 0, role: "region", "aria-label": "rankings" },
-    element("strong", {}, "Who is ahead"),
+    { class: "ranking", tabindex: 0, role: "region", "aria-label": say("rankings") },
+    element("strong", {}, say("Who is ahead")),
     listing(task.rankings, "facts"),
   );
 }
@@ -68,7 +70,7 @@ function show() {
     page.append(
       element(
         "nav",
-        { "aria-label": "tasks" },
+        { "aria-label": say("tasks") },
         element(
           "ul",
           {},

@@ -13,18 +13,21 @@ function tradeOff(task, board, look) {
     const points = tradeOffPoints(task, board, axes);
     caption.textContent = tradeOffCaption(points.length, board.rows().length - points.length);
     if (!points.length) {
-      return element("p", { class: "note" }, "No row to draw: none has both a quality and a valid rate.");
+      return element("p", { class: "note" }, say("No row to draw: none has both a quality and a valid rate."));
     }
     const chart = tradeOffChart(width, points, frontLine(task, axes), axes, selected);
     chart.addEventListener("click", () => chart.value && look(chart.value.row));
     return chart;
   });
-  const byMetric = chooser("quality", metrics, (chosen) => {
+  const byMetric = chooser(
+    say("quality"),
+    metrics.map((metric) => say(metric)),
+    (chosen) => {
     axes.metric = metrics[chosen];
     view.redraw();
   });
-  const scenarios = task.scenarios.map((each) => `${each.key}: ${each.words}`);
-  const byScenario = chooser("speed", scenarios, (chosen) => {
+  const scenarios = task.scenarios.map((each) => `${each.name}: ${each.words}`);
+  const byScenario = chooser(say("speed"), scenarios, (chosen) => {
     axes.scenario = task.scenarios[chosen];
     view.redraw();
   });
@@ -50,9 +53,9 @@ function tradeOffPoints(task, board, { metric, scenario }) {
     const name = board.name(row);
     const title = [
       name,
-      `${metric} ${board.shown(row, metric)}`,
-      `${scenario.key} ${board.shown(row, scenario.key)} ${scenario.unit}`,
-      `answers: ${board.shown(row, "answers")}`,
+      `${say(metric)} ${board.shown(row, metric)}`,
+      `${scenario.name} ${board.shown(row, scenario.key)} ${scenario.unit}`,
+      say("answers: {mark}", { mark: board.shown(row, "answers") }),
     ].join("\n");
     const fill = colour(board.engines.indexOf(board.shown(row, "engine")));
     return { row, name, title, fill, x, slow, fast, y, low, high, kept: task.points.kept[row], front: front.has(row) };
@@ -70,12 +73,16 @@ function frontLine(task, { metric, scenario }) {
 }
 
 function tradeOffCaption(shown, hidden) {
-  const bars = `Bars: 95 % intervals${shown > MOST_INTERVALS ? " of the rows on the line" : ""}.`;
-  const line =
-    "Pareto line: rows that no other beats in both quality and speed, among those that keep their classifier's " +
-    "answers at a valid speed.";
-  const words = hidden === 1 ? "row has no rate to believe and is" : "rows have no rate to believe and are";
-  return [bars, line, hidden ? `${count(hidden)} ${words} not drawn.` : ""].join(" ");
+  const bars =
+    shown > MOST_INTERVALS ? say("Bars: 95 % intervals of the rows on the line.") : say("Bars: 95 % intervals.");
+  const line = say(
+    "Pareto line: rows that no other beats in both quality and speed, among those that keep their classifier's answers at a valid speed.",
+  );
+  const left =
+    hidden === 1
+      ? say("1 row has no rate to believe and is not drawn.")
+      : say("{rows} rows have no rate to believe and are not drawn.", { rows: count(hidden) });
+  return [bars, line, hidden ? left : ""].join(" ");
 }
 
 function tradeOffChart(width, points, line, { metric, scenario }, selected) {
@@ -92,9 +99,9 @@ function tradeOffChart(width, points, line, { metric, scenario }, selected) {
     inset: 8,
     marginLeft: 48,
     marginBottom: 40,
-    ariaLabel: `${metric} against ${scenario.unit}`,
-    x: { type: "log", label: `${scenario.unit} (log) →`, grid: true, ticks, tickFormat: ",~r" },
-    y: { label: `↑ ${metric}`, grid: true, nice: true },
+    ariaLabel: say("{metric} against {unit}", { metric: say(metric), unit: scenario.unit }),
+    x: { type: "log", label: say("{unit} (log) →", { unit: scenario.unit }), grid: true, ticks, tickFormat: ",~r" },
+    y: { label: `↑ ${say(metric)}`, grid: true, nice: true },
     marks: [
       Plot.line(line, { ...place, z: "machine", curve: "step-before", strokeOpacity: 0.6, strokeDasharray: "4 3" }),
       Plot.ruleX(bars, { x: "x", y1: "low", y2: "high", stroke: "fill", strokeOpacity: many ? 0.5 : 0.8 }),
@@ -153,7 +160,7 @@ function frontNames(points, width, height) {
 function tradeOffLegend(board) {
   return legend([
     ...board.engines.map((name, at) => ({ name, colour: colour(at) })),
-    { name: "changes answers, or has no certificate", colour: "currentColor", cross: true },
-    { name: "Pareto line", colour: "currentColor", line: true, dash: "4 3" },
+    { name: say("changes answers, or has no certificate"), colour: "currentColor", cross: true },
+    { name: say("Pareto line"), colour: "currentColor", line: true, dash: "4 3" },
   ]);
 }
