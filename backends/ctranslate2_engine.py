@@ -63,7 +63,7 @@ class Ctranslate2Backend:
 
         whole = self.spec.model_copy(update={"precision": "fp32"})  # of the head
         details = {"ctranslate2": version("ctranslate2"), "compute_type": compute_type, "dtype": self.spec.precision}
-        session = load_torch_session(classifier, whole, self.device, self.threads, convert, details)
+        session: BatchedSession = load_torch_session(classifier, whole, self.device, self.threads, convert, details)
         converted_bytes = sum(file.stat().st_size for file in folder.iterdir())
         session.info = replace(session.info, precision=self.spec.precision, artifact_bytes=converted_bytes)
         return session

@@ -40,7 +40,7 @@ class TensorrtBackend(OnnxBackend):
         """TensorRT's settings: one engine for all batch sizes and lengths, kept in the cache beside the exports."""
         import tensorrt  # noqa: F401 - loads the libraries that ONNX Runtime's provider is linked against
 
-        limits = BatchLimits.of(self.spec)
+        limits = BatchLimits.of(self.spec, self.device)
         longest = classifier.manifest.max_length or 512
         kept = self.cache / "tensorrt" / model.parent.name
         kept.mkdir(parents=True, exist_ok=True)

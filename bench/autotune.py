@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from bench.cache import write_whole
 from bench.context import Context
+from bench.engines import with_options
 from bench.environment import hardware_fingerprint, package_versions
 from bench.keys import content_hash, source_digest
 from bench.parity import REQUIRED
@@ -69,8 +70,7 @@ def _tune_engine(context: Context, trained: Trained, engine: EngineSpec, texts: 
             return Tuned(engine, context.plan.threads)
         tuning = searched
         write_whole(path, tuning.model_dump_json(indent=1).encode("utf-8"))
-    options = {name: value for name, value in tuning.settings.items() if name != THREADS}
-    spec = engine.model_copy(update={"options": {**engine.options, **options}})
+    spec = with_options(engine, context.plan.device, tuning.options)
     threads = tuning.settings.get(THREADS, context.plan.threads)
     context.console.line(f"{trained.name} {engine.name}: {_found(tuning)}")
     return Tuned(spec, threads, tuning)
@@ -114,7 +114,8 @@ def _search(context: Context, trained: Trained, engine: EngineSpec, texts: int |
 
 def _start(context: Context, engine: EngineSpec) -> dict[str, int]:
     defaults = {"length_multiple": 1}
-    options = {name: engine.options.get(name, defaults.get(name)) for name in search_space().get(engine.backend, {})}
+    given = with_options(engine, context.plan.device, {}).options
+    options = {name: given.get(name, defaults.get(name)) for name in search_space().get(engine.backend, {})}
     return {**{name: value for name, value in options.items() if value}, THREADS: context.plan.threads}
 
 
@@ -138,7 +139,7 @@ def _try(
     options = {name: value for name, value in settings.items() if name != THREADS}
     task = TrialTask(
         classifier_folder=trained.classifier.path,
-        engine=engine.model_copy(update={"options": {**engine.options, **options}}),
+        engine=with_options(engine, context.plan.device, options),
         data_folder=trained.task.data_folder,
         texts=texts,
         device=context.plan.device,

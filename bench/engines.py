@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from bench.errors import UsageError
 from bench.precision import has_fast_bf16
 from bench.types import EngineSpec
 
+DEVICES = ("cpu", "cuda")  # an option of this name is a table of options for the device
 ENGINES_TOML = Path(__file__).with_name("engines.toml")
 
 
@@ -48,6 +50,12 @@ def _of_user(file: Path, name: str, fields: Any) -> EngineSpec:
         raise UsageError(
             f"--engines {file}: engine '{name}': {'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from error
+
+
+def with_options(engine: EngineSpec, device: str, options: Mapping[str, Any]) -> EngineSpec:
+    """The engine with other options, which count on the device whatever its table for the device says."""
+    own = {name: value for name, value in engine.options.items() if name not in DEVICES}
+    return engine.model_copy(update={"options": {**own, **engine.options.get(device, {}), **options}})
 
 
 def default_engines(device: str, few: bool = False) -> tuple[str, ...]:

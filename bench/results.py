@@ -306,6 +306,11 @@ class Tuning(Record):
     default_rate_rps: float
     tried: tuple[Tried, ...]
 
+    @property
+    def options(self) -> dict[str, int]:
+        """The settings that are options of the engine."""
+        return {name: value for name, value in self.settings.items() if name != THREADS}
+
 
 class Result(Record):
     """Everything about one cell; written whole or not at all."""

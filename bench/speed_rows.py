@@ -13,7 +13,7 @@ from bench.cache import cache_dir
 from bench.check import row_key
 from bench.console import RunConsole
 from bench.datasets import find_stored
-from bench.engines import load_engines
+from bench.engines import load_engines, with_options
 from bench.environment import hardware_fingerprint
 from bench.errors import AssetError, BenchError, NotAvailable, NotComparable, UsageError
 from bench.gate import Check, CheckedRow, SpeedJudgement, Verdict
@@ -106,7 +106,7 @@ def worker_task(result: Result, run: StoredRun, classifier: Path) -> WorkerTask:
     return WorkerTask(
         classifier=classifier,
         engine=str(result.cell.engine),
-        engine_spec=_as_tuned(result),
+        engine_spec=_as_tuned(result, run.settings.device),
         data_folder=data,
         items=result.test_items or result.data.sizes.test,
         device=run.settings.device,
@@ -115,13 +115,11 @@ def worker_task(result: Result, run: StoredRun, classifier: Path) -> WorkerTask:
     )
 
 
-def _as_tuned(result: Result) -> EngineSpec | None:
+def _as_tuned(result: Result, device: str) -> EngineSpec | None:
     """The engine with the settings that --autotune found; None where engines.toml's were used."""
     if result.tuning is None:
         return None
-    engine = load_engines()[str(result.cell.engine)]
-    options = {name: value for name, value in result.tuning.settings.items() if name != THREADS}
-    return engine.model_copy(update={"options": {**engine.options, **options}})
+    return with_options(load_engines()[str(result.cell.engine)], device, result.tuning.options)
 
 
 def _scenarios(result: Result) -> tuple[Scenario, ...]:

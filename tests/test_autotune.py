@@ -43,6 +43,13 @@ def test_the_search_climbs_to_the_best_settings(monkeypatch: pytest.MonkeyPatch)
     assert len(set(tried)) == len(tried)
 
 
+def test_every_backend_of_the_space_has_an_engine_that_starts_within_it() -> None:
+    for backend, options in autotune.search_space().items():
+        assert backend in {engine.backend for engine in load_engines().values()}
+        for name, ladder in options.items():
+            assert ladder == sorted(set(ladder)), f"{backend}.{name}"
+
+
 def test_small_differences_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     tuning = planted(monkeypatch, lambda settings: 100 + settings["token_budget"] / 1e6 + 3 / settings["threads"])
     assert tuning.settings == {"token_budget": 1024, "length_multiple": 1, "threads": 8}
