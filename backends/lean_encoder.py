@@ -96,7 +96,7 @@ class LeanLayer(nn.Module):
 
 
 def _scaled(linear: nn.Linear, scale: float) -> nn.Linear:
-    scaled = nn.Linear(linear.in_features, linear.out_features)
+    scaled = nn.Linear(linear.in_features, linear.out_features, dtype=linear.weight.dtype)
     with torch.no_grad():
         scaled.weight.copy_(linear.weight * scale)
         scaled.bias.copy_(linear.bias * scale)

@@ -22,7 +22,7 @@ WARM_UP_SHAPES = ((3, 8), (1, 8))
 
 
 class CompileBackend:
-    """The eager module compiled once for all batch sizes and lengths."""
+    """The eager module, on a CPU with the lean encoder, compiled once for all batch sizes and lengths."""
 
     kinds: frozenset[str] = frozenset({"sequence", "embedding", "network"})
 
@@ -50,6 +50,7 @@ class CompileBackend:
         """Compile for one row and for several; SessionInfo.convert_s has the seconds."""
         use_cache(self.cache)
         freezing = self.device == "cpu" and bool(self.spec.options.get("freezing", True))
+        from backends.lean_encoder import lighten
         from backends.torch_session import load_torch_session
 
         return load_torch_session(
@@ -57,7 +58,9 @@ class CompileBackend:
             self.spec,
             self.device,
             self.threads,
-            convert=lambda module: compile_module(module, self.device, freezing),
+            convert=lambda module: compile_module(
+                lighten(module, classifier) if self.device == "cpu" else module, self.device, freezing
+            ),
             details={"compiler": find_compiler(self.device), "freezing": freezing, "dynamic_shapes": True},
             recompiles=compilations,
         )

@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from tiny_classifiers import CLASSIFIERS, MAX_LENGTH, sequence_relu, tiny_texts
 
 from backends.batched import BatchedSession, BatchLimits
+from backends.lean_encoder import LeanEncoder, lighten
 from backends.packed import exchange_encoder
 from backends.softmax import answers
 from backends.torch_session import load_torch_session, torch_forward
@@ -156,6 +157,23 @@ def test_packed_equals_eager_for_every_attention_it_has(
                 mask = (torch.arange(11) < torch.tensor(lengths)[:, None]).long()
                 with torch.inference_mode():
                     torch.testing.assert_close(packed(ids, mask), module(ids, mask), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sequence-bert", "sequence-roberta", "embedding-mean", "embedding-cls"])
+def test_the_lean_encoder_is_the_encoder(name: str, classifiers: dict[str, Classifier]) -> None:
+    module = load_module(classifiers[name])
+    lean = lighten(load_module(classifiers[name]), classifiers[name])
+    assert any(isinstance(part, LeanEncoder) for part in lean.modules())
+    ids = torch.randint(1, 80, (5, 11), generator=torch.Generator().manual_seed(0))
+    mask = (torch.arange(11) < torch.tensor([11, 2, 3, 4, 5])[:, None]).long()
+    with torch.inference_mode():
+        torch.testing.assert_close(lean(ids, mask), module(ids, mask), rtol=1e-4, atol=1e-5)
+
+
+def test_other_modules_are_not_lightened(classifiers: dict[str, Classifier], tmp_path: Path) -> None:
+    for classifier in (classifiers["sequence-gpt2"], classifiers["network"], sequence_relu(tmp_path / "relu")):
+        lean = lighten(load_module(classifier), classifier)
+        assert not any(isinstance(part, LeanEncoder) for part in lean.modules())
 
 
 @pytest.mark.parametrize(("name", "reason"), [("sequence-gpt2", "not gpt2"), ("sequence-relu", "this one has relu")])
