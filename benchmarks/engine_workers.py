@@ -6,6 +6,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -29,12 +30,21 @@ WAIT_S = 60
 
 
 class Worker:
-    """The parent's end of an engine's process."""
+    """The parent's end of an engine's process; `examples` are training texts for engines that need some."""
 
-    def __init__(self, name: str, folder: Path, threads: int, options: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        threads: int,
+        options: dict[str, Any] | None = None,
+        examples: tuple[str, ...] = (),
+    ) -> None:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, name, folder, threads, options or {}), daemon=True)
+        self._process = context.Process(
+            target=serve, args=(theirs, name, folder, threads, options or {}, examples), daemon=True
+        )
         self._process.start()
 
     def ask(self, what: str, *values: Any) -> Any:
@@ -46,10 +56,17 @@ class Worker:
         self._process.join()
 
 
-def serve(connection: Connection, name: str, folder: Path, threads: int, options: dict[str, Any]) -> None:
+def serve(
+    connection: Connection,
+    name: str,
+    folder: Path,
+    threads: int,
+    options: dict[str, Any],
+    examples: tuple[str, ...],
+) -> None:
     """Answer the parent's questions until there are no more."""
     set_threads(threads)
-    classifier = load_classifier(folder)
+    classifier = replace(load_classifier(folder), examples=examples)
     engine = PipelineEngine(classifier) if name == PIPELINE else HarnessEngine(name, classifier, threads, options)
     while (question := connection.recv()) is not None:
         what, values = question

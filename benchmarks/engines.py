@@ -29,6 +29,9 @@ from bench.threads import set_threads
 from bench.types import Dataset
 
 
+EXAMPLES = 512  # as many training texts as a run hands to an engine
+
+
 def main() -> None:
     arguments = _parser().parse_args()
     set_threads(arguments.threads)
@@ -38,7 +41,8 @@ def main() -> None:
         texts = list(data.test.texts)
         random.Random(0).shuffle(texts)
         names = [PIPELINE, *(name for name in arguments.engines if _can_run(name))]
-        workers = {name: Worker(name, folder, arguments.threads) for name in names}
+        examples = data.train.texts[:EXAMPLES]
+        workers = {name: Worker(name, folder, arguments.threads, examples=examples) for name in names}
         figures = {
             name: {"ready": worker.ask("ready"), "offline": [], "single": []} for name, worker in workers.items()
         }
