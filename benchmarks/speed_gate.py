@@ -2,9 +2,9 @@
 
     BENCH_DATA=DIR python benchmarks/speed_gate.py --classifier DIR [--seconds 240] [--out speed_gate.jsonl]
 
-A set is twelve fresh processes that take turns: base, base again, the same engine eight times, and twice the same engine
-with a planted slowdown. Each set is compared five times. The comparisons are appended to a file, so that the script may
-be stopped and called again; `--table` writes the table.
+A set is twelve fresh processes that take turns: base, base again, the same engine eight times, and twice the same
+engine with a planted slowdown. Each set is compared five times. The comparisons are appended to a file, so that the
+script may be stopped and called again; `--table` writes the table.
 """
 
 from __future__ import annotations
