@@ -41,6 +41,7 @@ GIVE_UP_LIMITS = 4.0
 MORE_THAN_WAIT = 4  # requests outstanding that cannot be waiting for a run that goes on
 FEWEST_PROBED = 64  # a curve's p90 takes as many; a slow engine's probe takes fewer, within some times its length
 LONGER_PROBE = 5
+LIMITS_LONG: dict[Purpose, float] = {"search": 4.0, "confirm": 10.0}  # at less, a queue that grows may not show yet
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ class ServerTest:
 
     def _run(self, purpose: Purpose, rate_rps: float, min_duration_s: float, min_queries: int) -> ServerRun:
         self.progress(f"server: {purpose} at {rate_rps:.4g}/s", len(self.points), 0)
+        limit_ms = self.tier.latency_limit_ms
+        min_duration_s = max(min_duration_s, LIMITS_LONG[purpose] * limit_ms / 1000)
         seed = 1000 * self.seed + len(self.points)
         settings = _settings(rate_rps, self.tier, self.percentile, seed, min_duration_s, min_queries)
         traced = purpose == "confirm" and max(min_queries, rate_rps * min_duration_s) <= MOST_TRACED_QUERIES
@@ -102,7 +105,6 @@ class ServerTest:
         queries = max(min_queries, round(rate_rps * min_duration_s))
         batcher = _serve(self, settings, traced, most_late(purpose, queries, self.percentile))
         _, verdict = read_verdict(self.log_folder)
-        limit_ms = self.tier.latency_limit_ms
         failed = self.session.clock.failed_requests
         self.failed_requests.update(failed)
         point = read_point(self.log_folder, batcher, purpose, rate_rps, self.percentile, limit_ms, sum(failed.values()))

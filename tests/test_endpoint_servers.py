@@ -179,7 +179,7 @@ LOAD = Tier(
     min_duration_s=0.3,
     min_queries=20,
     repeats=1,
-    latency_limit_ms=1000.0,
+    latency_limit_ms=300.0,
     server_percentile=90.0,
     server_probe_s=0.3,
     server_search_s=10.0,
@@ -194,7 +194,7 @@ def test_llama_cpp_under_poisson_load(llama: Server, data: Dataset, folder: Path
     spec = load_engines()["endpoint"].model_copy(update={"options": llama.options})
     session = EndpointBackend(spec, "cpu", 1, Path()).load(made("served-letters", data, folder, suffix=":"))
     texts = data.test.texts
-    tier = LOAD.model_copy(update={"latency_limit_ms": 20_000.0})
+    tier = LOAD.model_copy(update={"latency_limit_ms": 5_000.0})
     tokens, budget = np.full(len(texts), 80), BatchBudget(None, 1)
     test = ServerTest(session, texts, tokens, budget, tier, 0, 90.0, folder / "llama-load", no_progress)
     assert test.probe(1.0).held

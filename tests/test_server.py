@@ -191,6 +191,16 @@ def _loadgen_accepts(late: int, percent: float, log_folder: Path) -> bool:
     return read_verdict(log_folder)[0]
 
 
+@pytest.mark.slow
+def test_no_run_is_too_short_for_its_limit(tmp_path: Path) -> None:
+    """10 requests/s at most, 15 come: in a third of a second none is late, in four seconds the queue shows."""
+    test = fixed_rate(SleepingSession(0.1), tmp_path)
+    test.tier = TIER.model_copy(update={"latency_limit_ms": 1000.0})
+    assert not test.probe(15.0).held
+    assert not test.confirm(12.0).held
+    assert test.probe(4.0).held
+
+
 def test_an_engine_too_slow_for_the_limit_says_so(tmp_path: Path) -> None:
     run, latencies_ns = drive(SleepingSession(0.03), tmp_path, latency_limit_ms=20.0)
     assert not run.valid
