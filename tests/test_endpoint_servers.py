@@ -21,6 +21,7 @@ from transformers import BertConfig, BertForSequenceClassification, LlamaConfig,
 
 from backends.eager import EagerBackend
 from backends.endpoint import EndpointBackend
+from backends.endpoint_session import EndpointSession
 from bench import registry
 from bench.batcher import BatchBudget
 from bench.datasets import Limits, prepare_dataset
@@ -29,7 +30,7 @@ from bench.errors import EndpointFailed
 from bench.models import base_weights
 from bench.recipes import recipes_for
 from bench.results import Status
-from bench.server import ServerTest, run_server
+from bench.server import ServerTest
 from bench.store import open_run
 from bench.suites import load_suite
 from bench.tiers import Tier
@@ -179,14 +180,17 @@ LOAD = Tier(
     min_duration_s=0.3,
     min_queries=20,
     repeats=1,
-    latency_limit_ms=300.0,
+    latency_limit_ms=1000.0,
     server_percentile=90.0,
     server_probe_s=0.3,
-    server_search_s=10.0,
-    server_resolution=0.5,
     cell_limit_s=60,
     fit_limit_s=60,
 )
+
+
+def under_load(session: EndpointSession, texts: tuple[str, ...], tier: Tier, log_folder: Path) -> ServerTest:
+    tokens = np.full(len(texts), 80)
+    return ServerTest(session, texts, tokens, BatchBudget(None, 1), tier, 0, 90.0, log_folder, no_progress)
 
 
 def test_llama_cpp_under_poisson_load(llama: Server, data: Dataset, folder: Path) -> None:
@@ -194,9 +198,7 @@ def test_llama_cpp_under_poisson_load(llama: Server, data: Dataset, folder: Path
     spec = load_engines()["endpoint"].model_copy(update={"options": llama.options})
     session = EndpointBackend(spec, "cpu", 1, Path()).load(made("served-letters", data, folder, suffix=":"))
     texts = data.test.texts
-    tier = LOAD.model_copy(update={"latency_limit_ms": 5_000.0})
-    tokens, budget = np.full(len(texts), 80), BatchBudget(None, 1)
-    test = ServerTest(session, texts, tokens, budget, tier, 0, 90.0, folder / "llama-load", no_progress)
+    test = under_load(session, texts, LOAD.model_copy(update={"latency_limit_ms": 5000.0}), folder / "llama-load")
     assert test.probe(1.0).held
     session.close()
     [point] = test.points
@@ -227,25 +229,26 @@ def test_vllm_classifies_as_the_weights_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed; BENCH_TEST_VLLM_PYTHON names another environment's")
-def test_the_highest_rate_of_vllm(tmp_path: Path) -> None:
+def test_vllm_under_poisson_load(tmp_path: Path) -> None:
+    """A rate that it bears, confirmed by LoadGen, and one that nobody bears."""
     torch.manual_seed(0)
     folder = tmp_path / "classifier"
     BertForSequenceClassification(BertConfig(**WIDE, num_labels=3)).save_pretrained(folder)
     save_tokenizer(folder)
-    texts = tiny_texts(40)
+    texts = tuple(tiny_texts(40))
     with vllm_server(VLLM, folder, tmp_path, "--runner", "pooling", "--max-model-len", str(MAX_LENGTH)) as server:
         spec = load_engines()["endpoint"].model_copy(update={"options": {**server.options, "concurrency": 8}})
         session = EndpointBackend(spec, "cpu", 1, Path()).load(finish(folder, "sequence"))
-        found, latencies_ns = run_server(session, texts, texts, LOAD, 0, tmp_path / "log", no_progress)
+        test = under_load(session, texts, LOAD, tmp_path / "log")
+        assert test.confirm(10.0).held
+        assert not test.probe(5000.0).held
         session.close()
-    assert found.valid, found.verdict
-    assert found.rate_rps > 5
-    assert found.server is not None
-    assert found.server.concurrency == 8
-    assert any(not point.held for point in found.server.points), "it never met the end"
-    assert [point.held for point in found.server.points[-3:]] == [True] * 3
-    assert len(latencies_ns) == found.queries >= 64
-    assert session.clock.unanswered == 0
+    bears, drowns = test.points
+    assert bears.valid
+    assert bears.queries >= 64
+    assert bears.failed_requests == drowns.failed_requests == session.clock.unanswered == 0
+    assert drowns.saturated
+    assert len(test.confirmations[0].latencies_ns) == bears.queries
 
 
 @pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed; BENCH_TEST_VLLM_PYTHON names another environment's")
