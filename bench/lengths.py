@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bench.artifacts import load_classifier
 from bench.demands import OwnLengths
 from bench.errors import AssetError, BenchError, DataError
+from bench.evidence import evidence_of
 from bench.results import StoredRun
 from bench.tokens import load_tokenizer
 from bench.types import Classifier
@@ -34,7 +36,7 @@ def own_lengths(file: Path, run: StoredRun) -> OwnLengths:
     for path in sorted((run.folder / "classifiers").glob("*")):
         try:
             classifier = load_classifier(path)
-            counted[classifier.sha256] = count_tokens(classifier, lines)
+            counted[classifier.sha256] = count_tokens(classifier, lines, _tested(run, classifier))
         except AssetError:  # trained elsewhere, or cleared from the cache: its rows say that they could not be counted
             continue
     if not counted:
@@ -45,10 +47,29 @@ def own_lengths(file: Path, run: StoredRun) -> OwnLengths:
     return OwnLengths(len(lines), counted)
 
 
-def count_tokens(classifier: Classifier, texts: Sequence[str]) -> np.ndarray:
-    """Tokens of each text as the classifier reads it, prompt included, int (n,); a bag of words counts its n-grams."""
+def count_tokens(classifier: Classifier, texts: Sequence[str], tested: Sequence[str]) -> np.ndarray:
+    """Tokens of each text as the classifier reads it, prompt included, (n,).
+
+    A bag of words was measured by the n-grams it knows, once each, but spends its time on all it reads. So all are
+    counted, and scaled by how many it knows of those in the `tested` texts; unscaled, which is too slow, without any.
+    """
     if classifier.kind == "linear":
         from bench.linear import load_linear
 
-        return np.diff(load_linear(classifier).features(list(texts)).indptr)
+        linear = load_linear(classifier)
+        read = _ngrams(linear.vectoriser, texts)
+        known = linear.features(list(tested)).nnz if tested else 0
+        return read * known / _ngrams(linear.vectoriser, tested).sum() if known else read
     return load_tokenizer(classifier).encode(texts).lengths
+
+
+def _ngrams(vectoriser: Any, texts: Sequence[str]) -> np.ndarray:
+    analyse = vectoriser.build_analyzer()
+    return np.array([max(1, len(analyse(text))) for text in texts], dtype=float)
+
+
+def _tested(run: StoredRun, classifier: Classifier) -> list[str]:
+    """The test texts that the run kept of the classifier's task."""
+    texts = evidence_of(run.folder).texts
+    fingerprints = (row.data.fingerprint for row in run.results if row.classifier_sha256 == classifier.sha256)
+    return list(texts(next(fingerprints, "")).values())

@@ -239,10 +239,13 @@ def table_of(advice: Advice) -> Table:
 def _row(advice: Advice, candidate: Candidate, price: float | None) -> Row:
     text_s = candidate.text_s
     million = price * text_s * 1e6 / 3600 if price is not None and text_s is not None else None
-    unmet = [message(check.what) for check in candidate.checks if check.fate not in ("met", "likely")]
+    unmet = [message(check.what) for check in candidate.checks if check.fate in ("unlikely", "not met")]
+    unknown = [message(check.what) for check in candidate.checks if check.fate == "unknown"]
+    lacks = [message("not {demands}", demands=joined(", ", unmet))] if unmet else []
+    lacks += [message("{demands} not known", demands=joined(", ", unknown))] if unknown else []
     return (
         candidate.name,
-        joined(", ", [message("not {demands}", demands=joined(", ", unmet))]) if unmet else message("yes"),
+        joined("; ", lacks) if lacks else message("yes"),
         figures.plus_minus(candidate.f1),
         _shown("RPS", candidate.rate),
         _shown("p99", candidate.p99),

@@ -14,9 +14,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from stored_runs import store
 from test_cli import assert_one_line_error, bench
+from tiny_classifiers import linear, tiny_texts
 
 from bench.demands import Demands, OwnLengths
 from bench.errors import UsageError
+from bench.lengths import count_tokens
+from bench.linear import load_linear
 from bench.units import parse_milliseconds, parse_price, parse_rate, parse_share
 from reports.advice import Advice, advise
 from reports.advice_page import AdvicePage, lines_of, table_of
@@ -251,3 +254,13 @@ def test_wrong_arguments_are_one_line(tmp_path: Path) -> None:
     empty.write_text("a text\n")
     assert_one_line_error(bench("advise", folder, "--lengths", str(empty)), 1, "token counts")
     assert_one_line_error(bench("advise", str(tmp_path / "no")), 6, "is no folder")
+
+
+def test_a_bag_of_words_is_not_thought_faster_on_long_texts_of_few_or_unknown_words(tmp_path: Path) -> None:
+    """It was measured by the n-grams it knows, once each; ten times the text takes ten times as long to read."""
+    classifier, tested = linear(tmp_path / "linear"), tiny_texts(40)
+    known = np.diff(load_linear(classifier).features(tested).indptr)
+    assert count_tokens(classifier, tested, tested).mean() == pytest.approx(known.mean())
+    [once, often] = count_tokens(classifier, [tested[0], " ".join([tested[0]] * 10)], tested)
+    assert often > 9 * once
+    assert count_tokens(classifier, ["entirely unheard of words"], []).sum() >= 3
