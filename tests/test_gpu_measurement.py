@@ -63,6 +63,7 @@ def test_from_the_kit_to_the_table(tmp_path: Path) -> None:
     what = ("--only", "qwen3-0.6b", "--engines", "eager", "unpadded-bf16")
     run("measure.py", "--kit", str(kit), "--out", str(out), "--device", "cpu", "--tiny", *what)
     table = (out / "table.md").read_text(encoding="utf-8")
+    assert table.startswith("# A check of the script")
     assert "| random-qwen3-0.6b | eager |" in table
     assert "random-qwen3-0.6b, unpadded-bf16" in table or "| random-qwen3-0.6b | unpadded-bf16 |" in table
     assert "random-bert-base-uncased, offline, times the published rate: not measured (wanted: 10.0)" in table

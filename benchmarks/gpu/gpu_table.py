@@ -50,19 +50,19 @@ class Best:
 
 
 def main() -> None:
-    folder, target, notes = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+    folder, target, title, notes = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4:]
     runs = [path for path in sorted(folder.glob("*")) if (path / CELLS).is_dir()]
     # all cells of a folder: several runs added to it, and its settings name those of the last
     results = [read_record(cell, Result) for run in runs for cell in sorted((run / CELLS).glob("*.json"))]
     environment = read_environment(runs[-1]) if runs else {}
-    target.write_text(table(results, environment, notes), encoding="utf-8")
+    target.write_text(table(title, results, environment, notes), encoding="utf-8")
 
 
-def table(results: list[Result], environment: dict[str, Any], notes: list[str]) -> str:
+def table(title: str, results: list[Result], environment: dict[str, Any], notes: list[str]) -> str:
     """Markdown: the machine, a row a cell, the targets, what failed."""
     measured = [result for result in results if result.status is Status.OK]
     failed = [f"- {_name(result)}: {result.status}: {result.reason}" for result in results if result not in measured]
-    lines = ["# GPU", "", *_machine(environment, measured), "", HEADER, *map(_row, measured), ""]
+    lines = [f"# {title}", "", *_machine(environment, measured), "", HEADER, *map(_row, measured), ""]
     lines += [
         f"Targets, each by the best engine that keeps the answers (random weights: probabilities within {NEAR_TIE}):",
         "",

@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BENCH = ("-c", "from bench.cli import main; main()")
 TINY_BENCH = (str(Path(__file__).with_name("tiny_bench.py")),)
 TINY_TEXTS = 24
+TITLE = "Text classifiers on a GPU"
+TINY_TITLE = "A check of the script with shrunk architectures: no figure below means anything"
 CELL_LIMIT_S = 100
 LAST_S = 15  # for the table and the archive
 NOT_KEPT = {"logs", "loadgen", "texts"}  # large, or of no use without the machine
@@ -73,7 +75,7 @@ def main() -> None:
         for part in chosen_parts(arguments.only, arguments.engines):
             note = run_part(part, arguments, work, environment, until - LAST_S)
             notes += [note] if note else []
-            render(work, out, environment, notes)
+            render(work, out, environment, TINY_TITLE if arguments.tiny else TITLE, notes)
         pack_results(work, out)
     print((out / "table.md").read_text(encoding="utf-8"))
 
@@ -154,10 +156,10 @@ def run_part(part: Part, arguments: argparse.Namespace, work: Path, environment:
     return "" if code == 0 else f"{name}: `bench run` ended with exit code {code}, see measure.log"
 
 
-def render(work: Path, out: Path, environment: dict[str, str], notes: list[str]) -> None:
+def render(work: Path, out: Path, environment: dict[str, str], title: str, notes: list[str]) -> None:
     """The table of what there is so far, in a process that finds the packages of the kit."""
     script = Path(__file__).with_name("gpu_table.py")
-    command = [sys.executable, str(script), str(work / "runs"), str(out / "table.md"), *notes]
+    command = [sys.executable, str(script), str(work / "runs"), str(out / "table.md"), title, *notes]
     subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL)
 
 
