@@ -103,6 +103,11 @@ def worker_task(result: Result, run: StoredRun, classifier: Path) -> WorkerTask:
     data = find_stored(cache_dir(), result.data)
     if data is None:
         raise NotAvailable(f"{result.cell.task}: the texts are not in the cache; run the suite on this machine first")
+    if result.cell.engine not in load_engines():
+        raise NotAvailable(
+            f"{result.cell.task} {result.cell.engine}: your own engine (--engines), whose settings are not stored; "
+            "run the others alone to judge their speed"
+        )
     return WorkerTask(
         classifier=classifier,
         engine=str(result.cell.engine),
