@@ -22,7 +22,12 @@ HIDDEN = -1e9  # added to the scores of padding: exp of it is 0 in every precisi
 
 
 def lighten(module: nn.Module, classifier: Classifier) -> nn.Module:
-    """Put the lean encoder where the module has a BERT-like one of transformers; other modules stay as they are."""
+    """Put the lean encoder where the module has a BERT-like one of transformers; other modules stay as they are.
+
+    An adapter kept beside its base is built into the layers, and stays where it is.
+    """
+    if "adapter" in classifier.manifest.settings:
+        return module
     if classifier.kind == "embedding":
         owner: Any = getattr(module, "sentence_encoder", None)
         name, first_token_only = "encoder", classifier.manifest.settings["pooling"] == "cls"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
 import subprocess
 import sys
@@ -330,9 +331,12 @@ def test_what_cannot_be_compared_has_its_own_exit_code(tmp_path: Path) -> None:
 
 
 def run_pytest(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A pytest of its own, also where this one is xdist's worker: there pytest-benchmark would measure nothing."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rfs", *arguments],
         cwd=folder,
+        env=environment,
         capture_output=True,
         text=True,
         check=False,

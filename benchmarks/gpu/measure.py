@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def chosen_parts(folders: list[str] | None, engines: list[str] | None) -> list[P
 
 def prepare(kit: Path, work: Path) -> dict[str, str]:
     """The environment of every part: the checkout and the kit's wheels on the path, a copy of its cache to write to."""
-    if not (kit / "cache.tar.gz").is_file():
+    if not (kit / "cache.zip").is_file():
         sys.exit(f"{kit} holds no kit; make it where there is a network: python benchmarks/gpu/prepare.py --kit {kit}")
     paths = [str(ROOT)]
     wheels = sorted(map(str, (kit / "wheels").glob("*.whl")))
@@ -114,8 +115,7 @@ def prepare(kit: Path, work: Path) -> dict[str, str]:
         subprocess.run([*install, "--target", str(site), *wheels], check=True)
         paths.append(str(site))
     cache = work / "cache"
-    with tarfile.open(kit / "cache.tar.gz") as archive:
-        archive.extractall(cache, filter="data")
+    shutil.unpack_archive(kit / "cache.zip", cache)
     given = os.environ.get("PYTHONPATH")
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([*paths, *([given] if given else [])]),

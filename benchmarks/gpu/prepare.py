@@ -15,7 +15,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -49,8 +48,7 @@ def main() -> None:
         cache = Path(scratch)
         pack_model(cache / "models")
         pack_tokenizer(cache / "tokenizers")
-        with tarfile.open(kit / "cache.tar.gz", "w:gz") as archive:
-            archive.add(cache, arcname=".")
+        shutil.make_archive(str(kit / "cache"), "zip", cache)
     if arguments.wheels:
         pack_wheels(kit / "wheels")
     sizes = {part.name: _bytes(part) for part in sorted(kit.iterdir())} | {"checkout": _checkout_bytes()}
