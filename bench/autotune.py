@@ -17,9 +17,10 @@ from bench.engines import with_options
 from bench.environment import hardware_fingerprint, package_versions
 from bench.keys import content_hash, source_digest
 from bench.parity import REQUIRED
-from bench.results import THREADS, Status, Trial, Tried, Tuning
+from bench.results import Status
 from bench.training import Trained
 from bench.trial import TrialTask, try_settings
+from bench.tuning import THREADS, Trial, Tried, Tuning
 from bench.types import EngineSpec
 
 FASTER = 1.05  # smaller differences of a short look are noise

@@ -9,7 +9,8 @@ from bench.load import describe_failures, summarise_runs
 from bench.parity import certify
 from bench.plan import TaskPlan
 from bench.quality import measure_quality
-from bench.results import Answers, Cell, LoadSummary, MeasuredPart, Parity, Result, Status, Tuning
+from bench.results import Answers, Cell, LoadSummary, MeasuredPart, Parity, Result, Status
+from bench.tuning import Tuning
 from bench.types import Classifier, DataCard, Dataset, EngineSpec, Recipe, Scenario
 
 UNSTABLE_SPREAD = 0.2

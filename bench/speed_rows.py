@@ -17,9 +17,10 @@ from bench.engines import load_engines, with_options
 from bench.environment import hardware_fingerprint
 from bench.errors import AssetError, BenchError, NotAvailable, NotComparable, UsageError
 from bench.gate import Check, CheckedRow, SpeedJudgement, Verdict
-from bench.results import THREADS, Result, StoredRun
+from bench.results import Result, StoredRun
 from bench.speed_check import HERE, MOST_TURNS, TURN_S, Side, compare_speed
 from bench.speed_worker import WorkerTask
+from bench.tuning import THREADS
 from bench.types import EngineSpec, Scenario
 
 WORST_FIRST = (Verdict.FAILED, Verdict.REGRESSED, Verdict.MISSING, Verdict.INCONCLUSIVE, Verdict.PASS)

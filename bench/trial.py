@@ -9,8 +9,8 @@ from pathlib import Path
 from bench import registry
 from bench.artifacts import load_classifier
 from bench.datasets import open_dataset
-from bench.results import Trial
 from bench.threads import set_threads
+from bench.tuning import Trial
 from bench.types import EngineSpec, Progress, Session
 
 FIRST_TEXTS = 32

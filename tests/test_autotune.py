@@ -12,9 +12,10 @@ from test_run import own_data, run
 from bench import autotune
 from bench.autotune import Tuned
 from bench.engines import load_engines
-from bench.results import Status, Trial, Tuning
+from bench.results import Status
 from bench.speed_rows import worker_task
 from bench.store import open_run
+from bench.tuning import Trial, Tuning
 from reports.speed import tuning_notes
 
 
