@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from backends.bert_family import is_bert
 from bench.types import Classifier
 
-FAMILIES = frozenset({"bert", "camembert", "roberta", "xlm-roberta"})
 HIDDEN = -1e9  # added to the scores of padding: exp of it is 0 in every precision
 
 
@@ -37,17 +37,9 @@ def lighten(module: nn.Module, classifier: Classifier) -> nn.Module:
     else:
         return module
     encoder = getattr(owner, name, None)
-    if encoder is not None and is_bert(encoder):
+    if is_bert(getattr(encoder, "config", None)):
         setattr(owner, name, LeanEncoder(encoder, first_token_only))
     return module
-
-
-def is_bert(encoder: nn.Module) -> bool:
-    """Whether it is an encoder of a family whose layers are BERT's, with exact GELU."""
-    config: Any = getattr(encoder, "config", None)
-    if getattr(config, "model_type", None) not in FAMILIES:
-        return False
-    return not config.is_decoder and config.hidden_act == "gelu"
 
 
 class LeanEncoder(nn.Module):

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from backends.bert_family import check_bert
 from backends.packed_linear import PackedLinear
-from bench.errors import NotAvailable
 
-FAMILIES = frozenset({"bert", "camembert", "roberta", "xlm-roberta"})
 LONGEST_FOR_PRODUCTS = 256  # tokens; above, torch's flash attention was faster (fp32 and bf16, 2 cores)
 
 
@@ -26,7 +25,7 @@ class PackedEncoder(nn.Module):
 
     def __init__(self, encoder: Any, first_token_only: bool) -> None:
         super().__init__()
-        _check(encoder.config)
+        check_bert(encoder.config, "packed")
         self.config = encoder.config
         self.embeddings = encoder.embeddings
         self.pooler = encoder.pooler
@@ -106,11 +105,3 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, heads
 
 def _weights(linear: nn.Linear) -> tuple[Tensor, Tensor]:
     return linear.weight, linear.bias
-
-
-def _check(config: Any) -> None:
-    family = config.model_type
-    if family not in FAMILIES or config.is_decoder:
-        raise NotAvailable(f"packed serves encoders of the families {', '.join(sorted(FAMILIES))}, not {family}")
-    if config.hidden_act != "gelu":
-        raise NotAvailable(f"packed serves encoders with exact GELU, this one has {config.hidden_act}")

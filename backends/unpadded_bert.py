@@ -8,12 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from backends.bert_family import POSITIONS_FROM_PADDING, check_bert
 from backends.ragged import Ragged, attend
-from bench.errors import NotAvailable
-
-# what is added to positions: the families of RoBERTa count from the padding id
-POSITIONS_FROM_PADDING = frozenset({"camembert", "roberta", "xlm-roberta"})
-FAMILIES = POSITIONS_FROM_PADDING | {"bert"}
 
 
 class UnpaddedEncoder(nn.Module):
@@ -21,7 +17,7 @@ class UnpaddedEncoder(nn.Module):
 
     def __init__(self, encoder: Any, readers_only: bool) -> None:
         super().__init__()
-        _check(encoder.config)
+        check_bert(encoder.config, "unpadded")
         self.embeddings = encoder.embeddings
         self.readers_only = readers_only
         config = encoder.config
@@ -77,11 +73,3 @@ class _Layer(nn.Module):
     def _rest(self, context: Tensor, residual: Tensor) -> Tensor:
         attended = self.attended_norm(self.attended(context.flatten(1)) + residual)
         return self.norm(self.down(functional.gelu(self.up(attended))) + attended)
-
-
-def _check(config: Any) -> None:
-    family = config.model_type
-    if family not in FAMILIES or config.is_decoder:
-        raise NotAvailable(f"unpadded serves encoders of the families {', '.join(sorted(FAMILIES))}, not {family}")
-    if config.hidden_act != "gelu":
-        raise NotAvailable(f"unpadded serves encoders with exact GELU, this one has {config.hidden_act}")

@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engine_workers import Worker, train_minilm
+from engine_workers import Worker, can_run, train_minilm
 
-from bench import registry
 from bench.datasets import Limits, prepare_dataset
-from bench.engines import load_engines
 from bench.environment import cpu_card, package_versions
 from bench.suites import load_suite
 from bench.threads import set_threads
@@ -52,7 +50,7 @@ def main() -> None:
         workers = {
             title: Worker(engine, folder, arguments.threads, options)
             for title, (engine, options) in VARIANTS.items()
-            if _can_run(engine)
+            if can_run(engine)
         }
         figures: dict[str, Any] = {
             title: {"ready": worker.ask("ready"), "offline": [], "single": []} for title, worker in workers.items()
@@ -78,14 +76,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--items", type=int, default=None, help="texts whose labels are compared; default all")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     return parser
-
-
-def _can_run(name: str) -> bool:
-    engine = load_engines()[name]
-    available = registry.find("backend", engine.backend).availability(engine, "cpu")
-    if not available.ok:
-        print(f"{name} cannot run here: {available.reason}")
-    return bool(available.ok)
 
 
 def measure(workers: dict[str, Worker], figures: dict[str, Any], texts: list[str], arguments: Any) -> None:

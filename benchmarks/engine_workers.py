@@ -73,6 +73,15 @@ def serve(
         connection.send(getattr(engine, what)(*values))
 
 
+def can_run(name: str) -> bool:
+    """Whether the engine can run on this CPU; says why not."""
+    engine = load_engines()[name]
+    available = registry.find("backend", engine.backend).availability(engine, "cpu")
+    if not available.ok:
+        print(f"{name} cannot run here: {available.reason}")
+    return bool(available.ok)
+
+
 def train_minilm(data: Dataset, folder: Path, threads: int) -> Path:
     """MiniLM fine-tuned on the training texts by the small recipe; returns its folder."""
     recipe = next(recipe for recipe in recipes_for("small") if recipe.method == "full-finetune")

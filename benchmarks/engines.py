@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engine_workers import PIPELINE, Worker, train_minilm
+from engine_workers import PIPELINE, Worker, can_run, train_minilm
 
-from bench import registry
 from bench.artifacts import load_classifier
 from bench.datasets import Limits, prepare_dataset
 from bench.engines import load_engines
@@ -41,7 +40,7 @@ def main() -> None:
         folder = arguments.classifier or train_minilm(data, Path(scratch) / "minilm", arguments.threads)
         texts = list(data.test.texts)
         random.Random(0).shuffle(texts)
-        names = [PIPELINE, *(name for name in arguments.engines if _can_run(name))]
+        names = [PIPELINE, *(name for name in arguments.engines if can_run(name))]
         examples = data.train.texts[:EXAMPLES]
         workers = {name: Worker(name, folder, arguments.threads, examples=examples) for name in names}
         figures = {
@@ -85,14 +84,6 @@ def _command(arguments: argparse.Namespace) -> str:
         if value != _parser().get_default(name):
             given += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
     return " ".join(["BENCH_DATA=DIR python benchmarks/engines.py", *given])
-
-
-def _can_run(name: str) -> bool:
-    engine = load_engines()[name]
-    available = registry.find("backend", engine.backend).availability(engine, "cpu")
-    if not available.ok:
-        print(f"{name} cannot run here: {available.reason}")
-    return bool(available.ok)
 
 
 # ---------------------------------------------------------------- rounds and table
