@@ -15,7 +15,10 @@ from reports.tables import Column, Row, Table, numbers
 from reports.words import message
 
 _NOTES = (
-    message("Pareto: no row of this machine that keeps its answers has both a better macro F1 and a higher rate"),
+    message(
+        "Pareto: no row of this machine that keeps its answers has both a better macro F1 and a higher rate "
+        "(offline where measured, else RPS)"
+    ),
     message("RPS, latency: one request at a time; memory: peak of the serving process; size: what the engine loads"),
     message("details, intervals and the tests behind the ranks: the tables below; rows without figures: at their end"),
 )
