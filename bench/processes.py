@@ -6,13 +6,16 @@ import errno
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.forkserver
+import multiprocessing.process
+import multiprocessing.resource_tracker
 import os
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +46,9 @@ class Workers:
         os.environ["TOKENIZERS_PARALLELISM"] = "true"
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["bench.preload"])
-        multiprocessing.forkserver.ensure_running()
+        multiprocessing.resource_tracker.ensure_running()
+        with _interrupts_held():
+            multiprocessing.forkserver.ensure_running()
 
     def run(
         self, job: Callable[..., Any], arguments: tuple[Any, ...], limit_s: float, log: Path, progress: Progress
@@ -53,16 +58,13 @@ class Workers:
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_enter, args=(sender, str(log), job, arguments), daemon=False)
         started = time.monotonic()
-        process.start()
-        sender.close()
         try:
+            with _interrupts_held():
+                process.start()
+            sender.close()
             message = _follow(receiver, started + limit_s, progress)
         finally:
-            if process.is_alive():
-                process.join(timeout=1)
-            if process.is_alive():
-                process.kill()
-            process.join()
+            _end(process)
             receiver.close()
         wall_s = time.monotonic() - started
         if message is None:
@@ -72,6 +74,35 @@ class Workers:
             return Outcome(status, reason=f"{reason}; log: {log}", wall_s=wall_s)
         status, payload, reason = message
         return Outcome(status, payload, reason, wall_s)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C counts at the block's end: a process that is told only half of what it needs prints a traceback.
+
+    A process started by exec within the block begins with the signal blocked; `bench.preload` unblocks it. The
+    handler is there for a signal that another thread receives.
+    """
+    held: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _end(process: multiprocessing.process.BaseProcess) -> None:
+    if process.pid is None:
+        return
+    if process.is_alive():
+        process.join(timeout=1)
+    if process.is_alive():
+        process.kill()
+    process.join()
 
 
 def _follow(receiver: multiprocessing.connection.Connection, deadline: float, progress: Progress) -> Any:
@@ -100,7 +131,6 @@ def _how_it_died(exit_code: int | None) -> tuple[Status, str]:
 def _enter(
     sender: multiprocessing.connection.Connection, log: str, job: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
     _redirect_output(log)
 

@@ -23,6 +23,7 @@ from bench.store import ENVIRONMENT, SETTINGS, read_record, result_path, write_j
 from bench.training import check_recipes, train
 
 LOCK = ".lock"
+LOCK_TEXT = "held by bench run while it works in this folder\n"
 
 
 def run_plan(plan: Plan, console: RunConsole) -> tuple[Result, ...]:
@@ -86,18 +87,27 @@ def _only_run(folder: Path) -> Iterator[None]:
     """Hold the folder's lock: two runs at once would disturb each other's measurements."""
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"--out {folder} is a file; name a folder")
-    if folder.is_dir() and not (folder / SETTINGS).exists() and any(entry.name != LOCK for entry in folder.iterdir()):
+    if folder.is_dir() and any(entry.name != LOCK for entry in folder.iterdir()) and not _is_run(folder):
         raise StoreError(f"--out {folder} holds other things than a run; name an empty or a new folder")
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as lock:
+    with (folder / LOCK).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StoreError(f"another `bench run` is working in {folder}; wait for it or use another --out") from error
         if (folder / SETTINGS).exists():
             read_record(folder / SETTINGS, RunSettings)
+        lock.truncate(0)
+        lock.write(LOCK_TEXT)
+        lock.flush()
         _clear_scratch(folder)
         yield
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a run began here; one interrupted in its first seconds has left its lock and no settings yet."""
+    lock = folder / LOCK
+    return (folder / SETTINGS).exists() or (lock.is_file() and lock.read_bytes() == LOCK_TEXT.encode())
 
 
 def _clear_scratch(folder: Path) -> None:

@@ -149,6 +149,29 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
     assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["thesis.tex"]
 
 
+def test_a_folder_with_another_programs_lock_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "my.csv").write_text(GOOD)
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in (".lock", ".profile"):
+        (out / name).write_text("x")
+    done = bench("run", "--data", str(tmp_path / "my.csv"), "--methods", "tfidf", "--out", str(out), "--quiet")
+    assert_one_line_error(done, 6, "other things than a run")
+    assert (out / ".profile").exists()
+
+
+@pytest.mark.slow
+def test_a_run_refused_at_its_start_leaves_a_folder_that_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / "my.csv").write_text(GOOD)
+    arguments = ("run", "--data", str(tmp_path / "my.csv"), "--methods", "tfidf", "--tier", "sample", "--quiet")
+    out = ("--out", str(tmp_path / "out"))
+    refused = bench(*arguments, *out, "--set", "c=many")
+    assert_one_line_error(refused, 2, "c")
+    assert (tmp_path / "out" / "logs").is_dir()
+    done = bench(*arguments, *out)
+    assert done.returncode == 0, done.stderr
+
+
 def test_report_on_what_is_no_run(tmp_path: Path) -> None:
     assert_one_line_error(bench("report", str(tmp_path / "none")), 6, "is no folder")
     assert_one_line_error(bench("report", str(tmp_path)), 6, "run.json")

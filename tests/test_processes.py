@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +86,50 @@ def test_the_traceback_of_a_defect_is_in_the_log(workers: Workers, tmp_path: Pat
 
 def test_ctrl_c_is_the_parents_to_handle(workers: Workers, tmp_path: Path) -> None:
     assert run(workers, tmp_path, ignore_interrupt, None).payload == "still here"
+
+
+INTERRUPTED_WHILE_IT_STARTS = """
+import signal, sys
+from multiprocessing import forkserver
+from pathlib import Path
+from process_jobs import sleep
+from bench.processes import Workers
+
+connect = forkserver.connect_to_new_process
+
+def connect_and_interrupt(descriptors):
+    ends = connect(descriptors)
+    signal.raise_signal(signal.SIGINT)
+    return ends
+
+forkserver.connect_to_new_process = connect_and_interrupt
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    Workers(threads=1).run(sleep, (600,), 600, Path(sys.argv[1]), lambda *_: None)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_while_a_job_starts_leaves_no_traceback(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHILE_IT_STARTS, str(tmp_path / "job.log")],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+
+
+class InterruptsWhenUnpacked:
+    """Sends Ctrl-C to the process that reads it, before that process has reached the job."""
+
+    def __reduce__(self) -> tuple[Any, tuple[int]]:
+        return signal.raise_signal, (signal.SIGINT,)
+
+
+def test_a_job_ignores_ctrl_c_from_its_first_moment(workers: Workers, tmp_path: Path) -> None:
+    outcome = run(workers, tmp_path, succeed, InterruptsWhenUnpacked())
+    assert (outcome.status, outcome.payload) == (Status.OK, None)
