@@ -72,7 +72,7 @@ class EndpointBackend:
                 "model": options.model,
                 "protocol": options.protocol,
                 "concurrency": options.concurrency,
-                "texts_per_request": options.texts_per_request,
+                "texts_per_request": options.texts_per_request or asker.texts_per_request,
                 "read_timeout_s": options.read_timeout_s,
                 "retries": options.retries,
                 "body": options.body,

@@ -13,7 +13,7 @@ from backends.endpoint_answers import classify_url, read_choices, read_classes, 
 from backends.endpoint_client import EndpointClient
 from backends.endpoint_session import Asker, Questions, Replies
 from backends.softmax import answers
-from bench.endpoints import EndpointOptions
+from bench.endpoints import LISTED_TEXTS, EndpointOptions
 from bench.errors import EndpointFailed
 from bench.generation import read_answer
 from bench.types import Classifier
@@ -31,6 +31,8 @@ def asker_for(classifier: Classifier) -> Callable[[Classifier, EndpointOptions],
 
 class TextAsker:
     """Sends texts, cut at a number of characters; the server counts the tokens."""
+
+    texts_per_request = 1
 
     def __init__(self, classifier: Classifier, options: EndpointOptions) -> None:
         self.settings = classifier.manifest.settings
@@ -55,6 +57,8 @@ class TextAsker:
 
 class ServedClassify(TextAsker):
     """vLLM's /classify; what is too long for the model is cut by the server."""
+
+    texts_per_request = LISTED_TEXTS
 
     def ask(self, client: EndpointClient, items: Sequence[str]) -> Replies | None:
         """Probabilities of every text."""

@@ -37,7 +37,9 @@ class Replies:
 
 
 class Asker(Protocol):
-    """How one kind of classifier is asked over HTTP."""
+    """How one kind of classifier is asked over HTTP; texts_per_request where the options do not say it."""
+
+    texts_per_request: int
 
     def check(self, client: EndpointClient) -> None:
         """Raise EndpointFailed where the server is down or has another model."""
@@ -77,7 +79,7 @@ class EndpointSession:
         questions = self._asker.prepare(texts)
         prepared = perf_counter()
         clock.tokenise_s += prepared - started
-        size = self._client.options.texts_per_request
+        size = self._texts_per_request(len(texts))
         parts = [slice(start, min(start + size, len(texts))) for start in range(0, len(texts), size)]
         try:
             replies = self._ask([questions.items[part] for part in parts])
@@ -91,6 +93,13 @@ class EndpointSession:
         clock.batches += len(parts)
         clock.post_s += perf_counter() - answered
         return prediction
+
+    def _texts_per_request(self, texts: int) -> int:
+        """As the options say; the default is less where else some of the requests in flight would have no text."""
+        options = self._client.options
+        if options.texts_per_request is not None:
+            return options.texts_per_request
+        return max(1, min(self._asker.texts_per_request, -(-texts // options.concurrency)))
 
     def _ask(self, requests: Sequence[Sequence[Any]]) -> list[Replies | None]:
         if len(requests) == 1:

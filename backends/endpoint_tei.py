@@ -10,7 +10,7 @@ import numpy as np
 from backends.endpoint_client import EndpointClient
 from backends.endpoint_session import Questions, Replies
 from backends.softmax import answers
-from bench.endpoints import EndpointOptions
+from bench.endpoints import LISTED_TEXTS, EndpointOptions
 from bench.errors import EndpointFailed, NotAvailable
 from bench.tokens import load_tokenizer
 from bench.types import Classifier
@@ -21,6 +21,8 @@ class TeiAsker:
 
     Scores come sorted, each with its label: which class that is, /info says (label2id).
     """
+
+    texts_per_request = LISTED_TEXTS
 
     def __init__(self, classifier: Classifier, options: EndpointOptions) -> None:
         if classifier.kind != "sequence":

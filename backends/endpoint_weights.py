@@ -13,7 +13,7 @@ from backends.endpoint_answers import classify_url, read_choices, read_classes
 from backends.endpoint_client import EndpointClient
 from backends.endpoint_session import Asker, Questions, Replies
 from backends.softmax import answers
-from bench.endpoints import EndpointOptions
+from bench.endpoints import LISTED_TEXTS, EndpointOptions
 from bench.errors import EndpointFailed
 from bench.generation import END_OF_THOUGHT, read_answer
 from bench.options import TAKEN_AWAY
@@ -28,6 +28,8 @@ MORE_LOGPROBS = 1000
 
 class WeightsAsker:
     """Tokenises as every engine does; the prompts of a request are lists of ids."""
+
+    texts_per_request = 1
 
     def __init__(self, classifier: Classifier, options: EndpointOptions) -> None:
         self.classifier = classifier
@@ -51,6 +53,8 @@ class WeightsAsker:
 
 class ClassifyAsker(WeightsAsker):
     """vLLM's /classify, which stands beside /v1; it is asked for logits, the softmax is ours as for every engine."""
+
+    texts_per_request = LISTED_TEXTS
 
     def ask(self, client: EndpointClient, items: Sequence[Ids]) -> Replies | None:
         """Logits of every text."""

@@ -11,15 +11,17 @@ from pydantic import Field, ValidationError, field_validator
 from bench.errors import UsageError, unknown_name
 from bench.types import EngineSpec, Record
 
+LISTED_TEXTS = 16  # with 8 requests in flight; benchmarks/served.md shows what fewer and more cost
+
 
 class EndpointOptions(Record):
     """Options of an engine whose backend is "endpoint". The key itself is never among them, only its variable's name.
 
     url: up to and with /v1. protocol: "tei" for Text Embeddings Inference, whose /predict is asked. concurrency:
-    requests in flight when many texts are asked at once. texts_per_request: more than 1 where the server takes lists
-    (classify, completions, predict). Timeouts in seconds: to connect, and between two bytes
-    of an answer. retries: how often a request is sent again after no connection, HTTP 429 or 5xx. body: fields added to
-    every request, in the place of the harness's own; omit: fields that this server refuses.
+    requests in flight when many texts are asked at once. texts_per_request: by default 1 for prompts and up to
+    LISTED_TEXTS for /classify and /predict; completions take lists too. Timeouts in seconds: to connect, and between
+    two bytes of an answer. retries: how often a request is sent again after no connection, HTTP 429 or 5xx. body:
+    fields added to every request, in the place of the harness's own; omit: fields that this server refuses.
     """
 
     url: str
@@ -27,7 +29,7 @@ class EndpointOptions(Record):
     model: str = Field(min_length=1)
     key_env: str | None = None
     concurrency: int = Field(default=8, ge=1, le=1024)
-    texts_per_request: int = Field(default=1, ge=1)
+    texts_per_request: int | None = Field(default=None, ge=1)
     connect_timeout_s: float = Field(default=5.0, gt=0)
     read_timeout_s: float = Field(default=60.0, gt=0)
     retries: int = Field(default=3, ge=0, le=10)

@@ -40,6 +40,8 @@ INSIDE = "in process"
 WAYS = {
     "1 text a request, 8 in flight": (1, 8),
     "1 text a request, 32 in flight": (1, 32),
+    "8 texts a request, 8 in flight": (8, 8),
+    "the default: up to 16 texts a request, 8 in flight": (None, 8),
     "32 texts a request, 4 in flight": (32, 4),
     "128 texts a request, 2 in flight": (128, 2),
 }
@@ -138,7 +140,7 @@ def turn_of(work: Callable[[], float], parts: dict[str, list[int]]) -> Turn:
     return Turn(seconds, {part: sum(map(cpu_s, pids)) - before[part] for part, pids in parts.items()})
 
 
-def open_session(options: dict[str, Any], folder: Path, texts_per_request: int, concurrency: int) -> Session:
+def open_session(options: dict[str, Any], folder: Path, texts_per_request: int | None, concurrency: int) -> Session:
     spec = load_engines()["endpoint"]
     settings = {**options, "texts_per_request": texts_per_request, "concurrency": concurrency}
     return EndpointBackend(spec.model_copy(update={"options": settings}), "cpu", 1, folder).load(

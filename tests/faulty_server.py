@@ -38,7 +38,7 @@ class Faulty:
 
     @property
     def options(self) -> dict[str, Any]:
-        return {"url": self.url, "model": "tiny", "retries": 2, "concurrency": 4}
+        return {"url": self.url, "model": "tiny", "retries": 2, "concurrency": 4, "texts_per_request": 1}
 
 
 def classified(body: Body, classes: int = 2) -> Reply:

@@ -17,6 +17,7 @@ from backends import endpoint_client
 from backends.endpoint import EndpointBackend
 from backends.endpoint_session import EndpointSession
 from bench.artifacts import save_classifier
+from bench.endpoints import LISTED_TEXTS
 from bench.errors import EndpointFailed, UsageError
 from bench.load import run_scenario
 from bench.server import run_server
@@ -95,6 +96,24 @@ def test_several_texts_a_request(tmp_path: Path, server: Faulty) -> None:
         assert prediction.token_counts.sum() == sum(map(len, TEXTS))
         assert opened.predict([]).probabilities.shape == (0, 2)
     assert sorted(len(body["input"]) for body in server.asked) == [2, 5, 5]
+
+
+@pytest.mark.parametrize(("texts", "sizes"), [(1, {1}), (12, {3}), (100, {LISTED_TEXTS, 4})])
+def test_lists_are_sent_to_an_api_that_takes_them(tmp_path: Path, server: Faulty, texts: int, sizes: set[int]) -> None:
+    """Unless the options say otherwise; few texts are spread over all requests in flight."""
+    with session(tmp_path, server.options | {"texts_per_request": None}) as opened:
+        assert (opened.predict([TEXTS[n % len(TEXTS)] for n in range(texts)]).labels >= 0).all()
+        assert opened.info.details["texts_per_request"] == LISTED_TEXTS
+    assert {len(body["input"]) for body in server.asked} == sizes
+
+
+def test_prompts_are_sent_one_by_one(tmp_path: Path, server: Faulty) -> None:
+    server.answer = lambda _, __: Reply(body={"choices": [{"index": 0, "text": "odd"}]})
+    options = server.options | {"texts_per_request": None}
+    with session(tmp_path, options, **WRITING | {"api": "completions", "think": "none"}) as opened:
+        assert (opened.predict(TEXTS).labels == 1).all()
+        assert opened.info.details["texts_per_request"] == 1
+    assert [len(body["prompt"]) for body in server.asked] == [1] * len(TEXTS)
 
 
 def test_long_texts_are_cut_and_counted(tmp_path: Path, server: Faulty) -> None:

@@ -33,7 +33,7 @@ def test_the_run_goes_on_beside_endpoints_that_fail(tmp_path: Path) -> None:
         engines = {"good": good.url, "dies": dies.url, "down": "http://127.0.0.1:9/v1"}
         blocks = [
             f'[{name}]\nbackend = "endpoint"\n'
-            f'options = {{ url = "{url}", model = "tiny", key_env = "MY_KEY", retries = 1 }}\n'
+            f'options = {{ url = "{url}", model = "tiny", key_env = "MY_KEY", retries = 1, texts_per_request = 1 }}\n'
             for name, url in engines.items()
         ]
         (tmp_path / "engines.toml").write_text("".join(blocks))
@@ -97,10 +97,10 @@ def test_retry_asks_again_what_got_no_answer(tmp_path: Path) -> None:
         )
         done = run(*command)
         assert done.returncode == 5
-        assert "endpoint: INVALID: 1 of 16 texts got no answer" in done.stderr
+        assert "endpoint: INVALID: 2 of 16 texts got no answer" in done.stderr
         [row] = open_run(tmp_path / "run").results
         assert row.status is Status.INVALID
-        assert "1 of 16 texts got no answer: 1 failed requests (HTTP 400: 1)" in (row.reason or "")
+        assert "2 of 16 texts got no answer: 1 failed requests (HTTP 400: 1)" in (row.reason or "")
         server.answer = lambda _, body: classified(body)
         assert run(*command).returncode == 5
         assert run(*command, "--retry").returncode == 0
