@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+ABANDONED_S = 3 * 86_400.0  # longer than the longest time limit of a training
 
 
 def cache_dir() -> Path:
@@ -46,3 +49,17 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         Path(scratch).unlink(missing_ok=True)
         raise
+
+
+def clear_abandoned(cache: Path) -> None:
+    """Delete what killed processes left half-written in the cache; younger scratch may be another process's."""
+    for path in cache.glob("*/.*"):
+        try:
+            if time.time() - path.lstat().st_mtime < ABANDONED_S:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except OSError:
+            continue  # another run cleared it first, or it is not ours to delete

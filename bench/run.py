@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.cache import cache_dir
+from bench.cache import cache_dir, clear_abandoned
 from bench.cells import Entry
 from bench.console import RunConsole
 from bench.context import Context
@@ -29,6 +29,7 @@ LOCK_TEXT = "held by bench run while it works in this folder\n"
 def run_plan(plan: Plan, console: RunConsole) -> tuple[Result, ...]:
     """Bring every cell of the plan to a result, in the plan's order; safe to interrupt and to call again."""
     with _only_run(plan.out):
+        clear_abandoned(cache_dir())
         context = Context(plan, console, Workers(plan.threads), cache_dir(), plan.out / "logs")
         check_recipes(context)
         environment = describe_environment(plan.device, plan.threads) | {"selftest": last_selftest()}

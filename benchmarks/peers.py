@@ -7,7 +7,7 @@ go from raw texts to labels, each in a process of its own, by turns; a script is
 come, and sorted by length in batches of 32 and of 16. optimum-benchmark (an environment of its own: 0.6.0 wants
 transformers 4 and optimum 1) has no texts: it asks for the same batch of random token ids again, as long as the texts
 are on average, so nothing is tokenised and nothing padded. It is compared with the harness on texts that all have as
-many tokens.
+many tokens: whole, and the forward passes alone, which is what it times.
 
 A run over all engines takes half an hour. `--add` keeps the engines that an earlier run with the same settings left in
 the JSON file beside the table, so that one can be measured after the other.
@@ -42,8 +42,12 @@ from bench.environment import cpu_card
 from bench.suites import load_suite
 from bench.threads import set_threads
 from bench.tokens import load_tokenizer
+from bench.types import Session
 
 HARNESS, EVEN, OPTIMUM = "harness", "harness, texts of one length", "optimum-benchmark"
+FORWARD = "the same, forward passes alone"
+OURS = (HARNESS, EVEN, FORWARD)
+FORWARD_RATIO = "optimum-benchmark against the forward passes alone"
 BATCHES = {"script, 32 as they come": (32, False), "script, 32 sorted": (32, True), "script, 16 sorted": (16, True)}
 OFFLINE, SINGLE = "offline", "single"
 OPTIMUM_BATCH = 32
@@ -60,10 +64,11 @@ class Worker:
         self._process = context.Process(target=serve, args=(theirs, way, engine, folder, threads), daemon=True)
         self._process.start()
 
-    def seconds(self, batches: Sequence[Sequence[str]]) -> float:
-        """For these batches, one after the other."""
+    def seconds(self, batches: Sequence[Sequence[str]]) -> tuple[float, float]:
+        """For these batches, one after the other, and for the harness's forward passes in them."""
         self._connection.send(batches)
-        return float(self._connection.recv())
+        whole_s, forward_s = self._connection.recv()
+        return whole_s, forward_s
 
     def stop(self) -> None:
         self._connection.send(None)
@@ -73,19 +78,23 @@ class Worker:
 def serve(connection: Connection, way: str, engine: str, folder: Path, threads: int) -> None:
     """Time what the parent sends until it sends nothing more."""
     set_threads(threads)
-    answer = load_harness(engine, folder, threads) if way == HARNESS else load_script(engine, folder, threads)
+    session = load_harness(engine, folder, threads) if way == HARNESS else None
+    answer: Callable[[Sequence[str]], Any] = session.predict if session else load_script(engine, folder, threads)
     while (batches := connection.recv()) is not None:
+        forward_s = session.clock.forward_s if session else 0.0
         started = time.perf_counter()
         for batch in batches:
             answer(batch)
-        connection.send(time.perf_counter() - started)
+        whole_s = time.perf_counter() - started
+        connection.send((whole_s, session.clock.forward_s - forward_s if session else 0.0))
 
 
-def load_harness(engine: str, folder: Path, threads: int) -> Callable[[Sequence[str]], Any]:
+def load_harness(engine: str, folder: Path, threads: int) -> Session:
     spec = load_engines()[engine]
-    return (
-        registry.find("backend", spec.backend)(spec, "cpu", threads, cache_dir()).load(load_classifier(folder)).predict
+    session: Session = registry.find("backend", spec.backend)(spec, "cpu", threads, cache_dir()).load(
+        load_classifier(folder)
     )
+    return session
 
 
 def measure(engine: str, folder: Path, texts: Texts, chosen: argparse.Namespace) -> Rates:
@@ -96,9 +105,11 @@ def measure(engine: str, folder: Path, texts: Texts, chosen: argparse.Namespace)
     optimum = chosen.optimum_python
     for turn in range(chosen.rounds + 1):
         for way, scenario, batches in random.Random(turn).sample(turns, len(turns)):
-            seconds = workers[HARNESS if way in (HARNESS, EVEN) else "script"].seconds(batches)
+            whole_s, forward_s = workers[HARNESS if way in OURS else "script"].seconds(batches)
             if turn:
-                rates[way, scenario].append(sum(map(len, batches)) / seconds)
+                rates[way, scenario].append(sum(map(len, batches)) / whole_s)
+            if turn and way == EVEN:
+                rates.setdefault((FORWARD, scenario), []).append(sum(map(len, batches)) / forward_s)
         for scenario, batch in ((OFFLINE, OPTIMUM_BATCH), (SINGLE, 1)) if turn and optimum else ():
             answer = ask_optimum(optimum, engine, folder, chosen.threads, batch, texts.tokens)
             if "rate_rps" not in answer:
@@ -231,6 +242,9 @@ def render(figures: dict[str, Rates], tokens: int, chosen: argparse.Namespace) -
         for way in dict.fromkeys(way for way, _ in rates):
             cells = [cell for scenario in (OFFLINE, SINGLE) for cell in compared(rates, way, scenario)]
             lines.append(f"| {engine} | {way} | {' | '.join(cells)} |")
+        if any(way == OPTIMUM for way, _ in rates):
+            alone = [span(ratios(rates, OPTIMUM, scenario, FORWARD), ".2f") for scenario in (OFFLINE, SINGLE)]
+            lines.append(f"| {engine} | {FORWARD_RATIO} | | {alone[0]} | | {alone[1]} |")
         behind += [f"{engine} {scenario} ({way})" for way, scenario in rates if is_faster(rates, way, scenario)]
     lines += ["", f"Faster than the harness in the median of the rounds: {', '.join(behind) or 'none'}.", ""]
     return "\n".join(lines)
@@ -240,17 +254,17 @@ def compared(rates: Rates, way: str, scenario: str) -> tuple[str, str]:
     own = rates.get((way, scenario))
     if own is None:
         return "", ""
-    return span(own, ".0f"), "" if way in (HARNESS, EVEN) else span(ratios(rates, way, scenario), ".2f")
+    return span(own, ".0f"), "" if way in OURS else span(ratios(rates, way, scenario), ".2f")
 
 
 def is_faster(rates: Rates, way: str, scenario: str) -> bool:
-    return way not in (HARNESS, EVEN) and statistics.median(ratios(rates, way, scenario)) < 1
+    return way not in OURS and statistics.median(ratios(rates, way, scenario)) < 1
 
 
-def ratios(rates: Rates, way: str, scenario: str) -> list[float]:
+def ratios(rates: Rates, way: str, scenario: str, ours: str | None = None) -> list[float]:
     """The harness's rate over this one's, round by round."""
-    ours = rates[EVEN if way == OPTIMUM else HARNESS, scenario]
-    return [a / b for a, b in zip(ours, rates[way, scenario], strict=True)]
+    own = rates[ours or (EVEN if way == OPTIMUM else HARNESS), scenario]
+    return [a / b for a, b in zip(own, rates[way, scenario], strict=True)]
 
 
 def span(values: Sequence[float], form: str) -> str:

@@ -16,6 +16,9 @@ from reports.rows import TaskRows, tasks_of
 from reports.standing import Standing, standing_of
 
 Rule = Literal["cheapest", "best"]
+FIRST_VOLUME = (
+    2.0  # whoever has texts to classify has more than one: below it, one row is the cheaper one from the start
+)
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,10 @@ def _break_even(first: Candidate, second: Candidate) -> BreakEven | None:
     if saved_before * saved_a_text >= 0:
         always = saved_before + saved_a_text >= 0
         return BreakEven(first.name, second.name, None, always, False, apart)
-    return BreakEven(first.name, second.name, -saved_before / saved_a_text, False, saved_a_text > 0, apart)
+    texts = -saved_before / saved_a_text
+    if texts < FIRST_VOLUME:
+        return BreakEven(first.name, second.name, None, saved_a_text > 0, False, apart)
+    return BreakEven(first.name, second.name, texts, False, saved_a_text > 0, apart)
 
 
 def _refuse_unknown(tasks: Sequence[TaskRows], between: tuple[str, str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.cache import whole_folder, write_whole
+from bench.cache import ABANDONED_S, clear_abandoned, whole_folder, write_whole
 from bench.errors import StoreError
 from bench.results import Answers, RunSettings
 from bench.store import (
@@ -124,3 +126,18 @@ def test_writing_again_replaces_the_whole_file(tmp_path: Path) -> None:
     write_whole(path, b"short")
     assert path.read_bytes() == b"short"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_killed_processes_left_in_the_cache_goes_when_it_is_old(tmp_path: Path) -> None:
+    long_ago_s = time.time() - 2 * ABANDONED_S
+    for name in ("classifiers/.old.x1y2", "classifiers/.young.x1y2", "classifiers/whole"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "model.safetensors").write_bytes(b"0")
+    (tmp_path / "tuned").mkdir()
+    (tmp_path / "tuned" / ".old.json.x1y2").write_bytes(b"0")
+    for name in ("classifiers/.old.x1y2", "classifiers/whole", "tuned/.old.json.x1y2"):
+        os.utime(tmp_path / name, (long_ago_s, long_ago_s))
+    clear_abandoned(tmp_path)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")}
+    assert left == {"classifiers/.young.x1y2", "classifiers/whole"}
+    clear_abandoned(tmp_path / "not there yet")
