@@ -243,8 +243,8 @@ def render(figures: dict[str, Rates], tokens: int, chosen: argparse.Namespace) -
             cells = [cell for scenario in (OFFLINE, SINGLE) for cell in compared(rates, way, scenario)]
             lines.append(f"| {engine} | {way} | {' | '.join(cells)} |")
         if any(way == OPTIMUM for way, _ in rates):
-            alone = [span(ratios(rates, OPTIMUM, scenario, FORWARD), ".2f") for scenario in (OFFLINE, SINGLE)]
-            lines.append(f"| {engine} | {FORWARD_RATIO} | | {alone[0]} | | {alone[1]} |")
+            offline, single = (forward_ratio(rates, scenario) for scenario in (OFFLINE, SINGLE))
+            lines.append(f"| {engine} | {FORWARD_RATIO} | | {offline} | | {single} |")
         behind += [f"{engine} {scenario} ({way})" for way, scenario in rates if is_faster(rates, way, scenario)]
     lines += ["", f"Faster than the harness in the median of the rounds: {', '.join(behind) or 'none'}.", ""]
     return "\n".join(lines)
@@ -265,6 +265,10 @@ def ratios(rates: Rates, way: str, scenario: str, ours: str | None = None) -> li
     """The harness's rate over this one's, round by round."""
     own = rates[ours or (EVEN if way == OPTIMUM else HARNESS), scenario]
     return [a / b for a, b in zip(own, rates[way, scenario], strict=True)]
+
+
+def forward_ratio(rates: Rates, scenario: str) -> str:
+    return span(ratios(rates, OPTIMUM, scenario, FORWARD), ".2f") if (OPTIMUM, scenario) in rates else ""
 
 
 def span(values: Sequence[float], form: str) -> str:

@@ -25,6 +25,7 @@ def peer_rates(ours: float, even: float) -> peers.Rates:
     return {
         (peers.HARNESS, peers.OFFLINE): [ours, 2 * ours],
         (peers.EVEN, peers.OFFLINE): [even, even],
+        (peers.FORWARD, peers.OFFLINE): [100.0, 120.0],
         **single,
         ("script, 32 sorted", peers.OFFLINE): [50.0, 100.0],
         (peers.OPTIMUM, peers.OFFLINE): [80.0, 100.0],
@@ -34,8 +35,10 @@ def peer_rates(ours: float, even: float) -> peers.Rates:
 def test_ratios_are_of_the_same_round_and_of_the_same_texts() -> None:
     chosen = Namespace(texts=100, single=10, threads=2, rounds=2)
     page = peers.render({"onnx": peer_rates(100.0, 60.0)}, 53, chosen)
+    assert "forward" not in peers.render({"vllm": {(peers.HARNESS, peers.OFFLINE): [1.0, 1.0]}}, 53, chosen)
     assert cells(page, "| onnx | script, 32 sorted |")[2:4] == ["75 (50 to 100)", "2.00 (2.00 to 2.00)"]
     assert cells(page, "| onnx | optimum-benchmark |")[3] == "0.68 (0.60 to 0.75)"
+    assert cells(page, f"| onnx | {peers.FORWARD_RATIO} |")[3:] == ["1.23 (1.20 to 1.25)"]
     assert page.endswith("in the median of the rounds: onnx offline (optimum-benchmark).\n")
     assert peers.render({"onnx": peer_rates(100.0, 90.1)}, 53, chosen).endswith("rounds: none.\n")
 
