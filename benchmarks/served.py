@@ -37,11 +37,12 @@ from bench.types import Session
 
 MOST_OVERHEAD = 0.10
 INSIDE = "in process"
-WAYS = {
+DEFAULT = "the default: up to 16 texts a request, 8 in flight"
+WAYS: dict[str, tuple[int | None, int]] = {
     "1 text a request, 8 in flight": (1, 8),
     "1 text a request, 32 in flight": (1, 32),
     "8 texts a request, 8 in flight": (8, 8),
-    "the default: up to 16 texts a request, 8 in flight": (None, 8),
+    DEFAULT: (None, 8),
     "32 texts a request, 4 in flight": (32, 4),
     "128 texts a request, 2 in flight": (128, 2),
 }
@@ -218,9 +219,13 @@ def report(turns: dict[str, list[Turn]], texts: int, threads: int, tokens: float
         parts = [f"{cost:.2f}" if cost else "" for cost in costs[name].values()]
         times = sum(costs[name].values()) / sum(costs[INSIDE].values())
         lines.append(f"| {name} | {rate:.0f} | {span} | {' | '.join(parts)} | {times:.2f} |")
-    best = min(statistics.median(lost_of(inside, turns[name])) for name in WAYS)
-    verdict = "reached" if best < MOST_OVERHEAD else "not reached"
-    lines += ["", f"Target: less than {MOST_OVERHEAD:.0%} lost at saturation; {verdict} ({best:.1%}).", ""]
+    lost = statistics.median(lost_of(inside, turns[DEFAULT]))
+    verdict = "reached" if lost < MOST_OVERHEAD else "not reached"
+    lines += [
+        "",
+        f"Target: less than {MOST_OVERHEAD:.0%} lost at saturation; {verdict} by the default ({lost:.1%}).",
+        "",
+    ]
     return "\n".join(lines)
 
 
