@@ -52,6 +52,7 @@ class SpeedWorker:
                 stderr=errors,
                 text=True,
                 env=os.environ | {"PYTHONPATH": str(side.source)} | _threads(side.task.threads),
+                start_new_session=True,  # Ctrl-C is for the command, which ends its workers
             )
         self._task = side.task
 

@@ -63,7 +63,7 @@ class Server:
         engine = task.engine_spec or load_engines()[task.engine]
         backend = registry.find("backend", engine.backend)(engine, task.device, task.threads, task.cache)
         self.session: Session = backend.load(classifier)
-        self.logs = Path(tempfile.mkdtemp(prefix="bench-turns-"))
+        self._scratch = tempfile.TemporaryDirectory(prefix="bench-turns-")
         gc.collect()
         gc.freeze()  # what is loaded by now need not be looked through before every turn
 
@@ -78,7 +78,7 @@ class Server:
     def turn(self, turn: Turn) -> float:
         """Seconds a text, driven by LoadGen."""
         gc.collect()
-        driver = drive(self.session, turn.scenario, self.texts, _settings(turn), self.logs)
+        driver = drive(self.session, turn.scenario, self.texts, _settings(turn), Path(self._scratch.name))
         return driver.duration_s / driver.samples
 
 

@@ -129,12 +129,15 @@ def test_a_worker_that_cannot_load_says_why(tmp_path: Path) -> None:
         pass
 
 
-def test_turns_are_as_many_as_allowed(tmp_path: Path) -> None:
+def test_turns_are_as_many_as_allowed_and_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
     side = Side(tiny_task(tmp_path))
     with SpeedWorker(side, tmp_path / "a") as one, SpeedWorker(side, tmp_path / "b") as two:
         seconds = take_turns([one, two, one, two], "single", 3, QUIET)
     assert seconds.shape == (3, 4)
     assert (seconds > 0).all()
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 # ---------------------------------------------------------------- rows and the command
