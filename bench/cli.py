@@ -40,7 +40,7 @@ Exit codes:
   9    bench check: a row regressed or failed
   10   bench check: nothing regressed, but a row is not settled or missing
   11   bench selftest: a planted fault was not found
-  130  interrupted; the same command goes on where it stopped
+  130  interrupted; `bench run` and `bench train` go on where they stopped
 """
 
 
@@ -176,7 +176,7 @@ def main() -> None:
     try:
         sys.exit(cli.main(prog_name="bench", standalone_mode=False) or 0)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("\nbench: interrupted; finished cells are kept, the same command goes on from there", err=True)
+        click.echo("\nbench: interrupted; what was finished is kept: give the same command again", err=True)
         sys.exit(130)
     except click.ClickException as error:
         _fail(error.format_message(), 2, error)
