@@ -92,7 +92,10 @@ def _key(context: Context, trained: Trained, engine: EngineSpec, texts: int | No
 
 
 def _search(context: Context, trained: Trained, engine: EngineSpec, texts: int | None) -> Tuning | None:
-    """One option after the other, each from the best so far; None when the engine's own settings do not work."""
+    """One option after the other, each from the best so far; None when the engine's own settings do not work.
+
+    The best of many noisy looks is better than it is: in the end it has to beat the engine's own settings once more.
+    """
     settings = _start(context, engine)
     first = _try(context, trained, engine, settings, texts)
     if first is None:
@@ -110,7 +113,16 @@ def _search(context: Context, trained: Trained, engine: EngineSpec, texts: int |
                 best, settings, climbed = trial, changed, True
             if climbed:
                 break
+    if best is not first:
+        again = [_try(context, trained, engine, one, texts) for one in (_start(context, engine), settings)]
+        if not _is_faster(again[1], again[0]):
+            settings, best = _start(context, engine), first
     return Tuning(settings=settings, trial=best, default_rate_rps=first.rate_rps, tried=tuple(tried))
+
+
+def _is_faster(trial: Trial | None, usual: Trial | None) -> bool:
+    """Whether what the search took for a gain is there a second time."""
+    return trial is not None and usual is not None and trial.rate_rps >= usual.rate_rps * FASTER
 
 
 def _start(context: Context, engine: EngineSpec) -> dict[str, int]:

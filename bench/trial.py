@@ -15,7 +15,7 @@ from bench.types import EngineSpec, Progress, Session
 
 FIRST_TEXTS = 32
 MOST_TEXTS = 512
-PASS_S = 0.5  # as many texts as take about this long
+PASS_S = 1.0  # as many texts as take about this long
 PASSES = 3
 
 

@@ -56,6 +56,19 @@ def test_small_differences_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     assert tuning.settings == {"token_budget": 1024, "length_multiple": 1, "threads": 8}
 
 
+def test_a_gain_that_is_not_there_a_second_time_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+
+    def rate(settings: dict[str, int]) -> float:
+        looks.append(settings["token_budget"])
+        return 100 + 30 * (settings["token_budget"] == 2048 and looks.count(2048) == 1)
+
+    tuning = planted(monkeypatch, rate)
+    assert looks[-2:] == [1024, 2048]
+    assert tuning.settings == {"token_budget": 1024, "length_multiple": 1, "threads": 8}
+    assert tuning.trial.rate_rps == tuning.default_rate_rps == 100
+
+
 def test_settings_that_fail_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     tuning = planted(
         monkeypatch, lambda settings: None if settings["token_budget"] > 2048 else settings["token_budget"]
