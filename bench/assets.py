@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.artifacts import file_sha256
-from bench.cache import cache_dir
+from bench.cache import SCRATCH, cache_dir
 from bench.errors import AssetError, unknown_name
 from bench.types import Progress, Record
 
@@ -70,7 +70,7 @@ def fetch_archive(asset: Asset, progress: Progress | None) -> Path:
                 return target
             target.unlink()
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as scratch:
+        with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder) as scratch:
             found = _download(asset, Path(scratch), progress)
             actual = file_sha256(found)
             if actual != asset.sha256:

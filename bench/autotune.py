@@ -96,7 +96,7 @@ def _search(context: Context, trained: Trained, engine: EngineSpec, texts: int |
 
     The best of many noisy looks is better than it is: in the end it has to beat the engine's own settings once more.
     """
-    settings = _start(context, engine)
+    usual = settings = _start(context, engine)
     first = _try(context, trained, engine, settings, texts)
     if first is None:
         return None
@@ -114,9 +114,9 @@ def _search(context: Context, trained: Trained, engine: EngineSpec, texts: int |
             if climbed:
                 break
     if best is not first:
-        again = [_try(context, trained, engine, one, texts) for one in (_start(context, engine), settings)]
-        if not _is_faster(again[1], again[0]):
-            settings, best = _start(context, engine), first
+        usual_again, best_again = (_try(context, trained, engine, one, texts) for one in (usual, settings))
+        if not _is_faster(best_again, usual_again):
+            settings, best = usual, first
     return Tuning(settings=settings, trial=best, default_rate_rps=first.rate_rps, tried=tuple(tried))
 
 

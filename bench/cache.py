@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+SCRATCH = ".bench-scratch-"  # how names of what is being written begin, so that nothing of others is ever cleared
 ABANDONED_S = 3 * 86_400.0  # longer than the longest time limit of a training
 
 
@@ -25,7 +26,7 @@ def cache_dir() -> Path:
 def whole_folder(target: Path) -> Iterator[Path]:
     """Yield a scratch folder that becomes `target` on success and vanishes on any error."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{target.name}.", dir=target.parent))
     try:
         yield scratch
         scratch.chmod(0o755)
@@ -38,7 +39,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, scratch = tempfile.mkstemp(prefix=f"{SCRATCH}{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -53,7 +54,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def clear_abandoned(cache: Path) -> None:
     """Delete what killed processes left half-written in the cache; younger scratch may be another process's."""
-    for path in cache.glob("*/.*"):
+    for path in cache.glob(f"*/{SCRATCH}*"):
         try:
             if time.time() - path.lstat().st_mtime < ABANDONED_S:
                 continue

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.cache import cache_dir, clear_abandoned
+from bench.cache import SCRATCH, cache_dir, clear_abandoned
 from bench.cells import Entry
 from bench.console import RunConsole
 from bench.context import Context
@@ -113,8 +113,8 @@ def _is_run(folder: Path) -> bool:
 
 def _clear_scratch(folder: Path) -> None:
     """What a killed run was writing; nobody else can be writing while the lock is held."""
-    for path in folder.rglob(".*"):
-        if path.is_file() and path.name != LOCK:
+    for path in folder.rglob(f"{SCRATCH}*"):
+        if path.is_file():
             path.unlink()
 
 

@@ -16,9 +16,7 @@ from reports.rows import TaskRows, tasks_of
 from reports.standing import Standing, standing_of
 
 Rule = Literal["cheapest", "best"]
-FIRST_VOLUME = (
-    2.0  # whoever has texts to classify has more than one: below it, one row is the cheaper one from the start
-)
+FIRST_VOLUME = 2.0  # nobody has fewer texts: below it, one row is the cheaper one from the start
 
 
 @dataclass(frozen=True)

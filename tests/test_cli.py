@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.cache import SCRATCH
+
 GOOD = "text,label\n" + "".join(f"the {w} number {n} is {w},{w}\n" for n in range(30) for w in ("good", "bad"))
 
 
@@ -168,8 +170,13 @@ def test_a_run_refused_at_its_start_leaves_a_folder_that_can_be_used(tmp_path: P
     refused = bench(*arguments, *out, "--set", "c=many")
     assert_one_line_error(refused, 2, "c")
     assert (tmp_path / "out" / "logs").is_dir()
+    mine, left = tmp_path / "out" / ".gitignore", tmp_path / "out" / f"{SCRATCH}run.json.x1"
+    for path in (mine, left):
+        path.write_text("x")
     done = bench(*arguments, *out)
     assert done.returncode == 0, done.stderr
+    assert mine.exists()
+    assert not left.exists()
 
 
 def test_report_on_what_is_no_run(tmp_path: Path) -> None:

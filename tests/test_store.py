@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.cache import ABANDONED_S, clear_abandoned, whole_folder, write_whole
+from bench.cache import ABANDONED_S, SCRATCH, clear_abandoned, whole_folder, write_whole
 from bench.errors import StoreError
 from bench.results import Answers, RunSettings
 from bench.store import (
@@ -129,15 +129,23 @@ def test_writing_again_replaces_the_whole_file(tmp_path: Path) -> None:
 
 
 def test_what_killed_processes_left_in_the_cache_goes_when_it_is_old(tmp_path: Path) -> None:
-    long_ago_s = time.time() - 2 * ABANDONED_S
-    for name in ("classifiers/.old.x1y2", "classifiers/.young.x1y2", "classifiers/whole"):
+    """And nothing else: the cache may be a folder that holds other things, such as a repository."""
+    old, young, file = f"classifiers/{SCRATCH}old", f"classifiers/{SCRATCH}young", f"tuned/{SCRATCH}old.json"
+    others = {"classifiers/whole", "classifiers/.git"}
+    for name in (old, young, *others):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "model.safetensors").write_bytes(b"0")
     (tmp_path / "tuned").mkdir()
-    (tmp_path / "tuned" / ".old.json.x1y2").write_bytes(b"0")
-    for name in ("classifiers/.old.x1y2", "classifiers/whole", "tuned/.old.json.x1y2"):
+    (tmp_path / file).write_bytes(b"0")
+    long_ago_s = time.time() - 2 * ABANDONED_S
+    for name in (old, file, *others):
         os.utime(tmp_path / name, (long_ago_s, long_ago_s))
     clear_abandoned(tmp_path)
-    left = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")}
-    assert left == {"classifiers/.young.x1y2", "classifiers/whole"}
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")} == {young, *others}
     clear_abandoned(tmp_path / "not there yet")
+
+
+def test_scratch_is_named_so_that_it_can_be_cleared(tmp_path: Path) -> None:
+    with whole_folder(tmp_path / "classifier") as scratch:
+        assert scratch.name.startswith(SCRATCH)
+        assert scratch.parent == tmp_path
