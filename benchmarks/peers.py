@@ -30,7 +30,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from engine_workers import train_minilm
+from engine_workers import can_run, train_minilm
 from peers_scripts import SCRIPTS, load_script
 
 from bench import registry
@@ -171,13 +171,8 @@ def main() -> None:
         settings = {name: getattr(chosen, name) for name in SETTINGS} | {"tokens": texts.tokens}
         figures = read_figures(chosen.out.with_suffix(".json"), settings) if chosen.add else {}
         for engine in chosen.engines:
-            available = registry.find("backend", load_engines()[engine].backend).availability(
-                load_engines()[engine], "cpu"
-            )
-            if available.ok:
+            if can_run(engine):
                 figures[engine] = measure(engine, folder, texts, chosen)
-            else:
-                sys.stderr.write(f"{engine} cannot run here: {available.reason}\n")
     write_figures(chosen.out.with_suffix(".json"), settings, figures)
     page = render(figures, texts.tokens, chosen)
     chosen.out.write_text(page, encoding="utf-8")
