@@ -7,15 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.torch_availability import torch_availability
+from backends.shared.torch_availability import torch_availability
 from bench.types import Availability, Classifier, EngineSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from backends.batched import BatchedSession
-    from backends.generation import GenerationSession
-    from bench.adapters import SwitchedAdapters
+    from backends.shared.batched import BatchedSession
+    from backends.shared.generation import GenerationSession
+    from bench.classifiers.adapters import SwitchedAdapters
 
 
 class EagerBackend:
@@ -36,10 +36,10 @@ class EagerBackend:
 
     def load(self, classifier: Classifier) -> BatchedSession | GenerationSession:
         """The classifier's module on the device, at the engine's precision."""
-        from backends.torch_session import load_torch_session
+        from backends.shared.torch_session import load_torch_session
 
         if classifier.kind == "generate":
-            from backends.generation import GenerationSession
+            from backends.shared.generation import GenerationSession
 
             return GenerationSession(classifier, self.spec, self.device, self.threads)
         return load_torch_session(classifier, self.spec, self.device, self.threads, lambda module: module)
@@ -49,8 +49,8 @@ class EagerBackend:
 
         The classifiers have the same base model, adapter settings and number of classes.
         """
-        from backends.torch_session import load_torch_session
-        from bench.modules import load_switched
+        from backends.shared.torch_session import load_torch_session
+        from bench.classifiers.modules import load_switched
 
         switched = load_switched(classifiers)
         return [

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends.torch_availability import torch_availability
+from backends.shared.torch_availability import torch_availability
 from bench.errors import NotAvailable
-from bench.tokens import TextTokenizer, load_tokenizer
+from bench.text.tokens import TextTokenizer, load_tokenizer
 from bench.types import Availability, Classifier, EngineSpec, Prediction, SessionInfo, StageClock
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class PipelineBackend:
 def _open(classifier: Classifier, tokenizer: TextTokenizer, device: str) -> Pipeline:
     from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast, pipeline
 
-    from bench.pretrained import load_pretrained
+    from bench.classifiers.pretrained import load_pretrained
 
     model: Any = load_pretrained(AutoModelForSequenceClassification, classifier.path).eval()
     model.config.id2label = {label: str(label) for label in range(len(classifier.class_names))}

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backends.softmax import answers
+from backends.shared.answers import answers
 from bench.types import Availability, Classifier, EngineSpec, Prediction, SessionInfo, StageClock
 
 if TYPE_CHECKING:
-    from bench.linear import LinearClassifier
+    from bench.classifiers.linear import LinearClassifier
 
 
 class SklearnBackend:
@@ -38,7 +38,7 @@ class SklearnBackend:
 
     def load(self, classifier: Classifier) -> LinearSession:
         """Read weights and vocabulary."""
-        from bench.linear import load_linear
+        from bench.classifiers.linear import load_linear
 
         started = perf_counter()
         linear = load_linear(classifier)

@@ -8,13 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.torch_availability import torch_availability
+from backends.shared.torch_availability import torch_availability
 from bench.types import Availability, Classifier, EngineSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from backends.batched import BatchedSession
+    from backends.shared.batched import BatchedSession
 
 COMPILERS = {"cpu": ("CXX", "g++", "clang++", "cl"), "cuda": ("CC", "gcc", "clang")}  # inductor's and Triton's
 # dynamo makes one graph for a single row and one for more; rows and tokens differ, or it would take them for one number
@@ -50,8 +50,8 @@ class CompileBackend:
         """Compile for one row and for several; SessionInfo.convert_s has the seconds."""
         use_cache(self.cache)
         freezing = self.device == "cpu" and bool(self.spec.options.get("freezing", True))
-        from backends.lean_encoder import lighten
-        from backends.torch_session import load_torch_session
+        from backends.shared.lean_encoder import lighten
+        from backends.shared.torch_session import load_torch_session
 
         return load_torch_session(
             classifier,

@@ -20,19 +20,19 @@ from pathlib import Path
 
 from engine_workers import Worker
 
-from bench.artifacts import load_classifier
-from bench.cache import cache_dir
-from bench.datasets import Limits, prepare_dataset
-from bench.environment import cpu_card
-from bench.results import Result
-from bench.store import open_run
-from bench.suites import load_suite
-from bench.threads import usable_cores
-from bench.tuning import THREADS, Tuning
+from bench.classifiers.folder import load_classifier
+from bench.data.datasets import Limits, prepare_dataset
+from bench.data.suites import load_suite
+from bench.files.cache import cache_dir
+from bench.machine.environment import cpu_card
+from bench.machine.threads import usable_cores
+from bench.results.autotuned import THREADS, Tuning
+from bench.results.records import Result
+from bench.results.store import open_run
 from bench.types import Dataset
 
 ENGINES = "eager,packed-bf16,onnx,onnx-int8,openvino-bf16,openvino-int8,ctranslate2,pipeline"
-COMMAND = ["-c", "from bench.cli import main; main()", "run", "--suite", "agnews", "--methods", "full-finetune"]
+COMMAND = ["-c", "from bench.cli.main import main; main()", "run", "--suite", "agnews", "--methods", "full-finetune"]
 OWN, TUNED = "own", "tuned"
 
 

@@ -24,15 +24,15 @@ from pathlib import Path
 from engine_workers import train_minilm
 
 from bench import registry
-from bench.artifacts import load_classifier
-from bench.batcher import BatchBudget, Batcher, GiveUp
-from bench.cache import cache_dir
-from bench.datasets import Limits, prepare_dataset
-from bench.engines import load_engines
-from bench.environment import cpu_card
-from bench.server_capacity import batch_budget, expected_tokens, find_capacity
-from bench.suites import load_suite
-from bench.threads import set_threads
+from bench.classifiers.folder import load_classifier
+from bench.data.datasets import Limits, prepare_dataset
+from bench.data.suites import load_suite
+from bench.files.cache import cache_dir
+from bench.machine.environment import cpu_card
+from bench.machine.threads import set_threads
+from bench.plan.engines import load_engines
+from bench.speed.batcher import BatchBudget, Batcher, GiveUp
+from bench.speed.capacity import batch_budget, expected_tokens, find_capacity
 from bench.types import Session
 
 OFFLINE = "offline"

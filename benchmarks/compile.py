@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from engine_workers import Worker, can_run, train_minilm
 
-from bench.datasets import Limits, prepare_dataset
-from bench.environment import cpu_card, package_versions
-from bench.suites import load_suite
-from bench.threads import set_threads
+from bench.data.datasets import Limits, prepare_dataset
+from bench.data.suites import load_suite
+from bench.machine.environment import cpu_card, package_versions
+from bench.machine.threads import set_threads
 
 # what the table calls it, the engine, and the options that are not the engine's own
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from bench import registry
-from bench.artifacts import load_classifier
-from bench.cache import cache_dir
-from bench.engines import load_engines
-from bench.models import base_weights, model_for
-from bench.recipes import recipes_for
-from bench.threads import set_threads
+from bench.classifiers.folder import load_classifier
+from bench.files.cache import cache_dir
+from bench.machine.threads import set_threads
+from bench.models.base import base_weights, model_for
+from bench.plan.engines import load_engines
+from bench.plan.recipes import recipes_for
 from bench.types import Classifier, Dataset, Workplace
 
 PIPELINE = "transformers.pipeline"
@@ -153,7 +153,7 @@ class HarnessEngine:
         """The same forward pass over the same batches in a loop that one would write for this model alone."""
         from tokenizers import Tokenizer
 
-        from bench.batching import pack
+        from bench.text.batching import pack
 
         details, forward = self.session.info.details, self.session._forward
         tokenizer = Tokenizer.from_file(str(self.classifier.path / "tokenizer.json"))

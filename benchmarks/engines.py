@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from engine_workers import PIPELINE, Worker, can_run, train_minilm
 
-from bench.artifacts import load_classifier
-from bench.datasets import Limits, prepare_dataset
-from bench.engines import load_engines
-from bench.environment import cpu_card
-from bench.flops import flops_per_text
-from bench.suites import load_suite
-from bench.threads import set_threads
+from bench.classifiers.folder import load_classifier
+from bench.data.datasets import Limits, prepare_dataset
+from bench.data.suites import load_suite
+from bench.machine.environment import cpu_card
+from bench.machine.threads import set_threads
+from bench.plan.engines import load_engines
+from bench.speed.flops import flops_per_text
 from bench.types import Dataset
 
 EXAMPLES = 512  # as many training texts as a run hands to an engine

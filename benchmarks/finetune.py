@@ -17,23 +17,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.artifacts import load_classifier
-from bench.cache import cache_dir
-from bench.datasets import Limits, prepare_dataset
-from bench.environment import cpu_card
-from bench.models import base_weights
-from bench.modules import load_module
-from bench.pretrained import load_pretrained
-from bench.quality import measure_quality
-from bench.results import Answers, Quality
-from bench.sequence import SequenceModule
-from bench.suites import load_suite
-from bench.threads import set_threads
-from bench.tokens import TextTokenizer
+from bench.classifiers.folder import load_classifier
+from bench.classifiers.modules import load_module
+from bench.classifiers.pretrained import load_pretrained
+from bench.classifiers.sequence import SequenceModule
+from bench.data.datasets import Limits, prepare_dataset
+from bench.data.suites import load_suite
+from bench.files.cache import cache_dir
+from bench.machine.environment import cpu_card
+from bench.machine.threads import set_threads
+from bench.models.base import base_weights
+from bench.quality.scores import measure_quality
+from bench.results.records import Answers, Quality
+from bench.text.tokens import TextTokenizer
 from bench.types import BaseWeights, Dataset, Prediction, Recipe, Workplace
-from trainers.batches import tokenise
 from trainers.full_finetune import FullFinetuneTrainer
-from trainers.loop import predict_logits, seed_everything
+from trainers.loop.batches import tokenise
+from trainers.loop.loop import predict_logits, seed_everything
 
 BATCH_SIZE = 32
 LEARNING_RATE = 2e-4

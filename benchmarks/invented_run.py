@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.evidence import store_texts
-from bench.parity import certify
-from bench.quality import measure_quality
-from bench.results import (
+from bench.quality.parity import certify
+from bench.quality.scores import measure_quality
+from bench.results.evidence import store_texts
+from bench.results.records import (
     Answers,
     Cell,
     LoadRun,
@@ -22,7 +22,7 @@ from bench.results import (
     Stages,
     Status,
 )
-from bench.store import (
+from bench.results.store import (
     ENVIRONMENT,
     SETTINGS,
     answers_path,

@@ -26,15 +26,15 @@ import numpy as np
 from finetune import padded_rows
 
 from bench import registry
-from bench.adapters import add_lora
-from bench.cache import cache_dir
-from bench.datasets import Limits, prepare_dataset
-from bench.engines import load_engines
-from bench.environment import cpu_card
-from bench.models import base_weights
-from bench.pretrained import load_pretrained
-from bench.suites import load_suite
-from bench.threads import set_threads
+from bench.classifiers.adapters import add_lora
+from bench.classifiers.pretrained import load_pretrained
+from bench.data.datasets import Limits, prepare_dataset
+from bench.data.suites import load_suite
+from bench.files.cache import cache_dir
+from bench.machine.environment import cpu_card
+from bench.machine.threads import set_threads
+from bench.models.base import base_weights
+from bench.plan.engines import load_engines
 from bench.types import BaseWeights, Classifier, Dataset, EngineSpec, Recipe, Session, Workplace
 
 BATCH_SIZE = 16

@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 from engine_workers import Worker, train_minilm
 
-from bench.datasets import Limits, prepare_dataset
-from bench.environment import cpu_card
-from bench.load import run_scenario
-from bench.results import LoadRun
-from bench.suites import load_suite
-from bench.threads import set_threads
-from bench.tiers import load_tier
+from bench.data.datasets import Limits, prepare_dataset
+from bench.data.suites import load_suite
+from bench.machine.environment import cpu_card
+from bench.machine.threads import set_threads
+from bench.plan.tiers import load_tier
+from bench.results.records import LoadRun
+from bench.speed.loadgen import run_scenario
 from bench.types import Prediction, Scenario, SessionInfo, StageClock
 
 ENGINES = ("eager", "packed", "packed-bf16")
@@ -103,7 +103,11 @@ def _session_ratios(engine: str, folder: Path, texts: Sequence[str], arguments: 
 
 def _help_s() -> float:
     """Wall seconds of `bench --help`, the interpreter's start included."""
-    command = [sys.executable, "-c", "import sys; sys.argv = ['bench', '--help']; from bench.cli import main; main()"]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; sys.argv = ['bench', '--help']; from bench.cli.main import main; main()",
+    ]
     started = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - started

@@ -34,14 +34,14 @@ from engine_workers import can_run, train_minilm
 from peers_scripts import SCRIPTS, load_script
 
 from bench import registry
-from bench.artifacts import load_classifier
-from bench.cache import cache_dir
-from bench.datasets import Limits, prepare_dataset
-from bench.engines import load_engines
-from bench.environment import cpu_card
-from bench.suites import load_suite
-from bench.threads import set_threads
-from bench.tokens import load_tokenizer
+from bench.classifiers.folder import load_classifier
+from bench.data.datasets import Limits, prepare_dataset
+from bench.data.suites import load_suite
+from bench.files.cache import cache_dir
+from bench.machine.environment import cpu_card
+from bench.machine.threads import set_threads
+from bench.plan.engines import load_engines
+from bench.text.tokens import load_tokenizer
 from bench.types import Session
 
 HARNESS, EVEN, OPTIMUM = "harness", "harness, texts of one length", "optimum-benchmark"

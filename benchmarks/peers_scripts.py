@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.artifacts import load_classifier
-from bench.cache import cache_dir
+from bench.classifiers.folder import load_classifier
+from bench.files.cache import cache_dir
 
 Classify = Callable[[Sequence[str]], list[int]]
 
 
 def load_script(engine: str, folder: Path, threads: int) -> Classify:
-    """The script for an engine of bench/engines.toml; raises KeyError for another."""
+    """The script for an engine of bench/plan/engines.toml; raises KeyError for another."""
     return SCRIPTS[engine](folder, threads)
 
 
@@ -60,7 +60,7 @@ def load_onnx(folder: Path, threads: int, precision: str = "fp32") -> Classify:
     """An InferenceSession with all optimisations, which are its default."""
     import onnxruntime
 
-    from backends.onnx_export import exported
+    from backends.onnx.export import exported
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -87,7 +87,7 @@ def load_openvino(folder: Path, threads: int, precision: str = "f32") -> Classif
     """A compiled model, asked batch by batch."""
     import openvino
 
-    from backends.onnx_export import exported
+    from backends.onnx.export import exported
 
     settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
     model = exported(load_classifier(folder), "fp32", cache_dir())
@@ -114,8 +114,8 @@ def load_vllm(folder: Path, threads: int) -> Classify:
 
     import torch
 
-    from backends.vllm_model import GIB, SETTINGS
-    from bench.engines import load_engines
+    from backends.vllm.model import GIB, SETTINGS
+    from bench.plan.engines import load_engines
 
     os.environ.update(SETTINGS)
     from vllm import LLM

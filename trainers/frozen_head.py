@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bench.artifacts import save_classifier
-from bench.cache import write_whole
-from bench.pretrained import link_model
+from bench.classifiers.folder import save_classifier
+from bench.classifiers.pretrained import link_model
+from bench.files.cache import write_whole
 from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Manifest, Progress, Split
 from trainers.params import Params, read_params
 from trainers.trainer import RecipeTrainer
@@ -41,7 +41,7 @@ class FrozenHeadTrainer(RecipeTrainer):
         """Embed train and validation, fit the head, write the classifier folder."""
         from safetensors.numpy import save_file
 
-        from trainers.heads import choose_logistic_regression, choose_mlp
+        from trainers.shared.heads import choose_logistic_regression, choose_mlp
 
         base = self.require_base()
         params = read_params(self.recipe, FrozenHeadParams)
@@ -92,7 +92,7 @@ class FrozenHeadTrainer(RecipeTrainer):
         """Sentence vectors float32 (n, d), from the cache or computed and kept there."""
         from safetensors.numpy import load, save
 
-        from bench.precision import has_fast_bf16
+        from bench.machine.precision import has_fast_bf16
 
         bf16 = has_fast_bf16(self.place.device)
         key = _cache_key(split, base, max_length, normalise, bf16)
@@ -116,8 +116,8 @@ def _embed(
     """Batches of like length; bf16 where it is fast (the head is fitted on what bf16 gives, the engines serve fp32)."""
     import torch
 
-    from bench.tokens import TextTokenizer
-    from trainers.batches import evaluation_batches, tokenise
+    from bench.text.tokens import TextTokenizer
+    from trainers.loop.batches import evaluation_batches, tokenise
 
     tokens = tokenise(split, TextTokenizer.from_file(base.path / "tokenizer.json", max_length, before=base.prefix))
     encoder = _sentence_encoder(base, normalise).to(device).eval()
@@ -140,8 +140,8 @@ def _embed(
 def _sentence_encoder(base: BaseWeights, normalise: bool) -> nn.Module:
     from transformers import AutoModel
 
-    from bench.embedding import SentenceEncoder
-    from bench.pretrained import load_pretrained
+    from bench.classifiers.embedding import SentenceEncoder
+    from bench.classifiers.pretrained import load_pretrained
 
     return SentenceEncoder(load_pretrained(AutoModel, base.path), base.pooling, normalise)
 

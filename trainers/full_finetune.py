@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.types import Classifier, Dataset, Progress
 from trainers.params import read_params
-from trainers.sequence import SequenceParams, fit_sequence
+from trainers.shared.sequence import SequenceParams, fit_sequence
 from trainers.trainer import RecipeTrainer
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic import Field
 
-from bench.artifacts import save_classifier
-from bench.pretrained import link_model
+from bench.classifiers.folder import save_classifier
+from bench.classifiers.pretrained import link_model
 from bench.types import Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
-from trainers.prompting import BuiltPrompt, PromptParams, build_prompt
-from trainers.records import make_manifest
+from trainers.shared.prompting import BuiltPrompt, PromptParams, build_prompt
+from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
 
@@ -53,7 +53,7 @@ class GenerateTrainer(RecipeTrainer):
 def generate_settings(
     prompt: BuiltPrompt, answers: str, data: Dataset, max_new_tokens: int, think_tokens: int = 0
 ) -> dict[str, Any]:
-    """The settings of a `generate` classifier (bench/generation.py)."""
+    """The settings of a `generate` classifier (bench/classifiers/generation.py)."""
     words = prompt.answers if answers == "letters" else data.prompt.label_words
     return {
         "before": prompt.before,

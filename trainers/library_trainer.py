@@ -12,19 +12,19 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset as TorchDataset
 
-from bench.artifacts import save_classifier
+from bench.classifiers.folder import save_classifier
+from bench.classifiers.pretrained import link_model
 from bench.errors import BenchError, UsageError
-from bench.precision import has_fast_bf16
-from bench.pretrained import link_model
-from bench.tokens import TextTokenizer
+from bench.machine.precision import has_fast_bf16
+from bench.text.tokens import TextTokenizer
 from bench.types import Classifier, CurvePoint, Dataset, Progress
-from trainers.batches import TokenisedSplit, tokenise
-from trainers.evaluate import curve_point
-from trainers.loop import LoopOutcome, all_parameters
-from trainers.losses import LossParams
+from trainers.loop.batches import TokenisedSplit, tokenise
+from trainers.loop.evaluate import curve_point
+from trainers.loop.loop import LoopOutcome, all_parameters
+from trainers.loop.losses import LossParams
 from trainers.params import read_params
-from trainers.records import loop_record, make_manifest
-from trainers.sequence import SequenceParams, load_with_new_head, text_length
+from trainers.shared.records import loop_record, make_manifest
+from trainers.shared.sequence import SequenceParams, load_with_new_head, text_length
 from trainers.trainer import RecipeTrainer
 
 
@@ -197,7 +197,7 @@ class _Collator:
         self.pad_id = pad_id
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        from bench.batching import pad
+        from bench.text.batching import pad
 
         input_ids, attention_mask = pad([row["input_ids"] for row in rows], np.arange(len(rows)), self.pad_id)
         return {

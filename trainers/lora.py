@@ -8,11 +8,11 @@ from typing import Any
 
 from torch import nn
 
-from bench.adapters import add_adapter, merge_lora
+from bench.classifiers.adapters import add_adapter, merge_lora
 from bench.errors import UsageError
 from bench.types import Classifier, Dataset, Progress
 from trainers.params import Params, read_params
-from trainers.sequence import Adapted, SequenceParams, fit_sequence
+from trainers.shared.sequence import Adapted, SequenceParams, fit_sequence
 from trainers.trainer import RecipeTrainer
 
 # The linear layers of attention by the names that architectures give them; the first group with a match is taken.
@@ -35,7 +35,7 @@ class LoraSettings(Params):
     targets: tuple[str, ...] | None = None
 
     def of(self, model: nn.Module) -> dict[str, Any]:
-        """The settings of bench/adapters.py for a model; raises UsageError for targets it does not have."""
+        """The settings of bench/classifiers/adapters.py for a model; raises UsageError for targets it does not have."""
         targets = list(find_targets(model, self.targets))
         return {"kind": "lora", "r": self.r, "alpha": self.alpha, "dropout": self.dropout, "targets": targets}
 

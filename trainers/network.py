@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.artifacts import save_classifier
+from bench.classifiers.folder import save_classifier
 from bench.types import Classifier, Dataset, Progress
-from trainers.loop import LoopParams
+from trainers.loop.loop import LoopParams
 from trainers.params import read_params
+from trainers.shared.vocabulary import learn_vocabulary, load_vectors
 from trainers.trainer import RecipeTrainer
-from trainers.vocabulary import learn_vocabulary, load_vectors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,7 +59,7 @@ class NetworkParams(LoopParams):
 
 
 class NetworkTrainer(RecipeTrainer):
-    """One trainer for all architectures of bench/networks.py."""
+    """One trainer for all architectures of bench/classifiers/networks.py."""
 
     params_type = NetworkParams
 
@@ -67,12 +67,12 @@ class NetworkTrainer(RecipeTrainer):
         """Learn the vocabulary, train the network, write the classifier folder."""
         from safetensors.torch import save_file
 
-        from bench.networks import make_network
-        from bench.tokens import TextTokenizer
-        from trainers.batches import tokenise
-        from trainers.loop import all_parameters, seed_everything, train_module
-        from trainers.losses import make_objective
-        from trainers.records import loop_record, make_manifest
+        from bench.classifiers.networks import make_network
+        from bench.text.tokens import TextTokenizer
+        from trainers.loop.batches import tokenise
+        from trainers.loop.loop import all_parameters, seed_everything, train_module
+        from trainers.loop.losses import make_objective
+        from trainers.shared.records import loop_record, make_manifest
 
         params = read_params(self.recipe, NetworkParams)
         started = time.perf_counter()

@@ -9,17 +9,17 @@ from pydantic import Field
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from bench.artifacts import save_classifier
-from bench.embedding import EmbeddingModule, SentenceEncoder
-from bench.pretrained import link_model, load_pretrained
-from bench.tokens import TextTokenizer
+from bench.classifiers.embedding import EmbeddingModule, SentenceEncoder
+from bench.classifiers.folder import save_classifier
+from bench.classifiers.pretrained import link_model, load_pretrained
+from bench.text.tokens import TextTokenizer
 from bench.types import Classifier, Dataset, Progress
-from trainers.batches import tokenise
-from trainers.loop import all_parameters, seed_everything, train_module, trainable_parameters
-from trainers.losses import make_objective
+from trainers.loop.batches import tokenise
+from trainers.loop.loop import all_parameters, seed_everything, train_module, trainable_parameters
+from trainers.loop.losses import make_objective
 from trainers.params import read_params
-from trainers.records import loop_record, make_manifest
-from trainers.sequence import SequenceParams, text_length
+from trainers.shared.records import loop_record, make_manifest
+from trainers.shared.sequence import SequenceParams, text_length
 from trainers.trainer import RecipeTrainer
 
 

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.artifacts import link_or_copy, save_classifier
+from bench.classifiers.folder import link_or_copy, save_classifier
 from bench.errors import NotAvailable, UsageError
 from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Progress
 from trainers.params import Params, read_params
-from trainers.records import make_manifest
+from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
 STORED_BYTES = 2  # bf16
@@ -75,7 +75,7 @@ def _settings(
     if head == "linear":
         return "sequence", {}
     if head == "options":
-        from trainers.prompting import PromptParams, build_prompt
+        from trainers.shared.prompting import PromptParams, build_prompt
         from trainers.zero_shot import options_settings
 
         prompt = build_prompt(PromptParams(answers="letters"), data, base, seed)

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.artifacts import save_classifier
+from bench.classifiers.folder import save_classifier
+from bench.classifiers.pretrained import link_model, load_pretrained
+from bench.classifiers.sequence import find_head
 from bench.errors import UsageError
-from bench.pretrained import link_model, load_pretrained
-from bench.sequence import find_head
 from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Progress
 from trainers.params import Params, read_params
-from trainers.records import make_manifest
+from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
 

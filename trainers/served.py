@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from bench.artifacts import save_classifier
+from bench.classifiers.folder import save_classifier
 from bench.types import Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
-from trainers.prompting import PromptParams, ask
-from trainers.records import make_manifest
+from trainers.shared.prompting import PromptParams, ask
+from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
 
@@ -71,7 +71,7 @@ def _note(params: ServedParams) -> str:
 
 
 def _settings(params: ServedParams, data: Dataset, seed: int) -> dict[str, Any]:
-    """The settings of a `served` classifier (backends/endpoint_served.py)."""
+    """The settings of a `served` classifier (backends/endpoint/served.py)."""
     common = {"api": params.api, "max_characters": params.max_characters}
     if params.api == "classify":
         return common

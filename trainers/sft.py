@@ -8,21 +8,21 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from bench.adapters import add_lora, merge_lora
-from bench.artifacts import save_classifier
-from bench.options import OptionsModule
-from bench.pretrained import link_model, load_pretrained
-from bench.tokens import TextTokenizer
+from bench.classifiers.adapters import add_lora, merge_lora
+from bench.classifiers.folder import save_classifier
+from bench.classifiers.option_scoring import OptionsModule
+from bench.classifiers.pretrained import link_model, load_pretrained
+from bench.text.tokens import TextTokenizer
 from bench.types import Classifier, Dataset, Manifest, Progress
-from trainers.batches import tokenise
+from trainers.cpu.lean_decoder import train_lean
 from trainers.generate import generate_settings
-from trainers.lean import train_lean
-from trainers.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
+from trainers.loop.batches import tokenise
+from trainers.loop.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
 from trainers.lora import LoraSettings
 from trainers.params import read_params
-from trainers.prompting import PromptParams, build_prompt, end_of_answer
-from trainers.quantised import dequantise, load_quantised
-from trainers.records import loop_record, make_manifest
+from trainers.shared.prompting import PromptParams, build_prompt, end_of_answer
+from trainers.shared.quantised import dequantise, load_quantised
+from trainers.shared.records import loop_record, make_manifest
 from trainers.trainer import RecipeTrainer
 from trainers.zero_shot import options_settings
 

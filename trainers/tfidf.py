@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.artifacts import save_classifier
-from bench.language import is_spaceless
-from bench.linear import make_vectoriser, save_linear
+from bench.classifiers.folder import save_classifier
+from bench.classifiers.linear import make_vectoriser, save_linear
+from bench.text.language import is_spaceless
 from bench.types import Classifier, Dataset, FitRecord, Manifest, Progress
-from trainers.heads import choose_logistic_regression
 from trainers.params import Params, read_params
+from trainers.shared.heads import choose_logistic_regression
 from trainers.trainer import RecipeTrainer
 
 

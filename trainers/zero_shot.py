@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bench.artifacts import save_classifier
-from bench.options import TAKEN_AWAY
-from bench.pretrained import link_model
+from bench.classifiers.folder import save_classifier
+from bench.classifiers.option_scoring import TAKEN_AWAY
+from bench.classifiers.pretrained import link_model
 from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
-from trainers.prompting import BuiltPrompt, PromptParams, build_prompt, continuation_ids, shared_prefix_ids
-from trainers.records import make_manifest
+from trainers.shared.prompting import BuiltPrompt, PromptParams, build_prompt, continuation_ids, shared_prefix_ids
+from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
 # What stands in for a text in contextual calibration (Zhao et al. 2021, section 5).
@@ -22,7 +22,7 @@ CONTENT_FREE = ("N/A", "[MASK]", "")
 
 
 class ZeroShotParams(PromptParams):
-    """The prompt's; how answers are compared (bench/options.py), and how many tokens prompt and text have together."""
+    """The prompt's; how answers are compared (option_scoring.py), and how many tokens prompt and text have together."""
 
     normalisation: Literal["sum", "per-token", "calibrated", "pmi"] = "calibrated"
     max_length: int = 512
@@ -76,10 +76,10 @@ def _calibrate(
     import torch
     from transformers import AutoModelForCausalLM
 
-    from bench.batching import pad
-    from bench.options import OptionsModule
-    from bench.pretrained import load_pretrained
-    from bench.tokens import TextTokenizer
+    from bench.classifiers.option_scoring import OptionsModule
+    from bench.classifiers.pretrained import load_pretrained
+    from bench.text.batching import pad
+    from bench.text.tokens import TextTokenizer
 
     model = load_pretrained(AutoModelForCausalLM, base.path).eval()
     total = sum(weight.numel() for weight in model.parameters())

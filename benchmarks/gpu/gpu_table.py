@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.published import published_figures
-from bench.results import Result, Status
-from bench.store import CELLS, read_environment, read_record
+from bench.results.published import published_figures
+from bench.results.records import Result, Status
+from bench.results.store import CELLS, read_environment, read_record
 
 SOURCE, SUITE, METRIC = "qwen3-0.6b-vs-bert", "agnews", "rps"
 # a recipe of the runs and the published row that its rate is compared with

@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCH = ("-c", "from bench.cli import main; main()")
+BENCH = ("-c", "from bench.cli.main import main; main()")
 TINY_BENCH = (str(Path(__file__).with_name("tiny_bench.py")),)
 TINY_TEXTS = 24
 TITLE = "Text classifiers on a GPU"

@@ -19,10 +19,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.architectures import load_architectures, prepare_architecture
-from bench.artifacts import file_sha256
-from bench.assets import find_asset
-from bench.models import ORIGIN, WEIGHTS, base_weights
+from bench.classifiers.folder import file_sha256
+from bench.files.packages import find_asset
+from bench.models.architectures import load_architectures, prepare_architecture
+from bench.models.base import ORIGIN, WEIGHTS, base_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_BYTES = 64 * 2**20

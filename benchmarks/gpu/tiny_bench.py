@@ -5,8 +5,8 @@ The module is imported anew in each process of a run, so that the shrinking hold
 
 from __future__ import annotations
 
-from bench.architectures import load_architectures
-from bench.cli import main
+from bench.cli.main import main
+from bench.models.architectures import load_architectures
 
 SHRUNK = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
 SHRUNK_DECODER = {"num_key_value_heads": 2, "head_dim": 16}

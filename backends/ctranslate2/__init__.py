@@ -1,0 +1,1 @@
+"""CTranslate2: encoders converted to its format."""

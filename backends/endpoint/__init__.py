@@ -1,0 +1,1 @@
+"""Servers reached over HTTP: chat, completions, classification and TEI."""

@@ -1,0 +1,184 @@
+"""How a server is asked for a classifier that exists behind it alone: in texts, which it tokenises itself."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from backends.endpoint.answers import classify_url, read_choices, read_classes, read_prompt_tokens
+from backends.endpoint.client import EndpointClient
+from backends.endpoint.options import LISTED_TEXTS, EndpointOptions
+from backends.endpoint.session import Asker, Questions, Replies
+from backends.shared.answers import answers
+from backends.shared.certain import certain
+from bench.classifiers.generation import read_answer
+from bench.errors import EndpointFailed
+from bench.types import Classifier
+
+TOP_LOGPROBS = 20  # the most that hosted servers and vLLM give unless told otherwise
+
+
+def asker_for(classifier: Classifier) -> Callable[[Classifier, EndpointOptions], Asker]:
+    """The way that the classifier's recipe chose."""
+    settings = classifier.manifest.settings
+    if settings["api"] == "classify":
+        return ServedClassify
+    return ServedScoring if settings["reading"] == "logprobs" else ServedWriting
+
+
+class TextAsker:
+    """Sends texts, cut at a number of characters; the server counts the tokens."""
+
+    texts_per_request = 1
+
+    def __init__(self, classifier: Classifier, options: EndpointOptions) -> None:
+        self.settings = classifier.manifest.settings
+        self.classes = len(classifier.class_names)
+        self.url = options.url
+        self.class_names = classifier.class_names
+
+    def check(self, client: EndpointClient) -> None:
+        """The server has the model."""
+        client.check_model()
+
+    def prepare(self, texts: Sequence[str]) -> Questions:
+        """The texts, none longer than the recipe allows."""
+        limit = self.settings["max_characters"]
+        truncated = np.fromiter((len(text) > limit for text in texts), dtype=bool, count=len(texts))
+        return Questions([text[:limit] for text in texts], truncated)
+
+    def token_sha256(self, texts: Sequence[str]) -> str | None:  # noqa: ARG002 - the protocol's signature
+        """The tokens are the server's own."""
+        return None
+
+
+class ServedClassify(TextAsker):
+    """vLLM's /classify; what is too long for the model is cut by the server."""
+
+    texts_per_request = LISTED_TEXTS
+
+    def ask(self, client: EndpointClient, items: Sequence[str]) -> Replies | None:
+        """Probabilities of every text."""
+        body = {"input": list(items), "use_activation": False, "truncate_prompt_tokens": -1}
+        return client.post(classify_url(self.url), body, lambda answer: self._read(answer, len(items)))
+
+    def _read(self, answer: Any, texts: int) -> Replies:
+        probabilities, labels = answers(read_classes(answer, texts, self.classes))
+        for row, label in zip(sorted(answer["data"], key=lambda row: row["index"]), labels, strict=True):
+            self._check_order(row.get("label"), int(label))
+        return Replies(probabilities, labels, read_prompt_tokens(answer))
+
+    def _check_order(self, name: str | None, label: int) -> None:
+        """A model trained elsewhere may count the classes in another order."""
+        known = [class_name.casefold() for class_name in self.class_names]
+        if name is not None and name.casefold() in known and known.index(name.casefold()) != label:
+            raise EndpointFailed(
+                f"the endpoint's class {label} is '{name}', here class {known.index(name.casefold())}: other order"
+            )
+
+
+class AskedText(TextAsker):
+    """A prompt around the text, as a message of a chat or as it is."""
+
+    def ask(self, client: EndpointClient, items: Sequence[str]) -> Replies | None:
+        """The answers; a chat takes one text a request."""
+        before, after = self.settings["before"], self.settings["after"]
+        prompts = [f"{before}{text}{after}" for text in items]
+        if self.settings["api"] == "completions":
+            body = {"prompt": prompts, "temperature": 0, **self._wanted()}
+            return client.post(f"{self.url}/completions", body, lambda answer: self._read(answer, len(items)))
+        replies = []
+        for prompt in prompts:
+            body = {"messages": [{"role": "user", "content": prompt}], "temperature": 0, **self._wanted()}
+            reply = client.post(f"{self.url}/chat/completions", body, lambda answer: self._read(answer, 1))
+            if reply is None:
+                return None
+            replies.append(reply)
+        return _joined(replies)
+
+    @abstractmethod
+    def _wanted(self) -> dict[str, Any]:
+        """The fields that ask for what is read."""
+
+    @abstractmethod
+    def _read(self, answer: Any, prompts: int) -> Replies: ...
+
+
+class ServedWriting(AskedText):
+    """The class is read from what the model wrote after its thought, which servers keep apart or leave in the text."""
+
+    def _wanted(self) -> dict[str, Any]:
+        think = self.settings["think"]
+        wanted: dict[str, Any] = {"max_tokens": self.settings["max_new_tokens"] + self.settings["think_tokens"]}
+        if think != "none":
+            wanted["chat_template_kwargs"] = {"enable_thinking": think == "open"}
+        return wanted
+
+    def _read(self, answer: Any, prompts: int) -> Replies:
+        read = [self._label(choice) for choice in read_choices(answer, prompts)]
+        labels = np.array(read, dtype=np.int64)
+        return Replies(certain(labels, self.classes), labels, read_prompt_tokens(answer))
+
+    def _label(self, choice: Mapping[str, Any]) -> int:
+        written = choice["message"].get("content") if "message" in choice else choice["text"]
+        return read_answer(written or "", self.settings["answers"], self.settings["answer_kind"])
+
+
+class ServedScoring(AskedText):
+    """The first token's likelihood of every class, over all spellings of it among the likeliest tokens.
+
+    A class that is not among them counts as the least likely of those shown, which it is at most; where none is, there
+    is no valid answer.
+    """
+
+    def _wanted(self) -> dict[str, Any]:
+        if self.settings["api"] == "chat":
+            return {"max_tokens": 1, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        return {"max_tokens": 1, "logprobs": TOP_LOGPROBS}
+
+    def _read(self, answer: Any, prompts: int) -> Replies:
+        scores = [self._scores(_top_tokens(choice["logprobs"])) for choice in read_choices(answer, prompts)]
+        probabilities, labels = answers(np.array(scores, dtype=np.float32))
+        return Replies(probabilities, labels, read_prompt_tokens(answer))
+
+    def _scores(self, top: Sequence[tuple[str, float]]) -> list[float]:
+        found: list[list[float]] = [[] for _ in range(self.classes)]
+        for token, logprob in top:
+            label = self._class_of(token)
+            if label is not None:
+                found[label].append(logprob)
+        if not any(found):
+            return [float("nan")] * self.classes
+        least = min(logprob for _, logprob in top)
+        return [float(np.logaddexp.reduce(logprobs)) if logprobs else least for logprobs in found]
+
+    def _class_of(self, token: str) -> int | None:
+        """The one class whose answer the token is, or for words begins."""
+        said = token.strip()
+        if self.settings["answer_kind"] == "letters":
+            named = [label for label, letter in enumerate(self.settings["answers"]) if letter == said]
+        else:
+            start = said.casefold()
+            named = [
+                n for n, word in enumerate(self.settings["answers"]) if start and word.casefold().startswith(start)
+            ]
+        return named[0] if len(named) == 1 else None
+
+
+def _top_tokens(logprobs: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """The first token's likeliest alternatives: OpenAI's chat form, or its older one for completions."""
+    if "content" in logprobs:
+        return [(top["token"], float(top["logprob"])) for top in logprobs["content"][0]["top_logprobs"]]
+    return [(token, float(value)) for token, value in logprobs["top_logprobs"][0].items()]
+
+
+def _joined(replies: Sequence[Replies]) -> Replies:
+    tokens = [reply.tokens for reply in replies if reply.tokens is not None]
+    return Replies(
+        np.concatenate([reply.probabilities for reply in replies]),
+        np.concatenate([reply.labels for reply in replies]),
+        sum(tokens) if tokens else None,
+    )

@@ -1,0 +1,1 @@
+"""ONNX Runtime and TensorRT: one export, two engines."""

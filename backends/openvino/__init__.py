@@ -1,0 +1,1 @@
+"""OpenVINO: an ONNX export compiled for Intel's runtime."""

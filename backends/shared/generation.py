@@ -1,0 +1,94 @@
+"""The session of `generate` classifiers: texts in, written answers out, read into labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+
+import numpy as np
+import torch
+import transformers
+from torch import nn
+
+from backends.shared.batched import BatchLimits, batching_details
+from backends.shared.certain import certain
+from backends.shared.torch_session import DTYPES
+from bench.classifiers.generation import Generator
+from bench.machine.memory import keep_freed_memory
+from bench.text.batching import pack
+from bench.text.tokens import load_tokenizer
+from bench.types import Classifier, EngineSpec, Prediction, SessionInfo, StageClock
+
+
+class GenerationSession:
+    """Tokenise, sort by length, write in batches, read. An answer without a class has label -1 and says nothing."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        spec: EngineSpec,
+        device: str,
+        threads: int,
+        convert: Callable[[nn.Module], nn.Module] = lambda model: model,
+    ) -> None:
+        """`convert` exchanges layers of the language model in place."""
+        started = perf_counter()
+        kept = device == "cpu" and keep_freed_memory()
+        torch.set_num_threads(threads)
+        self.clock = StageClock()
+        self._tokenizer = load_tokenizer(classifier)
+        self._generator: Generator | None = Generator(
+            classifier, self._tokenizer.tokenizer, DTYPES[spec.precision], device
+        )
+        loaded = perf_counter()
+        with torch.inference_mode():
+            convert(self._generator.model)
+        self._limits = BatchLimits.of(spec, device)
+        self._classes = len(classifier.class_names)
+        self.info = SessionInfo(
+            load_s=loaded - started,
+            convert_s=perf_counter() - loaded,
+            precision=spec.precision,
+            device=device,
+            threads=threads,
+            artifact_bytes=classifier.artifact_bytes,
+            details={
+                "torch": torch.__version__,
+                "transformers": transformers.__version__,
+                "decoding": "greedy",
+                "keeps_freed_memory": kept,
+                **batching_details(self._limits),
+            },
+        )
+
+    def predict(self, texts: Sequence[str]) -> Prediction:
+        """From raw strings to labels; any number of texts."""
+        if self._generator is None:
+            raise RuntimeError("the session is closed")
+        clock, started = self.clock, perf_counter()
+        encoded = self._tokenizer.encode(texts)
+        lengths = encoded.lengths
+        clock.tokenise_s += perf_counter() - started
+        labels = np.empty(len(texts), dtype=np.int64)
+        batches = pack(lengths, self._limits.token_budget, self._limits.max_batch)
+        for rows in batches:
+            began = perf_counter()
+            written = self._generator.write([encoded.ids[row] for row in rows])
+            clock.forward_s += perf_counter() - began
+            labels[rows] = [self._generator.read(answer) for answer in written]
+            clock.padded_tokens += len(rows) * int(lengths[rows].max())
+        clock.real_tokens += int(lengths.sum())
+        clock.batches += len(batches)
+        return Prediction(certain(labels, self._classes), labels, lengths, encoded.truncated)
+
+    def token_sha256(self, texts: Sequence[str]) -> str | None:
+        """Hash of the prompts' token ids."""
+        return self._tokenizer.encode(texts).sha256
+
+    def recompiles(self) -> int | None:
+        """Nothing is compiled."""
+        return None
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self._generator = None

@@ -1,0 +1,1 @@
+"""Unpadded: ragged batches without padding, on GPUs."""

@@ -1,0 +1,1 @@
+"""vLLM in process: heads, adapters, options and written answers."""

@@ -1,0 +1,128 @@
+"""`generate` classifiers: a causal language model writes, and a class is read from what it wrote.
+
+settings: before, after (the prompt around a text); answers, one for each class; answer_kind "letters" | "words";
+max_new_tokens; think_tokens, the budget of a think block that the prompt leaves open (0: there is none).
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+
+from bench.classifiers.pretrained import load_pretrained
+from bench.types import Classifier
+
+END_OF_THOUGHT = "</think>"
+
+
+def read_answer(written: str, answers: Sequence[str], kind: str) -> int:
+    """The class whose answer stands first in what was written after the last think block; -1 when none does.
+
+    Letters count in capitals and on their own ("B." and "(B)" do, the "A" of "Article" does not); words in any case.
+    """
+    said = written.rpartition(END_OF_THOUGHT)[2]
+    flags = 0 if kind == "letters" else re.IGNORECASE
+    found = []
+    for label, answer in enumerate(answers):
+        edge = r"\b" if answer[:1].isascii() and answer[:1].isalnum() else ""
+        match = re.search(f"{edge}{re.escape(answer)}{edge}", said, flags)
+        if match:
+            found.append((match.start(), -len(answer), label))
+    return min(found)[2] if found else -1
+
+
+class Writer(ABC):
+    """What is asked of a language model that writes, whatever engine continues its prompts."""
+
+    def __init__(self, classifier: Classifier, tokenizer: Any, configs: Iterable[Any]) -> None:
+        """`tokenizer` is of the tokenizers library; `configs` are those that name the ids which end a text."""
+        settings = classifier.manifest.settings
+        self.tokenizer = tokenizer
+        self.max_new_tokens: int = settings["max_new_tokens"]
+        self.think_tokens: int = settings["think_tokens"]
+        self.read: Callable[[str], int] = lambda written: read_answer(
+            written, settings["answers"], settings["answer_kind"]
+        )
+        self.stops = _stop_ids(configs, tokenizer)
+        self.end_of_thought = tokenizer.token_to_id(END_OF_THOUGHT)
+
+    def write(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """What the model writes after each prompt; a thought that goes over its budget is closed for it."""
+        if not self.think_tokens:
+            return self._decode(self.continuations(ids, self.max_new_tokens, self.stops))
+        stops = [*self.stops, *([self.end_of_thought] if self.end_of_thought is not None else [])]
+        thoughts = self._decode(self.continuations(ids, self.think_tokens, stops))
+        closed = [thought.partition(END_OF_THOUGHT)[0] + END_OF_THOUGHT + "\n\n" for thought in thoughts]
+        asked = [
+            [*prompt, *self.tokenizer.encode(thought, add_special_tokens=False).ids]
+            for prompt, thought in zip(ids, closed, strict=True)
+        ]
+        return self._decode(self.continuations(asked, self.max_new_tokens, self.stops))
+
+    @abstractmethod
+    def continuations(self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int]) -> list[list[int]]:
+        """Greedily chosen ids after each prompt, at most `new_tokens`; the first stop is the last of them."""
+
+    def _decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        return list(self.tokenizer.decode_batch([list(row) for row in ids], skip_special_tokens=False))
+
+
+class Generator(Writer):
+    """Greedy decoding in batches, padded on the left and masked, so that a batch writes what each text alone would."""
+
+    def __init__(self, classifier: Classifier, tokenizer: Any, dtype: torch.dtype, device: str) -> None:
+        from transformers import AutoModelForCausalLM
+
+        self.model = load_pretrained(AutoModelForCausalLM, classifier.path).to(dtype).to(device).eval()
+        self.device = device
+        super().__init__(classifier, tokenizer, (self.model.generation_config, self.model.config))
+
+    def continuations(self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int]) -> list[list[int]]:
+        """See Writer."""
+        width = max(map(len, ids))
+        pad_id = stops[0] if stops else 0
+        rows = torch.empty((len(ids), width), dtype=torch.int64)
+        mask = torch.zeros((len(ids), width), dtype=torch.int64)
+        for row, prompt in enumerate(ids):
+            # masked, but a repetition penalty reads the padding too: a token of the prompt changes nothing for it
+            rows[row, : width - len(prompt)] = prompt[0]
+            rows[row, width - len(prompt) :] = torch.tensor(prompt)
+            mask[row, width - len(prompt) :] = 1
+        with torch.inference_mode():
+            whole = self.model.generate(
+                input_ids=rows.to(self.device),
+                attention_mask=mask.to(self.device),
+                max_new_tokens=new_tokens,
+                do_sample=False,
+                num_beams=1,
+                eos_token_id=stops or None,
+                pad_token_id=pad_id,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+            )
+        return [_until_stop(written, stops) for written in whole[:, width:].tolist()]
+
+
+def _until_stop(ids: list[int], stops: list[int]) -> list[int]:
+    """Up to the first stop, which is kept where it ends a thought: what follows in a batch is padding."""
+    for at, token in enumerate(ids):
+        if token in stops:
+            return ids[: at + 1]
+    return ids
+
+
+def _stop_ids(configs: Iterable[Any], tokenizer: Any) -> list[int]:
+    """The ids that end a text: the configs' and those of known names."""
+    ids: list[int] = []
+    for config in configs:
+        found = getattr(config, "eos_token_id", None)
+        ids += [found] if isinstance(found, int) else list(found or ())
+    for name in ("<|im_end|>", "<|eot_id|>", "<end_of_turn>"):
+        token = tokenizer.token_to_id(name)
+        ids += [token] if token is not None else []
+    return list(dict.fromkeys(ids))

@@ -1,0 +1,202 @@
+"""The command `bench`: arguments in, one call into the harness, exit code out."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import bench
+from bench.cli import exchange, gates, look, results, selftest
+from bench.cli.options import (
+    OneLineGroup,
+    csv_option,
+    data_options,
+    endpoint_options,
+    html_option,
+    json_option,
+    lang_option,
+    machine_options,
+    quiet_option,
+    recipe_options,
+)
+from bench.errors import BenchError, CellsFailed
+
+EPILOG = """\b
+Exit codes:
+  0    done (skipped rows included)
+  1    a defect of the harness; run again with --debug and report it
+  2    wrong arguments
+  3    data that cannot be used
+  4    a model or an archive that cannot be had
+  5    the run is complete, but some cells failed; their rows say why
+  6    a run folder that cannot be read or written
+  7    something that cannot run on this machine
+  8    two runs that must not be compared: other data, labels or classes; speed of another machine
+  9    bench check: a row regressed or failed
+  10   bench check: nothing regressed, but a row is not settled or missing
+  11   bench selftest: a planted fault was not found
+  130  interrupted; `bench run` and `bench train` go on where they stopped
+"""
+
+
+@click.group(cls=OneLineGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(bench.__version__, prog_name="bench")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Measure text classifiers: which model, training method and engine to deploy.
+
+    \b
+    Start with:
+      bench run --suite agnews,weibo     train, serve and measure; print leaderboards
+      bench list                         what there is, and what can run here
+      bench doctor                       what is missing, and the command that fixes it
+    """
+    if debug:
+        os.environ["BENCH_DEBUG"] = "1"
+
+
+@cli.command()
+@csv_option("--suite", "suites", "Suites to run, e.g. agnews,weibo or weibo/tags-stripped.", "suites")
+@data_options
+@recipe_options
+@csv_option("--backends", "engines", "Engines, e.g. eager,onnx-int8. Default: what suits this machine.", "engines")
+@endpoint_options
+@csv_option(
+    "--scenario", "scenarios", "single (one request at a time), offline (all at once), server (Poisson).", "scenarios"
+)
+@click.option(
+    "--p99-limit-ms",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MS",
+    help="Latency limit of the server scenario; 100 by default. The highest rate within it is looked for.",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(["trained", "random"]),
+    help="random: rates of published architectures without their checkpoints (bench/models/architectures.toml).",
+)
+@click.option(
+    "--autotune",
+    is_flag=True,
+    help="First search batch size, token budget and threads of every engine; of a backend's precisions measure the "
+    "fastest.",
+)
+@click.option("--study", metavar="NAME", help="A study: recipes at several settings or sample sizes (`bench list`).")
+@click.option("--tier", metavar="TIER", help="quick (default), standard, report or mlperf: how long to measure.")
+@click.option("--seeds", type=int, help="Training seeds a method, 1 by default; 3 to 5 for a claim.")
+@click.option("--limit", type=int, help="At most this many train and test texts (stratified; the table says so).")
+@machine_options
+@click.option(
+    "--price", "price_per_hour", type=float, help="Price of this machine an hour, for cost per million texts."
+)
+@click.option(
+    "--cell-limit", "cell_limit_s", type=float, metavar="SECONDS", help="Time limit of each training or cell."
+)
+@click.option("--retry", is_flag=True, help="Run failed cells of this folder again.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and the suites' names.")
+@lang_option
+@quiet_option
+@json_option
+def run(language: str, quiet: bool, as_json: bool, **choices: Any) -> None:
+    """Train, serve and measure every cell that has no result yet; print the leaderboards."""
+    from bench.cli.run import run_command
+
+    failed = run_command(choices, language, quiet=quiet, as_json=as_json)
+    if failed:
+        raise CellsFailed(f"{failed} of the cells failed; their rows say why, --retry runs them again")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@html_option
+@lang_option
+@json_option
+def report(folder: Path, page: Path | None, language: str, as_json: bool) -> None:
+    """Make the leaderboards of a run FOLDER again, from its files alone."""
+    from bench.cli.report import file_in, print_leaderboard
+
+    print_leaderboard(folder, as_json, file_in(folder, language, "html") if page == Path() else page, language)
+
+
+@cli.command()
+@csv_option("--suite", "suites", "Suites to train on.", "suites")
+@data_options
+@recipe_options
+@click.option("--tier", metavar="TIER", help="Takes this tier's number of training texts; quick by default.")
+@click.option("--seeds", type=int, help="Training seeds a method, 1 by default.")
+@click.option("--limit", type=int, help="At most this many training texts (stratified).")
+@machine_options
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("models"), show_default=True, help="Target folder."
+)
+@quiet_option
+@json_option
+def train(quiet: bool, as_json: bool, **choices: Any) -> None:
+    """Train classifiers and put each into a folder of its own, ready for `bench predict`."""
+    from bench.cli.run import train_command
+
+    train_command(choices, quiet=quiet, as_json=as_json)
+
+
+@cli.command()
+@csv_option("--suite", "suites", "The suite to search on.", "suites")
+@data_options
+@recipe_options
+@click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Trainings to try.")
+@click.option(
+    "--space", type=click.Path(path_type=Path), help="TOML file of what to search, like bench/execution/search.toml."
+)
+@click.option("--tier", metavar="TIER", help="Takes this tier's number of training texts; quick by default.")
+@click.option("--limit", type=int, help="At most this many training texts (stratified).")
+@machine_options
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("tuned.toml"), show_default=True, help="Recipe file."
+)
+@quiet_option
+@json_option
+def tune(quiet: bool, as_json: bool, **choices: Any) -> None:
+    """Search one recipe's hyperparameters by validation; write the best for `bench run --recipes`. Needs Optuna."""
+    from bench.cli.run import tune_command
+
+    tune_command(choices, quiet=quiet, as_json=as_json)
+
+
+look.add_commands(cli)
+gates.add_commands(cli)
+selftest.add_commands(cli)
+exchange.add_commands(cli)
+results.add_commands(cli)
+
+
+def main() -> None:
+    """Run the command line; every error becomes one line and its exit code, and `check` returns its own."""
+    try:
+        sys.exit(cli.main(prog_name="bench", standalone_mode=False) or 0)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\nbench: interrupted; what was finished is kept: give the same command again", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2, error)
+    except BenchError as error:
+        _fail(str(error), error.exit_code, error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _fail("no disk space left; free some and run the same command again: finished cells are kept", 6, error)
+        _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 6, error)
+    except Exception as error:
+        _fail(f"{type(error).__name__}: {error} (a defect of the harness; --debug shows where)", 1, error)
+
+
+def _fail(message: str, exit_code: int, error: Exception) -> None:
+    if os.environ.get("BENCH_DEBUG"):
+        raise error
+    click.echo(f"bench: error: {' '.join(message.split())}", err=True)
+    sys.exit(exit_code)

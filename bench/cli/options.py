@@ -1,0 +1,145 @@
+"""Options that several commands share, and a group that suggests the nearest command."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+Command = Callable[..., Any]
+
+
+class OneLineGroup(click.Group):
+    """Names the nearest commands when one does not exist."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and self.get_command(ctx, args[0]) is None:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=3, cutoff=0.5)
+            hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(self.list_commands(ctx))}"
+            raise click.UsageError(f"no such command '{args[0]}'; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+class CommaSeparated(click.ParamType):
+    """A comma-separated list of names; which of them exist is checked where they are used."""
+
+    name = "names"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+        if not names:
+            self.fail("give at least one name", param, ctx)
+        return names
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from bench.plan.catalogue import known_names
+
+        before, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(before + comma + name) for name in known_names(self.what) if name.startswith(last)]
+
+
+def csv_option(flag: str, field: str, text: str, what: str) -> Callable[[Command], Command]:
+    """An option that takes several names separated by commas."""
+    return click.option(flag, field, type=CommaSeparated(what), metavar="NAME,...", help=text)
+
+
+def data_options(command: Command) -> Command:
+    """Where the texts come from."""
+    for option in (
+        click.option("--label-column", help="Column of the labels in your own --data file."),
+        click.option("--text-column", help="Column of the texts in your own --data file."),
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path),
+            help="A file or folder of texts: parquet, CSV, TSV or JSONL; with --suite a folder of suites' data "
+            "(default BENCH_DATA).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def recipe_options(command: Command) -> Command:
+    """Which classifiers are trained, and with what."""
+    for option in (
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Another value of a hyperparameter, e.g. --set epochs=3 (may be given several times).",
+        ),
+        click.option(
+            "--recipes",
+            type=click.Path(path_type=Path),
+            help="A TOML file of your own recipes (bench/plan/recipes.toml).",
+        ),
+        click.option(
+            "--models", type=click.Choice(["small", "published"]), help="Base models; small on a CPU by default."
+        ),
+        csv_option("--methods", "methods", "Training methods, recipe ids or rows (A1 ... D2).", "methods"),
+    ):
+        command = option(command)
+    return command
+
+
+def endpoint_options(command: Command) -> Command:
+    """Which servers are asked besides the engines in this process."""
+    for option in (
+        click.option("--concurrency", type=click.IntRange(1, 1024), help="Requests in flight at once. Default: 8."),
+        click.option("--endpoint-key-env", metavar="VARIABLE", help="Environment variable that holds its key."),
+        click.option("--endpoint-model", metavar="NAME", help="The model's name at the endpoint."),
+        click.option(
+            "--endpoint", metavar="URL", help="An OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1 (a backend)."
+        ),
+        click.option(
+            "--engines",
+            "engines_file",
+            type=click.Path(path_type=Path),
+            help="A TOML file of your own engines (bench/plan/engines.toml).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def machine_options(command: Command) -> Command:
+    """What it runs on."""
+    for option in (
+        click.option("--threads", type=click.IntRange(min=1), help="Threads of every engine. Default: all cores."),
+        click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where it can be used."),
+    ):
+        command = option(command)
+    return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables.")
+html_option = click.option(
+    "--html",
+    "page",
+    is_flag=False,
+    flag_value=Path(),
+    type=click.Path(path_type=Path),
+    metavar="[FILE]",
+    help="Write the HTML page too; without FILE as leaderboard.html in the run folder.",
+)
+lang_option = click.option(
+    "--lang",
+    "language",
+    type=click.Choice(["en", "zh"]),
+    default="en",
+    show_default=True,
+    help="Language of the tables.",
+)
+quiet_option = click.option("--quiet", is_flag=True, help="No progress; results and errors only.")

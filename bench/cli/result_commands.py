@@ -1,0 +1,92 @@
+"""What the commands advise, export and merge do."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench import registry
+from bench.cli.lengths import own_lengths
+from bench.cli.report import print_leaderboard
+from bench.errors import UsageError
+from bench.files.cache import write_whole
+from bench.results.demands import Demands
+from bench.results.merging import merge_runs
+from bench.results.records import StoredRun
+from bench.results.store import open_run
+
+
+def advise_command(
+    folder: Path,
+    demands: dict[str, float | None],
+    lengths: Path | None,
+    between: tuple[str, str] | None,
+    language: str,
+    as_json: bool,
+) -> None:
+    """Weigh the rows and print what to deploy; without --price the price of the run."""
+    run = open_run(folder)
+    asked = Demands(**demands)
+    if asked.price_per_hour is None:
+        asked = asked.model_copy(update={"price_per_hour": run.settings.price_per_hour})
+    own = own_lengths(lengths, run) if lengths else None
+    page = registry.find("report", "advice")(registry.find("report", "advise")(run, asked, own, between), language)
+    if as_json:
+        sys.stdout.write(json.dumps(page.to_dict(), ensure_ascii=False, indent=1) + "\n")
+    else:
+        page.print(Console(highlight=False))
+
+
+def export_command(folder: Path, form: str, out: Path | None) -> None:
+    """Write one format; --out is needed for all but mlflow."""
+    if out is None and form != "mlflow":
+        raise UsageError(f"--format {form} needs --out: the file or folder to write")
+    run = open_run(folder)
+    if form in ("csv", "parquet") and out is not None:
+        _write_rows(run, form, out)
+    elif form == "model-index" and out is not None:
+        _write_cards(run, out)
+    else:
+        out = registry.find("report", form)(run, out)
+    Console(stderr=True, highlight=False).print(f"written: {out}", soft_wrap=True)
+
+
+def merge_command(folders: tuple[Path, ...], out: Path, language: str, as_json: bool) -> None:
+    """Merge, then print the leaderboards of the whole."""
+    merge_runs(folders, out)
+    print_leaderboard(out, as_json, language=language)
+
+
+def _write_rows(run: StoredRun, form: str, out: Path) -> None:
+    rows: list[dict[str, Any]] = registry.find("report", "rows")(run)
+    if form == "csv":
+        write_whole(out, csv_text(rows).encode("utf-8"))
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows), sink, compression="zstd")
+    write_whole(out, sink.getvalue().to_pybytes())
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of the same columns as RFC 4180 has them; lines end in CRLF, without which a lone CR would not be quoted."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _write_cards(run: StoredRun, out: Path) -> None:
+    """A folder a classifier with its README.md, as a model repository has it."""
+    for name, card in registry.find("report", "model-index")(run).items():
+        write_whole(out / name / "README.md", card.encode("utf-8"))

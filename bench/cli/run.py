@@ -1,0 +1,99 @@
+"""What the commands run, train and tune do, between the arguments and what is printed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.classifiers.folder import link_or_copy, load_classifier
+from bench.cli.report import file_in, print_leaderboard
+from bench.errors import CellsFailed, UsageError
+from bench.execution.console import RunConsole
+from bench.execution.context import Context
+from bench.execution.processes import Workers
+from bench.execution.run import run_plan
+from bench.execution.search import load_space, recipe_toml, search
+from bench.execution.training import check_recipes, train
+from bench.files.cache import cache_dir, whole_folder, write_whole
+from bench.plan.plan import RunRequest, make_plan
+from bench.results.records import Result, Status
+
+FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
+
+
+def run_command(choices: dict[str, Any], language: str, quiet: bool, as_json: bool) -> int:
+    """Run, store and print; returns how many cells failed."""
+    request = RunRequest(**{name: value for name, value in choices.items() if value is not None})
+    with RunConsole(quiet) as console:
+        console.start("preparing the data")
+        plan = make_plan(request, console.progress)
+        results = run_plan(plan, console)
+    print_leaderboard(plan.out, as_json, file_in(plan.out, language, "html"), language)
+    return sum(_failed(result) for result in results)
+
+
+def _failed(result: Result) -> bool:
+    """An INVALID row without answers failed too: its endpoint gave none."""
+    return result.status in FAILED or (result.status is Status.INVALID and result.quality is None)
+
+
+def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
+    """Train every classifier asked for and put each into a folder of its own; raises CellsFailed when one fails."""
+    out: Path = choices["out"]
+    request = RunRequest(**{name: value for name, value in choices.items() if value is not None})
+    trained, failed = [], []
+    with RunConsole(quiet) as console:
+        console.start("preparing the data")
+        plan = make_plan(request, console.progress)
+        context = Context(plan, console, Workers(plan.threads), cache_dir(), logs=out / ".logs")
+        check_recipes(context)
+        for task in plan.tasks:
+            for recipe in plan.recipes:
+                for seed in range(plan.seeds):
+                    outcome = train(context, task, recipe, seed)
+                    if isinstance(outcome, Result):
+                        failed.append(outcome)
+                    else:
+                        trained.append(_deliver(outcome.classifier.path, out / outcome.name))
+    if as_json:
+        sys.stdout.write(json.dumps([str(folder) for folder in trained]) + "\n")
+    else:
+        sys.stdout.writelines(f"{folder}\n" for folder in trained)
+    if failed:
+        raise CellsFailed("; ".join(f"{row.cell.task} {row.cell.recipe}: {row.reason}" for row in failed))
+
+
+def tune_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
+    """Search the hyperparameters of one recipe on one task and write the best as a recipe file."""
+    out, trials, space = choices.pop("out"), choices.pop("trials"), choices.pop("space")
+    request = RunRequest(**{name: value for name, value in choices.items() if value is not None})
+    with RunConsole(quiet) as console:
+        console.start("preparing the data")
+        plan = make_plan(request, console.progress)
+        if len(plan.tasks) != 1 or len(plan.recipes) != 1:
+            named = ", ".join(recipe.id for recipe in plan.recipes)
+            raise UsageError(f"bench tune takes one task and one recipe; --methods chose: {named}")
+        context = Context(plan, console, Workers(plan.threads), cache_dir(), logs=out.parent / f".{out.stem}-logs")
+        check_recipes(context)
+        [recipe] = plan.recipes
+        best = search(context, plan.tasks[0], recipe, load_space(recipe.method, space), trials)
+    write_whole(out, recipe_toml(best).encode("utf-8"))
+    if as_json:
+        sys.stdout.write(json.dumps({"file": str(out), "params": best.params}) + "\n")
+    else:
+        sys.stdout.write(f"{out}\n{recipe_toml(best)}")
+
+
+def _deliver(source: Path, target: Path) -> Path:
+    """A folder that stands alone: nothing in it points into the cache."""
+    if target.exists():
+        load_classifier(target)
+        shutil.rmtree(target)
+    with whole_folder(target) as scratch:
+        for file in source.rglob("*"):
+            if file.is_file():
+                link_or_copy(file, scratch / file.relative_to(source))
+    return target

@@ -1,0 +1,1 @@
+"""Data: suites, sources, readers and splits; texts with labels out."""

@@ -1,0 +1,160 @@
+"""A row of the leaderboard put together: its name, its stored parts, its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bench.plan.plan import TaskPlan
+from bench.quality.parity import certify
+from bench.quality.scores import measure_quality
+from bench.results.autotuned import Tuning
+from bench.results.records import Answers, Cell, LoadSummary, MeasuredPart, Parity, Result, Status
+from bench.speed.loadgen import describe_failures, summarise_runs
+from bench.types import Classifier, DataCard, Dataset, EngineSpec, Recipe, Scenario
+
+UNSTABLE_SPREAD = 0.2
+MINIMUM_REPEATS_FOR_SPREAD = 3
+CACHED = 3.0  # engines without a cache stay below 1.5
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell to measure: its classifier and engine, how many test items, and the cell it is certified against."""
+
+    cell: Cell
+    task: TaskPlan
+    classifier: Classifier
+    engine: EngineSpec
+    items: int
+    scenarios: tuple[Scenario, ...]
+    reference_id: str | None
+    listed: bool
+    threads: int
+    tuning: Tuning | None = None
+
+    @property
+    def repeats(self) -> int:
+        return self.task.tier.repeats if self.scenarios else 1
+
+    @property
+    def title(self) -> str:
+        return f"{self.cell.task} {self.cell.recipe} s{self.cell.seed} {self.cell.engine}"
+
+
+def new_cell(
+    data: Dataset, recipe: Recipe, base_name: str | None, seed: int, engine: EngineSpec | None, key: str
+) -> Cell:
+    """The cell with a readable id that ends in the content hash of all that decides its result."""
+    parts = [data.name.replace("/", "-"), recipe.id, f"s{seed}", engine.name if engine else "none"]
+    return Cell(
+        id=f"{'.'.join(parts)}-{key[:12]}",
+        task=data.name,
+        recipe=recipe.id,
+        method=recipe.method,
+        base_model=base_name,
+        seed=seed,
+        engine=engine.name if engine else None,
+        precision=engine.precision if engine else None,
+        row=recipe.row,
+        stands_for=recipe.stands_for,
+        variant_of=recipe.variant_of,
+        variant=recipe.variant,
+        weights=recipe.weights,
+    )
+
+
+def failed_result(
+    cell: Cell, data: DataCard, status: Status, reason: str | None, wall_s: float | None = None
+) -> Result:
+    """A row that says why it has no figures."""
+    return Result(cell=cell, status=status, reason=reason, data=data, wall_s=wall_s, finished_at=_now())
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The reference engine's answers for the same classifier, and the hash of the tokens it read."""
+
+    name: str
+    answers: Answers
+    token_sha256: str | None
+
+
+def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, reference: Reference | None) -> Result:
+    """The result of a measured cell; without a certificate there is no speed row.
+
+    A classifier that exists behind its endpoint alone can have none: what was measured is what is served.
+    Answers of random weights serve the certificate only: such a row has no quality.
+    """
+    manifest = entry.classifier.manifest
+    first = parts[0]
+    if first.unanswered:
+        return failed_result(entry.cell, entry.task.data.card, Status.INVALID, _unanswered(entry, first))
+    load: dict[str, LoadSummary] = {
+        scenario: summarise_runs(
+            scenario, entry.task.tier.name, [run for part in parts for run in part.runs if run.scenario == scenario]
+        )
+        for scenario in entry.scenarios
+    }
+    parity = None if reference is None else _certificate(entry, answers, reference, first.token_sha256)
+    certified = parity is not None or entry.reference_id is None
+    status, reason = _verdict(load, certified, max((part.repeat_speedup or 0.0 for part in parts), default=0.0))
+    trained = entry.cell.weights == "trained"
+    return Result(
+        cell=entry.cell,
+        status=status,
+        reason=reason,
+        data=entry.task.data.card,
+        fit=manifest.fit,
+        classifier_sha256=entry.classifier.sha256,
+        classifier_kind=manifest.kind,
+        base_origin=manifest.base_origin,
+        session=first.session,
+        quality=measure_quality(answers, manifest.class_names) if trained else None,
+        load=load if certified else {},
+        parity=parity,
+        predictions_file=f"predictions/{entry.cell.id}.parquet" if trained else None,
+        token_sha256=first.token_sha256,
+        predict_s=first.predict_s,
+        test_items=entry.items,
+        failed_requests=first.failed_requests,
+        work=first.work,
+        tuning=entry.tuning,
+        finished_at=_now(),
+    )
+
+
+def _certificate(entry: Entry, answers: Answers, reference: Reference, token_sha256: str | None) -> Parity:
+    known = token_sha256 is not None and reference.token_sha256 is not None
+    return certify(
+        reference.answers,
+        answers,
+        precision=entry.engine.precision,
+        reference_name=reference.name,
+        same_tokens=token_sha256 == reference.token_sha256 if known else None,
+    )
+
+
+def _unanswered(entry: Entry, part: MeasuredPart) -> str:
+    """Why there is no quality: a text without an answer is not a wrong answer."""
+    failures = describe_failures(part.failed_requests)
+    return f"{part.unanswered} of {entry.items} texts got no answer: {failures}; --retry asks again"
+
+
+def _verdict(load: dict[str, LoadSummary], certified: bool, repeat_speedup: float) -> tuple[Status, str | None]:
+    if not certified:
+        return Status.INVALID, "no parity certificate: the reference engine gave no answers for this classifier"
+    if repeat_speedup > CACHED:
+        return Status.INVALID, f"a text is answered {repeat_speedup:.0f} times faster the second time: from a cache"
+    for name, summary in load.items():
+        if not summary.valid:
+            return Status.INVALID, f"{name}: {summary.verdict}"
+    for name, summary in load.items():
+        spread = (summary.rate_high_rps - summary.rate_low_rps) / summary.rate_rps
+        if len(summary.runs) >= MINIMUM_REPEATS_FOR_SPREAD and spread > UNSTABLE_SPREAD:
+            return Status.UNSTABLE, f"{name}: the runs' rates differ by {spread:.0%} of their median"
+    return Status.OK, None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

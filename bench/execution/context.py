@@ -1,0 +1,32 @@
+"""What every step of a run shares: the plan, the console, the workers, the folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.execution.console import RunConsole
+from bench.execution.processes import Outcome, Workers
+from bench.plan.plan import Plan
+
+
+@dataclass(frozen=True)
+class Context:
+    """One run's surroundings; `cache` is shared by all runs, `out` and `logs` belong to this one."""
+
+    plan: Plan
+    console: RunConsole
+    workers: Workers
+    cache: Path
+    logs: Path
+
+    @property
+    def out(self) -> Path:
+        return self.plan.out
+
+    def run(self, title: str, job: Callable[..., Any], argument: Any, limit_s: float, log_name: str) -> Outcome:
+        """Run one job in its own process, its progress on the console, its output in a log of its own."""
+        self.console.start(title)
+        return self.workers.run(job, (argument,), limit_s, self.logs / f"{log_name}.log", self.console.progress)

@@ -1,0 +1,250 @@
+"""What a cell's own process does: prepare base weights, train a classifier, measure one engine."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from bench import registry
+from bench.classifiers.folder import load_classifier, verify_classifier
+from bench.data.cuts import cut_train
+from bench.data.datasets import open_dataset
+from bench.execution.hardness import hardness_of_train
+from bench.files.cache import whole_folder
+from bench.machine.threads import set_threads
+from bench.models.architectures import prepare_architecture
+from bench.models.base import base_weights
+from bench.plan.tiers import Tier
+from bench.results.records import Answers, LoadRun, MeasuredPart, SessionCard, Work
+from bench.results.store import write_answers, write_latencies
+from bench.speed.flops import flops_per_text
+from bench.speed.limits import machine_limits
+from bench.speed.loadgen import repeat_speedup, run_scenario
+from bench.speed.server_scenario import run_server
+from bench.types import (
+    REMOTE,
+    BaseWeights,
+    Classifier,
+    EngineSpec,
+    Prediction,
+    Progress,
+    Recipe,
+    Scenario,
+    Session,
+    Split,
+    Workplace,
+)
+
+ANSWER_WINDOW = 2048
+BYTES_PER_WEIGHT = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
+WARMUP_TEXTS = 512
+
+
+def prepare_base(name: str, progress: Progress) -> BaseWeights:
+    """Fetch and convert a base model into the cache."""
+    return base_weights(name, progress)
+
+
+def prepare_random(name: str, progress: Progress) -> BaseWeights:
+    """Bring an architecture's config and tokenizer into the cache; there are no weights."""
+    return prepare_architecture(name, progress)
+
+
+def check_recipes(recipes: tuple[Recipe, ...], progress: Progress) -> None:
+    """Read every recipe's hyperparameters as its trainer will; raises UsageError for a wrong one."""
+    for done, recipe in enumerate(recipes):
+        progress("checking the recipes", done, len(recipes))
+        registry.find("trainer", recipe.method).check(recipe)
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """Everything a training process needs; `target` is the classifier folder it makes.
+
+    `scorer` is the language model that finds hard texts, for a recipe that selects by them.
+    """
+
+    data_folder: Path
+    recipe: Recipe
+    base: BaseWeights | None
+    scorer: BaseWeights | None
+    seed: int
+    target: Path
+    device: str
+    threads: int
+    cache: Path
+
+
+def fit(task: FitTask, progress: Progress) -> None:
+    """Train one classifier; its folder appears whole or not at all, and an interrupted training goes on."""
+    set_threads(task.threads)
+    data = open_dataset(task.data_folder)
+    checkpoint = task.cache / "checkpoints" / task.target.name
+    place = Workplace(task.device, task.threads, task.cache, checkpoint)
+    hardness = hardness_of_train(data, task.scorer, place, progress) if task.scorer else None
+    data = cut_train(data, task.recipe.cut, hardness)
+    trainer = registry.find("trainer", task.recipe.method)(task.recipe, task.base, place)
+    with whole_folder(task.target) as scratch:
+        trainer.fit(data, task.seed, scratch, progress)
+    shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class MeasureTask:
+    """Everything a measuring process needs; files are written where it says."""
+
+    classifier_folder: Path
+    engine: EngineSpec
+    data_folder: Path
+    items: int
+    scenarios: tuple[Scenario, ...]
+    tier: Tier
+    repeat: int
+    device: str
+    threads: int
+    cache: Path
+    answers_file: Path | None
+    latencies_folder: Path
+    latencies_name: str
+    loadgen_folder: Path
+
+
+def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
+    """Load one engine, answer the test items, then run the LoadGen scenarios over their texts."""
+    set_threads(task.threads)
+    data = open_dataset(task.data_folder)
+    test = data.test.take(np.arange(task.items))
+    classifier = replace(load_classifier(task.classifier_folder), examples=data.train.texts[:WARMUP_TEXTS])
+    verify_classifier(classifier)
+    progress(f"loading into {task.engine.name}", 0, 1)
+    backend = registry.find("backend", task.engine.backend)(task.engine, task.device, task.threads, task.cache)
+    session: Session = backend.load(classifier)
+    try:
+        predict_s = None
+        if task.answers_file is not None:
+            started = time.perf_counter()
+            answers = _answer(session, test, progress)
+            predict_s = time.perf_counter() - started
+            write_answers(task.answers_file, answers)
+        clock = session.clock
+        failed_requests, unanswered = dict(clock.failed_requests), clock.unanswered
+        scenarios = () if unanswered else task.scenarios
+        runs = tuple(_run(task, scenario, session, test, data.train, progress) for scenario in scenarios)
+        card = _card(session, task.device)
+        counted = runs and card.device != REMOTE and card.precision in BYTES_PER_WEIGHT
+        work = _work(task, classifier, test, card.precision, runs, progress) if counted else None
+        return MeasuredPart(
+            session=card,
+            token_sha256=session.token_sha256(test.texts),
+            predict_s=predict_s,
+            items=task.items,
+            runs=tuple(_with_shares(run, work) for run in runs) if work else runs,
+            work=work,
+            repeat_speedup=repeat_speedup(session, data.train.texts) if runs else None,
+            failed_requests=failed_requests,
+            unanswered=unanswered,
+        )
+    finally:
+        session.close()
+
+
+def _answer(session: Session, test: Split, progress: Progress) -> Answers:
+    windows = []
+    for start in range(0, len(test), ANSWER_WINDOW):
+        progress("answering the test items", start, len(test))
+        windows.append(session.predict(test.texts[start : start + ANSWER_WINDOW]))
+    prediction = Prediction(
+        probabilities=np.concatenate([window.probabilities for window in windows]),
+        labels=np.concatenate([window.labels for window in windows]),
+        token_counts=np.concatenate([window.token_counts for window in windows]),
+        truncated=np.concatenate([window.truncated for window in windows]),
+    )
+    return Answers(ids=test.ids, labels=test.labels, prediction=prediction)
+
+
+def _run(
+    task: MeasureTask, scenario: Scenario, session: Session, test: Split, train: Split, progress: Progress
+) -> LoadRun:
+    log_folder = task.loadgen_folder / f"{task.latencies_name}.{scenario}"
+    run, latencies_ns = (run_server if scenario == "server" else partial(run_scenario, scenario=scenario))(
+        session=session,
+        texts=test.texts,
+        warmup_texts=train.texts[:WARMUP_TEXTS],
+        tier=task.tier,
+        seed=task.repeat,
+        log_folder=log_folder,
+        progress=progress,
+    )
+    if not len(latencies_ns):
+        return run
+    name = f"{task.latencies_name}.{scenario}.parquet"
+    write_latencies(task.latencies_folder / name, latencies_ns)
+    return run.model_copy(update={"latencies_file": f"{task.latencies_folder.name}/{name}"})
+
+
+def _work(
+    task: MeasureTask,
+    classifier: Classifier,
+    test: Split,
+    precision: str,
+    runs: tuple[LoadRun, ...],
+    progress: Progress,
+) -> Work | None:
+    """What the test texts take and what this machine could do; after the runs, which it would disturb."""
+    counted = flops_per_text(classifier, test.texts)
+    if counted is None:
+        return None
+    progress("measuring the machine's limits", 0, 1)
+    flops, architecture = counted
+    return Work(
+        flops_per_text=flops,
+        weight_bytes=architecture.weights * BYTES_PER_WEIGHT[precision],
+        limits=machine_limits(
+            task.device, task.threads, precision, task.cache, flops * max(run.rate_rps for run in runs)
+        ),
+    )
+
+
+def _with_shares(run: LoadRun, work: Work) -> LoadRun:
+    passes_per_s, limits = run.passes_per_s, work.limits
+    return run.model_copy(
+        update={
+            "matmul_share": run.rate_rps * work.flops_per_text / limits.matmul_flops_per_s,
+            "memory_share": passes_per_s and passes_per_s * work.weight_bytes / limits.memory_bytes_per_s,
+        }
+    )
+
+
+def _card(session: Session, device: str) -> SessionCard:
+    info = session.info
+    return SessionCard(
+        load_s=info.load_s,
+        convert_s=info.convert_s,
+        device=info.device,
+        precision=info.precision,
+        threads=info.threads,
+        artifact_bytes=info.artifact_bytes,
+        peak_rss_bytes=None if info.device == REMOTE else _peak_rss_bytes(),
+        peak_device_bytes=_peak_device_bytes() if device == "cuda" else None,
+        details=dict(info.details),
+    )
+
+
+def _peak_rss_bytes() -> int:
+    """Peak resident memory of this process; the operating system counts KiB on Linux and bytes on macOS."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _peak_device_bytes() -> int | None:
+    """Peak of torch's allocator; None for an engine that allocates past it."""
+    import torch
+
+    return int(torch.cuda.max_memory_allocated()) or None

@@ -1,0 +1,248 @@
+"""The cells of trained classifiers: which there are, what of them is still to be measured, their results."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+
+from bench import registry
+from bench.execution import jobs
+from bench.execution.autotune import Tuned, tune
+from bench.execution.cells import Entry, Reference, assemble, failed_result, new_cell
+from bench.execution.context import Context
+from bench.execution.processes import Outcome
+from bench.execution.training import Trained
+from bench.plan.engines import load_engines
+from bench.plan.keys import cell_key
+from bench.results.records import MeasuredPart, Result, Status
+from bench.results.store import (
+    answers_path,
+    part_path,
+    read_answers,
+    read_record,
+    read_result,
+    result_path,
+    write_record,
+)
+from bench.types import EngineSpec
+
+SHUFFLE_SEED = 0
+NO_ENDPOINT = "its model is behind an endpoint; name it with --endpoint URL --endpoint-model NAME"
+SETTLED = frozenset({Status.OK, Status.UNSTABLE})
+
+
+def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
+    """One entry an engine that serves the classifier, the reference engine's first; skipped engines as their row."""
+    kind = trained.classifier.kind
+    reference_engine = _reference_engine(kind)
+    chosen = context.plan.engines
+    if reference_engine is None:
+        return _entries_without_reference(context, trained)
+    settings = _settings(context, trained, reference_engine)
+    usual = Tuned(reference_engine, context.plan.threads)
+    reference = _entry(context, trained, settings.get(reference_engine.name, usual), listed=reference_engine in chosen)
+    entries: list[Entry | Result] = [reference]
+    for engine in chosen:
+        if engine == reference_engine:
+            continue
+        if kind in _kinds(engine):
+            tuned = settings.get(engine.name)
+            reason = tuned.left_out if tuned else _unavailable(engine, context.plan.device)
+            entries.append(
+                _entry(context, trained, tuned, reference.cell.id)
+                if tuned and not reason
+                else _skipped(trained, engine, str(reason))
+            )
+        elif context.plan.engines_were_chosen:
+            entries.append(_skipped(trained, engine, _why_unserved(engine, kind)))
+    return entries
+
+
+def _entries_without_reference(context: Context, trained: Trained) -> list[Entry | Result]:
+    """One entry an engine that serves what no engine here holds the weights of; a row that says so where none does."""
+    serving = [engine for engine in context.plan.engines if trained.classifier.kind in _kinds(engine)]
+    if not serving:
+        return [_skipped(trained, None, NO_ENDPOINT)]
+    settings = _settings(context, trained, None)
+    return [
+        _entry(context, trained, settings[engine.name])
+        if engine.name in settings
+        else _skipped(trained, engine, str(_unavailable(engine, context.plan.device)))
+        for engine in serving
+    ]
+
+
+def _settings(context: Context, trained: Trained, reference: EngineSpec | None) -> dict[str, Tuned]:
+    """How every engine that serves the classifier here is loaded: as engines.toml says, or as the search found."""
+    plan = context.plan
+    serving = [
+        engine
+        for engine in plan.engines
+        if trained.classifier.kind in _kinds(engine) and not _unavailable(engine, plan.device)
+    ]
+    if plan.autotune:
+        return tune(context, trained, reference, serving)
+    return {engine.name: Tuned(engine, plan.threads) for engine in serving}
+
+
+def measure(context: Context, entries: Sequence[Entry]) -> list[Result]:
+    """Measure what has no settled result yet and return the results of all listed entries, in their order."""
+    done = {entry.cell.id: result for entry in entries if (result := _stored(context, entry))}
+    waiting = [entry for entry in entries if entry.cell.id not in done]
+    if context.plan.retry:
+        _forget_parts(context, waiting)
+    failures: dict[str, Outcome] = {}
+    for entry, repeat in _order(waiting):
+        if entry.cell.id not in failures and not part_path(context.out, entry.cell.id, repeat).exists():
+            outcome = _measure_once(context, entry, repeat)
+            if outcome.status is not Status.OK:
+                failures[entry.cell.id] = outcome
+    for entry in waiting:
+        if entry.listed:
+            done[entry.cell.id] = _conclude(context, entry, failures.get(entry.cell.id))
+    return [done[entry.cell.id] for entry in entries if entry.listed]
+
+
+def _forget_parts(context: Context, entries: Iterable[Entry]) -> None:
+    """What was measured of cells whose result does not count: it would be taken for measured again."""
+    for entry in entries:
+        if result_path(context.out, entry.cell.id).exists():
+            for repeat in range(entry.repeats):
+                part_path(context.out, entry.cell.id, repeat).unlink(missing_ok=True)
+
+
+def _order(entries: Iterable[Entry]) -> list[tuple[Entry, int]]:
+    """Every repeat of every cell; several repeats in a shuffled order, so that drift of the machine hits all alike."""
+    order = [(entry, repeat) for entry in entries for repeat in range(entry.repeats)]
+    if any(repeat for _, repeat in order):
+        random.Random(SHUFFLE_SEED).shuffle(order)
+    return order
+
+
+def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
+    plan, cell_id = context.plan, entry.cell.id
+    task = jobs.MeasureTask(
+        classifier_folder=entry.classifier.path,
+        engine=entry.engine,
+        data_folder=entry.task.data_folder,
+        items=entry.items,
+        scenarios=entry.scenarios,
+        tier=entry.task.tier,
+        repeat=repeat,
+        device=plan.device,
+        threads=entry.threads,
+        cache=context.cache,
+        answers_file=answers_path(context.out, cell_id) if repeat == 0 else None,
+        latencies_folder=context.out / "latencies",
+        latencies_name=f"{cell_id}.r{repeat}",
+        loadgen_folder=context.out / "loadgen",
+    )
+    limit_s = plan.cell_limit_s or entry.task.tier.cell_limit_s
+    outcome = context.run(entry.title, jobs.measure, task, limit_s, f"{cell_id}.r{repeat}")
+    if outcome.status is Status.OK:
+        write_record(part_path(context.out, cell_id, repeat), outcome.payload)
+        context.console.line(f"{entry.title}: {_rates(outcome.payload)} ({outcome.wall_s:.1f} s)")
+    else:
+        context.console.line(f"{entry.title}: {outcome.status}: {outcome.reason}")
+    return outcome
+
+
+def _rates(part: MeasuredPart) -> str:
+    if part.unanswered:
+        return f"INVALID: {part.unanswered} of {part.items} texts got no answer"
+    rates = (f"{run.scenario} {f'{run.rate_rps:.1f}/s' if run.valid else run.verdict}" for run in part.runs)
+    return ", ".join(rates) or "reference answers"
+
+
+def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result:
+    """Put the parts together and store the result."""
+    if failure is not None:
+        result = failed_result(entry.cell, entry.task.data.card, failure.status, failure.reason, failure.wall_s)
+    else:
+        parts = [
+            read_record(part_path(context.out, entry.cell.id, repeat), MeasuredPart) for repeat in range(entry.repeats)
+        ]
+        answers = read_answers(answers_path(context.out, entry.cell.id))
+        result = assemble(entry, parts, answers, _reference(context, entry))
+    write_record(result_path(context.out, entry.cell.id), result)
+    return result
+
+
+def _reference(context: Context, entry: Entry) -> Reference | None:
+    engine = _reference_engine(entry.classifier.kind)
+    if engine is None or entry.reference_id is None:
+        return None
+    part = part_path(context.out, entry.reference_id, 0)
+    answers = answers_path(context.out, entry.reference_id)
+    if not (part.exists() and answers.exists()):
+        return None
+    return Reference(
+        name=engine.name,
+        answers=read_answers(answers),
+        token_sha256=read_record(part, MeasuredPart).token_sha256,
+    )
+
+
+def _stored(context: Context, entry: Entry) -> Result | None:
+    """The result of an earlier run; failures count only while `--retry` is not given."""
+    result = read_result(context.out, entry.cell.id)
+    if result is None or (context.plan.retry and result.status not in SETTLED):
+        return None
+    return result
+
+
+def _entry(
+    context: Context, trained: Trained, tuned: Tuned, reference_id: str | None = None, listed: bool = True
+) -> Entry:
+    """Without a `reference_id` a reference engine's cell is its own reference, and any other has none."""
+    task, engine = trained.task, tuned.engine
+    scenarios = context.plan.scenarios if listed else ()
+    items = task.tier.items_for(trained.classifier.kind, len(task.data.test), trained.recipe.weights)
+    key = cell_key(
+        trained.classifier, task.data, items, engine, task.tier, scenarios, context.plan.device, tuned.threads
+    )
+    cell = new_cell(task.data, trained.recipe, _model_name(trained, engine), trained.seed, engine, key)
+    return Entry(
+        cell=cell,
+        task=task,
+        classifier=trained.classifier,
+        engine=engine,
+        items=items,
+        scenarios=scenarios,
+        reference_id=reference_id or (cell.id if engine.reference else None),
+        listed=listed,
+        threads=tuned.threads,
+        tuning=tuned.tuning,
+    )
+
+
+def _model_name(trained: Trained, engine: EngineSpec | None) -> str | None:
+    """The base model; a classifier without one is what the model that an endpoint's options name makes of it."""
+    return trained.base_name or (engine.options.get("model") if engine else None)
+
+
+def _skipped(trained: Trained, engine: EngineSpec | None, reason: str) -> Result:
+    key = f"{trained.classifier.sha256[:6]}skipped"
+    cell = new_cell(trained.task.data, trained.recipe, _model_name(trained, engine), trained.seed, engine, key)
+    return failed_result(cell, trained.task.data.card, Status.SKIPPED, reason)
+
+
+def _reference_engine(kind: str) -> EngineSpec | None:
+    """The engine whose answers the others are certified against; None for classifiers without weights here."""
+    engines = load_engines().values()
+    return next((engine for engine in engines if engine.reference and kind in _kinds(engine)), None)
+
+
+def _kinds(engine: EngineSpec) -> frozenset[str]:
+    return frozenset(registry.find("backend", engine.backend).kinds)
+
+
+def _why_unserved(engine: EngineSpec, kind: str) -> str:
+    """The backend's own reason, where it has one."""
+    reasons: dict[str, str] = getattr(registry.find("backend", engine.backend), "unserved", {})
+    return reasons.get(kind, f"{engine.name} does not serve {kind} classifiers")
+
+
+def _unavailable(engine: EngineSpec, device: str) -> str | None:
+    available = registry.find("backend", engine.backend).availability(engine, device)
+    return None if available.ok else available.reason

@@ -1,0 +1,182 @@
+"""Each job in a process of its own: a time limit, a log, and an outcome whatever happens inside."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import multiprocessing.connection
+import multiprocessing.forkserver
+import multiprocessing.process
+import multiprocessing.resource_tracker
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError, EndpointFailed, NotAvailable, is_out_of_memory
+from bench.results.records import Status
+from bench.types import Progress
+
+CHECK_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended; `payload` is what it returned when `status` is OK, else `reason` says why not."""
+
+    status: Status
+    payload: Any = None
+    reason: str | None = None
+    wall_s: float = 0.0
+
+
+class Workers:
+    """Starts jobs from a fork server that has the heavy libraries imported already."""
+
+    def __init__(self, threads: int) -> None:
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
+            os.environ[name] = str(threads)
+        os.environ["TOKENIZERS_PARALLELISM"] = "true"
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["bench.execution.preload"])
+        multiprocessing.resource_tracker.ensure_running()
+        with _interrupts_held():
+            multiprocessing.forkserver.ensure_running()
+
+    def run(
+        self, job: Callable[..., Any], arguments: tuple[Any, ...], limit_s: float, log: Path, progress: Progress
+    ) -> Outcome:
+        """Run job(*arguments, progress) and wait for it; never raises for what happens inside."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        receiver, sender = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_enter, args=(sender, str(log), job, arguments), daemon=False)
+        started = time.monotonic()
+        try:
+            with _interrupts_held():
+                process.start()
+            sender.close()
+            message = _follow(receiver, started + limit_s, progress)
+        finally:
+            _end(process)
+            receiver.close()
+        wall_s = time.monotonic() - started
+        if message is None:
+            return Outcome(Status.TIMEOUT, reason=f"stopped after its limit of {limit_s:.0f} s", wall_s=wall_s)
+        if message == "gone":
+            status, reason = _how_it_died(process.exitcode)
+            return Outcome(status, reason=f"{reason}; log: {log}", wall_s=wall_s)
+        status, payload, reason = message
+        return Outcome(status, payload, reason, wall_s)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C counts at the block's end: a process that is told only half of what it needs prints a traceback.
+
+    A process started by exec within the block begins with the signal blocked; `bench.execution.preload` unblocks
+    it. The handler is there for a signal that another thread receives.
+    """
+    held: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _end(process: multiprocessing.process.BaseProcess) -> None:
+    if process.pid is None:
+        return
+    if process.is_alive():
+        process.join(timeout=1)
+    if process.is_alive():
+        process.kill()
+    process.join()
+
+
+def _follow(receiver: multiprocessing.connection.Connection, deadline: float, progress: Progress) -> Any:
+    """The job's last message; None when the deadline passed, "gone" when the process died without one."""
+    while time.monotonic() < deadline:
+        if not receiver.poll(CHECK_EVERY_S):
+            continue
+        try:
+            kind, *content = receiver.recv()
+        except EOFError:
+            return "gone"
+        if kind == "end":
+            return content
+        progress(*content)
+    return None
+
+
+def _how_it_died(exit_code: int | None) -> tuple[Status, str]:
+    if exit_code == -signal.SIGKILL:
+        return Status.OOM, "killed by the system (SIGKILL), as it does when memory runs out"
+    if exit_code is not None and exit_code < 0:
+        return Status.CRASH, f"died of {signal.Signals(-exit_code).name}"
+    return Status.CRASH, f"ended with exit code {exit_code} and no result"
+
+
+def _enter(
+    sender: multiprocessing.connection.Connection, log: str, job: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
+    _die_with_parent()
+    _redirect_output(log)
+
+    def progress(what: str, done: int, total: int) -> None:
+        sender.send(("progress", what, done, total))
+
+    try:
+        sender.send(("end", Status.OK, job(*arguments, progress), None))
+    except Exception as error:
+        traceback.print_exc()
+        sender.send(("end", _classify(error), None, _one_line(error)))
+    sender.close()
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _die_with_parent() -> None:
+    """A killed `bench run` must not leave a cell behind that disturbs the next one's measurement."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _redirect_output(log: str) -> None:
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+
+
+def _classify(error: Exception) -> Status:
+    if isinstance(error, NotAvailable):
+        return Status.SKIPPED
+    if isinstance(error, EndpointFailed):
+        return Status.INVALID
+    return Status.OOM if is_out_of_memory(error) else Status.CRASH
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"no disk space left while writing {error.filename or 'a file'}; free some and run again"
+    text = " ".join(str(error).split())
+    return text[:400] if isinstance(error, BenchError) else f"{type(error).__name__}: {text[:400]}"

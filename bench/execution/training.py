@@ -1,0 +1,130 @@
+"""A classifier for a recipe: taken from the cache, or trained once for all engines."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.classifiers.folder import load_classifier
+from bench.errors import AssetError, UsageError
+from bench.execution import jobs
+from bench.execution.cells import failed_result, new_cell
+from bench.execution.context import Context
+from bench.execution.processes import Outcome
+from bench.models.base import model_for
+from bench.plan.keys import classifier_key, content_hash
+from bench.plan.plan import TaskPlan
+from bench.results.records import Result, Status
+from bench.results.store import read_result, result_path
+from bench.types import BaseWeights, Classifier, ModelSet, Recipe, WeightsChoice
+
+BASE_LIMIT_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A classifier ready to be measured."""
+
+    task: TaskPlan
+    recipe: Recipe
+    seed: int
+    base_name: str | None
+    classifier: Classifier
+
+    @property
+    def name(self) -> str:
+        return _name(self.task, self.recipe, self.seed)
+
+
+def _name(task: TaskPlan, recipe: Recipe, seed: int) -> str:
+    return f"{task.data.name.replace('/', '-')}.{recipe.id}.s{seed}"
+
+
+def check_recipes(context: Context) -> None:
+    """Stop before anything is trained when a hyperparameter is wrong; in a process of its own, which loads torch."""
+    outcome = context.run("checking the recipes", jobs.check_recipes, context.plan.recipes, BASE_LIMIT_S, "recipes")
+    if outcome.status is not Status.OK:
+        raise UsageError(outcome.reason or "the recipes cannot be read")
+
+
+def train(context: Context, task: TaskPlan, recipe: Recipe, seed: int) -> Trained | Result:
+    """The trained classifier, or the row that says why there is none."""
+    title = f"{task.data.name} {recipe.id} s{seed}"
+    base_name = _base_name(recipe, task.data.language, context.plan.models)
+    prepared = _prepare_base(context, base_name, recipe.weights)
+    if prepared.status is not Status.OK:
+        key = content_hash([task.data.fingerprint, recipe.model_dump(), base_name, seed])
+        cell = new_cell(task.data, recipe, base_name, seed, None, key)
+        context.console.line(f"{title}: {prepared.status.lower()}: {prepared.reason}")
+        return failed_result(cell, task.data.card, prepared.status, prepared.reason)
+    base: BaseWeights | None = prepared.payload
+    scorer = _scorer(context, task, recipe)
+    if isinstance(scorer, Outcome):
+        cell = new_cell(
+            task.data, recipe, base_name, seed, None, content_hash([task.data.fingerprint, recipe.id, seed])
+        )
+        return failed_result(cell, task.data.card, scorer.status, f"choosing texts: {scorer.reason}")
+    key = classifier_key(task.data, recipe, base, scorer, seed, context.plan.device, context.plan.threads)
+    cell = new_cell(task.data, recipe, base_name, seed, None, key)
+    if result_path(context.out, cell.id).exists() and not context.plan.retry:
+        failed = read_result(context.out, cell.id)
+        if failed is not None:
+            return failed
+    folder = context.cache / "classifiers" / f"{_name(task, recipe, seed)}-{key[:12]}"
+    outcome = _ensure_trained(context, title, task, recipe, base, scorer, seed, folder)
+    if outcome.status is not Status.OK:
+        return failed_result(cell, task.data.card, outcome.status, f"training: {outcome.reason}", outcome.wall_s)
+    return Trained(task, recipe, seed, base_name, load_classifier(folder))
+
+
+def _scorer(context: Context, task: TaskPlan, recipe: Recipe) -> BaseWeights | Outcome | None:
+    """The language model that finds hard texts; None where the recipe does not select by them."""
+    if recipe.cut.selection == "stratified":
+        return None
+    prepared = _prepare_base(context, model_for("causal", task.data.language, context.plan.models))
+    found: BaseWeights | None = prepared.payload
+    return prepared if found is None else found
+
+
+def _base_name(recipe: Recipe, language: str, models: ModelSet) -> str | None:
+    if recipe.base_model is not None or recipe.role is None:
+        return recipe.base_model
+    return model_for(recipe.role, language, models)
+
+
+def _prepare_base(context: Context, name: str | None, weights: WeightsChoice = "trained") -> Outcome:
+    """Fetched and converted in a process of its own, so that this one never loads torch."""
+    if name is None:
+        return Outcome(Status.OK)
+    log_name = f"base.{name.replace('/', '-')}"
+    job = jobs.prepare_base if weights == "trained" else jobs.prepare_random
+    return context.run(f"preparing {name}", job, name, BASE_LIMIT_S, log_name)
+
+
+def _ensure_trained(
+    context: Context,
+    title: str,
+    task: TaskPlan,
+    recipe: Recipe,
+    base: BaseWeights | None,
+    scorer: BaseWeights | None,
+    seed: int,
+    folder: Path,
+) -> Outcome:
+    if folder.exists():
+        try:
+            load_classifier(folder)
+            return Outcome(Status.OK)
+        except AssetError as error:
+            context.console.line(f"{title}: training again, the cached classifier is damaged: {error}")
+            shutil.rmtree(folder)
+    plan = context.plan
+    fit = jobs.FitTask(task.data_folder, recipe, base, scorer, seed, folder, plan.device, plan.threads, context.cache)
+    limit_s = plan.cell_limit_s or task.tier.fit_limit_s
+    outcome = context.run(title, jobs.fit, fit, limit_s, f"fit.{folder.name}")
+    if outcome.status is Status.OK:
+        context.console.line(f"{title}: trained in {outcome.wall_s:.1f} s")
+    else:
+        context.console.line(f"{title}: training {outcome.status}: {outcome.reason}")
+    return outcome

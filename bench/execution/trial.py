@@ -1,0 +1,61 @@
+"""A short look at one engine with one set of settings, in a process of its own: its rate and its labels."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench import registry
+from bench.classifiers.folder import load_classifier
+from bench.data.datasets import open_dataset
+from bench.machine.threads import set_threads
+from bench.results.autotuned import Trial
+from bench.types import EngineSpec, Progress, Session
+
+FIRST_TEXTS = 32
+MOST_TEXTS = 512
+PASS_S = 1.0  # as many texts as take about this long
+PASSES = 3
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """What to load and how; `texts`: how many training texts to answer, None for as many as fit into a short pass."""
+
+    classifier_folder: Path
+    engine: EngineSpec
+    data_folder: Path
+    texts: int | None
+    device: str
+    threads: int
+    cache: Path
+
+
+def try_settings(task: TrialTask, progress: Progress) -> Trial:
+    """Answer training texts, first unmeasured, then three times; the fastest pass counts, as others only add time."""
+    set_threads(task.threads)
+    train = open_dataset(task.data_folder).train.texts
+    classifier = replace(load_classifier(task.classifier_folder), examples=train[:MOST_TEXTS])
+    progress(f"trying {task.engine.name}", 0, 1)
+    backend = registry.find("backend", task.engine.backend)(task.engine, task.device, task.threads, task.cache)
+    session: Session = backend.load(classifier)
+    try:
+        texts = train[: task.texts or _enough(session, train)]
+        labels = session.predict(texts).labels
+        passes_s = [_timed(session, texts) for _ in range(PASSES)]
+    finally:
+        session.close()
+    return Trial(rate_rps=len(texts) / min(passes_s), labels=tuple(labels.tolist()))
+
+
+def _enough(session: Session, train: tuple[str, ...]) -> int:
+    first = train[:FIRST_TEXTS]
+    session.predict(first)
+    return min(MOST_TEXTS, len(train), max(len(first), round(PASS_S * len(first) / _timed(session, first))))
+
+
+def _timed(session: Session, texts: tuple[str, ...]) -> float:
+    started = time.perf_counter()
+    session.predict(texts)
+    return time.perf_counter() - started

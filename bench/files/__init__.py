@@ -1,0 +1,1 @@
+"""Files: cache, hub, packages and archives; each fetched once and checked."""

@@ -1,0 +1,1 @@
+"""Gates: compare a run with a baseline and judge it."""

@@ -1,0 +1,138 @@
+"""The speed gate at work: base, base again and head side by side in three processes, by turns, on one machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.errors import BenchError
+from bench.gates.rules import SpeedJudgement
+from bench.gates.speed_gate import SMALLEST_BAR, base_noise, judge_turns
+from bench.gates.worker import Turn, WorkerTask
+from bench.types import Scenario
+
+TURN_S: dict[Scenario, float] = {"single": 0.1, "offline": 0.1}
+FEWEST_TURNS = 30
+MOST_TURNS = 120
+LOOK_EVERY = 15
+QUIET = SMALLEST_BAR / 4  # the smallest bar is four standard errors of base against base
+HERE = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two things compared: what to load, under which interpreter, with which checkout of the harness."""
+
+    task: WorkerTask
+    python: Path = Path(sys.executable)
+    source: Path = HERE
+
+
+class SpeedWorker:
+    """The parent's end of a process that holds one engine."""
+
+    def __init__(self, side: Side, log: Path) -> None:
+        self._log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as errors:
+            self._process = subprocess.Popen(  # noqa: S603 - the user's own interpreter on our own module
+                [str(side.python), "-P", "-m", "bench.speed_worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=os.environ | {"PYTHONPATH": str(side.source)} | _threads(side.task.threads),
+                start_new_session=True,  # Ctrl-C is for the command, which ends its workers
+            )
+        self._task = side.task
+
+    def __enter__(self) -> SpeedWorker:
+        self.ask(self._task.model_dump(mode="json"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.stdin:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Raises BenchError when the process cannot answer."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            raise BenchError("the speed gate's process has no pipes")
+        try:
+            stdin.write(json.dumps(question) + "\n")
+            stdin.flush()
+            line = stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise BenchError(f"the speed gate's process for {self._task.engine} died; log: {self._log}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise BenchError(f"{self._task.engine}: {answer['error']}; log: {self._log}")
+        return answer
+
+
+def _threads(threads: int) -> dict[str, str]:
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+    return dict.fromkeys(names, str(threads))
+
+
+def compare_speed(
+    base: Side,
+    head: Side,
+    scenarios: Sequence[Scenario],
+    log: Path,
+    progress: Callable[[str, int, int], None],
+    most_turns: int = MOST_TURNS,
+) -> tuple[SpeedJudgement, ...]:
+    """Judge every scenario; raises BenchError when one of the engines cannot be loaded or fails."""
+    with ExitStack() as stack:
+        progress("loading base, base again and head", 0, 1)
+        workers = [stack.enter_context(SpeedWorker(side, log)) for side in (base, base, head)]
+        return tuple(
+            judge_turns(scenario, *take_turns(workers, scenario, most_turns, progress).T) for scenario in scenarios
+        )
+
+
+def take_turns(
+    workers: Sequence[SpeedWorker],
+    scenario: Scenario,
+    most_turns: int,
+    progress: Callable[[str, int, int], None],
+    seed: int = 0,
+) -> np.ndarray:
+    """Seconds a text, float (turns, workers): in random order within a turn, every turn on the same texts.
+
+    The first two workers run the base. It goes on until base against base differs by at most 2.5 %, or
+    `most_turns` are taken. The head has no part in that decision, so looking again does not favour a verdict.
+    """
+    rates = [worker.ask({"warm_up": scenario})["rate_rps"] for worker in workers]
+    queries = max(1, round(TURN_S[scenario] * float(np.median(rates))))
+    turn = Turn(scenario=scenario, queries=queries, seed=seed)
+    order, seconds = random.Random(seed), np.zeros((0, len(workers)))
+    while len(seconds) < most_turns:
+        progress(f"{scenario} by turns", len(seconds), most_turns)
+        row = np.empty(len(workers))
+        for place in order.sample(range(len(workers)), len(workers)):
+            row[place] = workers[place].ask(turn.model_dump())["seconds"]
+        seconds = np.vstack([seconds, row])
+        enough = len(seconds) >= FEWEST_TURNS and (len(seconds) - FEWEST_TURNS) % LOOK_EVERY == 0
+        if enough and base_noise(seconds[:, 0], seconds[:, 1]) <= QUIET:
+            break
+    return seconds

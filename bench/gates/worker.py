@@ -1,0 +1,128 @@
+"""A process that holds one engine and takes turns: a line of JSON in, a line of JSON out.
+
+`python -P -m bench.gates.worker` runs under any interpreter and any checkout of the harness, so that the code and the
+libraries of the base can differ from those of the head.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench import registry
+from bench.classifiers.folder import load_classifier, verify_classifier
+from bench.data.datasets import open_dataset
+from bench.errors import BenchError
+from bench.machine.threads import set_threads
+from bench.plan.engines import load_engines
+from bench.speed.loadgen import drive, warm_up
+from bench.types import EngineSpec, Record, Scenario, Session
+
+WARMUP_TEXTS = 512
+
+
+class WorkerTask(Record):
+    """What a worker loads. `engine_spec` stands for an engine that engines.toml does not have; paths are absolute."""
+
+    classifier: Path
+    engine: str
+    engine_spec: EngineSpec | None = None
+    data_folder: Path
+    items: int
+    device: str
+    threads: int
+    cache: Path
+
+
+class Turn(Record):
+    """So many queries (of one text each for `single`, one of so many texts for `offline`), the same for all workers."""
+
+    scenario: Scenario
+    queries: int
+    seed: int
+
+
+class Server:
+    """A loaded session and the texts it is asked about."""
+
+    def __init__(self, task: WorkerTask) -> None:
+        set_threads(task.threads)
+        data = open_dataset(task.data_folder)
+        self.texts: Sequence[str] = data.test.texts[: task.items]
+        self.ids = data.test.ids[: task.items]
+        self.warmup_texts: Sequence[str] = data.train.texts[:WARMUP_TEXTS]
+        classifier = replace(load_classifier(task.classifier), examples=tuple(self.warmup_texts))
+        verify_classifier(classifier)
+        engine = task.engine_spec or load_engines()[task.engine]
+        backend = registry.find("backend", engine.backend)(engine, task.device, task.threads, task.cache)
+        self.session: Session = backend.load(classifier)
+        self._scratch = tempfile.TemporaryDirectory(prefix="bench-turns-")
+        gc.collect()
+        gc.freeze()  # what is loaded by now need not be looked through before every turn
+
+    def warm_up(self, scenario: Scenario) -> float:
+        """The steady rate in texts/s after the warm-up of a measured run."""
+        return warm_up(self.session, scenario, self.warmup_texts).rate_rps
+
+    def answers(self) -> dict[str, list[int]]:
+        """Ids of the test items and the labels given."""
+        return {"ids": self.ids.tolist(), "labels": self.session.predict(self.texts).labels.tolist()}
+
+    def turn(self, turn: Turn) -> float:
+        """Seconds a text, driven by LoadGen."""
+        gc.collect()
+        driver = drive(self.session, turn.scenario, self.texts, _settings(turn), Path(self._scratch.name))
+        return driver.duration_s / driver.samples
+
+
+def _settings(turn: Turn) -> Any:
+    """A fixed number of queries, drawn alike for everyone who gets the same seed."""
+    import mlperf_loadgen as lg
+
+    settings = lg.TestSettings()
+    settings.mode = lg.TestMode.PerformanceOnly
+    settings.min_duration_ms = 0
+    settings.min_query_count = turn.queries
+    settings.qsl_rng_seed = settings.sample_index_rng_seed = settings.schedule_rng_seed = turn.seed + 1
+    if turn.scenario == "single":
+        settings.scenario = lg.TestScenario.SingleStream
+        settings.max_query_count = turn.queries
+    else:
+        settings.scenario = lg.TestScenario.Offline
+        settings.offline_expected_qps = 1.0
+    return settings
+
+
+def main() -> None:
+    """Serve the parent until it closes the pipe; what libraries print goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    server: Server | None = None
+    for line in sys.stdin:
+        question = json.loads(line)
+        try:
+            if server is None:
+                server = Server(WorkerTask.model_validate(question))
+                answer: Any = {"ready": True}
+            elif "answers" in question:
+                answer = server.answers()
+            elif "warm_up" in question:
+                answer = {"rate_rps": server.warm_up(question["warm_up"])}
+            else:
+                answer = {"seconds": server.turn(Turn.model_validate(question))}
+        except Exception as error:
+            text = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+            answer = {"error": " ".join(text.split())}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Models: base models by name, architectures, conversions."""

@@ -1,0 +1,136 @@
+"""Recipes: one way each to make a classifier, read from recipes.toml or a file of the user's."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from bench.errors import UsageError
+from bench.types import ModelSet, Recipe, Record, TrainCut
+
+
+class SetChoice(Record):
+    """What one model set changes of a recipe."""
+
+    role: Literal["encoder", "causal"] | None = None
+    base_model: str | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    needs: str | None = None
+
+
+class RecipeSpec(Record):
+    """A recipe as its file gives it: what the model sets share, what each adds; a set not named lacks the recipe."""
+
+    title: str
+    method: str
+    row: str | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    cut: TrainCut = TrainCut()
+    small: SetChoice | None = None
+    published: SetChoice | None = None
+
+    def recipe(self, name: str, models: ModelSet) -> Recipe | None:
+        """The recipe for a model set; None where the set lacks it."""
+        chosen: SetChoice | None = getattr(self, models)
+        if chosen is None:
+            return None
+        stands_for = self.published.base_model if self.published and models == "small" and chosen.role else None
+        return Recipe(
+            id=name,
+            title=self.title,
+            method=self.method,
+            row=self.row,
+            needs=chosen.needs,
+            role=chosen.role,
+            base_model=chosen.base_model,
+            stands_for=stands_for,
+            params={**self.params, **chosen.params},
+            cut=self.cut,
+        )
+
+
+def recipes_for(models: ModelSet, file: Path | None = None) -> list[Recipe]:
+    """The recipes of a model set, in the order of the file; those of the user's file behind, or in their place."""
+    specs = {**_built_in()[1], **(read_recipes(file) if file else {})}
+    found = (spec.recipe(name, models) for name, spec in specs.items())
+    return [recipe for recipe in found if recipe is not None]
+
+
+def default_recipes(models: ModelSet, file: Path | None = None) -> list[Recipe]:
+    """What `bench run` trains when no method is named: a few that differ in kind, or all of the user's file."""
+    wanted = list(read_recipes(file)) if file else _built_in()[0]
+    return [recipe for recipe in recipes_for(models, file) if recipe.id in wanted]
+
+
+def read_recipes(file: Path) -> dict[str, RecipeSpec]:
+    """The recipes of a TOML file; raises UsageError that names the file, the recipe and the key."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--recipes {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"--recipes {file} is not TOML: {error}") from error
+    if not content:
+        raise UsageError(f"--recipes {file} holds no recipe; one table each, as in bench/plan/recipes.toml")
+    return {name: _of_user(file, name, fields) for name, fields in content.items()}
+
+
+def _of_user(file: Path, name: str, fields: Any) -> RecipeSpec:
+    """A user's recipe may leave the model sets out: `role` or `base_model` beside the title then hold for both."""
+    if not isinstance(fields, dict):
+        raise UsageError(f"--recipes {file}: '{name}' is no table; write [{name}] and its keys below")
+    fields = dict(fields)
+    if not fields.keys() & {"small", "published"}:
+        choice = {key: fields.pop(key) for key in ("role", "base_model") if key in fields}
+        fields |= {"small": choice, "published": choice}
+    return _spec(f"--recipes {file}", name, fields)
+
+
+def _spec(where: str, name: str, fields: dict[str, Any]) -> RecipeSpec:
+    try:
+        return RecipeSpec.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{where}: recipe '{name}': {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+@cache
+def _built_in() -> tuple[tuple[str, ...], dict[str, RecipeSpec]]:
+    path = Path(__file__).parent / "recipes.toml"
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    defaults = tuple(content.pop("default"))
+    return defaults, {name: _spec(str(path), name, fields) for name, fields in content.items()}
+
+
+def varied(
+    recipes: Iterable[Recipe], name: str, params: dict[str, Any] | None = None, cut: TrainCut | None = None
+) -> list[Recipe]:
+    """The recipes with other hyperparameters or on another cut of train, each under an id that says so."""
+    return [
+        recipe.model_copy(
+            update={
+                "id": f"{recipe.id}@{name}",
+                "params": {**recipe.params, **(params or {})},
+                "cut": cut or recipe.cut,
+                "variant_of": recipe.variant_of or recipe.id,
+                "variant": name if recipe.variant is None else f"{recipe.variant}@{name}",
+            }
+        )
+        for recipe in recipes
+    ]
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """ "name=value" of --set, the value as TOML would read it, a bare word as text; raises UsageError without a "="."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"--set {text}: write NAME=VALUE, such as learning_rate=1e-4")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value.strip()

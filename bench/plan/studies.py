@@ -1,0 +1,81 @@
+"""Studies: the same recipes at several settings or on several cuts of train; studies.toml, or a user's file."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from bench.errors import UsageError, unknown_name
+from bench.plan.recipes import varied
+from bench.types import Recipe, Record, TrainCut
+
+
+class Variant(Record):
+    """One value along a study's axis."""
+
+    name: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    cut: TrainCut = TrainCut()
+
+
+class Study(Record):
+    """What is varied and over which values; `methods` are its recipes when none are named."""
+
+    name: str
+    title: str
+    axis: str
+    row: str | None = None
+    methods: tuple[str, ...] = ()
+    seeds: int = 1
+    variants: tuple[Variant, ...] = ()
+
+    def expand(self, recipes: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
+        """Every recipe at every value, recipe by recipe; a study without variants leaves them as they are."""
+        if not self.variants:
+            return recipes
+        return tuple(
+            one
+            for recipe in recipes
+            for variant in self.variants
+            for one in varied([recipe], variant.name, variant.params, variant.cut)
+        )
+
+
+def study_names() -> list[str]:
+    """Every study that comes with the harness."""
+    return list(_built_in())
+
+
+def load_study(name: str) -> Study:
+    """The study of that name, or the one in a TOML file of that path; raises UsageError when there is neither."""
+    if name in _built_in():
+        return _built_in()[name]
+    if not name.endswith(".toml"):
+        raise unknown_name("study", name, study_names())
+    path = Path(name)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--study {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"--study {path} is not TOML: {error}") from error
+    return _study(str(path), path.stem, content)
+
+
+@cache
+def _built_in() -> dict[str, Study]:
+    path = Path(__file__).parent / "studies.toml"
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {name: _study(str(path), name, fields) for name, fields in content.items()}
+
+
+def _study(where: str, name: str, fields: dict[str, Any]) -> Study:
+    try:
+        return Study.model_validate({"name": name, **fields})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{where}: study '{name}': {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

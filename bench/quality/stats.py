@@ -1,0 +1,107 @@
+"""Intervals, paired tests and calibration; pure functions of counts and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from bench.results.records import Interval
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+
+
+def wilson(successes: int, n: int) -> Interval:
+    """A share with its Wilson 95 % interval (Wilson 1927); n must be at least 1."""
+    interval = stats.binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
+    return Interval(value=successes / n, low=float(interval.low), high=float(interval.high))
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Exact two-sided p of McNemar's test (1947) from the discordant pairs: right in one system, wrong in the other."""
+    discordant = only_first + only_second
+    return 1.0 if discordant == 0 else float(stats.binomtest(only_first, discordant, 0.5).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment (1979), in the given order."""
+    order = np.argsort(p_values, kind="stable")
+    adjusted = np.empty(len(p_values))
+    running = 0.0
+    for step, index in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - step) * p_values[index]))
+        adjusted[index] = running
+    return adjusted.tolist()
+
+
+def resample(counts: np.ndarray, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
+    """Bootstrap samples of n items that fall into cells: counts int (c,) -> int (resamples, c).
+
+    Drawing n items with replacement and counting their cells is one multinomial draw (Efron and Tibshirani 1993,
+    chapter 6), so the cost does not grow with n.
+    """
+    n = int(counts.sum())
+    return np.random.default_rng(seed).multinomial(n, counts / n, size=resamples)
+
+
+def percentile_interval(value: float, samples: np.ndarray) -> Interval:
+    """The percentile bootstrap interval of a figure; samples float (resamples,)."""
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(samples, [tail, 100 - tail])
+    return Interval(value=float(value), low=float(low), high=float(high))
+
+
+def macro_scores(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Macro precision, recall and F1 of confusion matrices (..., k, k + 1), rows true, last column "no valid answer".
+
+    A class without predictions has precision 0, one without texts recall 0, one without either F1 0, as in
+    scikit-learn with zero_division=0.
+    """
+    precision, recall, f1 = class_scores(confusion)
+    return precision.mean(axis=-1), recall.mean(axis=-1), f1.mean(axis=-1)
+
+
+def class_scores(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Precision, recall and F1 of every class, each float (..., k)."""
+    k = confusion.shape[-2]
+    right = np.diagonal(confusion[..., :k], axis1=-2, axis2=-1).astype(float)
+    predicted = confusion[..., :k].sum(axis=-2)
+    support = confusion.sum(axis=-1)
+    return _share(right, predicted), _share(right, support), _share(2 * right, predicted + support)
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros_like(part, dtype=float), where=whole > 0)
+
+
+def smallest_detectable_difference(discordant_share: float, n: int) -> float:
+    """The difference in accuracy that McNemar's test finds with 80 % power at p = 0.05, as a share.
+
+    (1.96 + 0.84) * sqrt(d / n) for a discordant share d (Connor 1987); at d = 0 one discordant pair's worth is assumed.
+    """
+    power = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    return float(power * np.sqrt(max(discordant_share, 1 / n) / n))
+
+
+def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+    """Mean gap between confidence and accuracy over equal-width bins of confidence (Guo et al. 2017).
+
+    probabilities float (n, k), labels int (n,).
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    sums = np.bincount(bin_of, weights=right - confidence, minlength=bins)
+    return float(np.abs(sums).sum() / len(labels))
+
+
+def brier(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean squared distance to the one-hot truth, in [0, 2] (Brier 1950).
+
+    probabilities float (n, k), labels int (n,).
+    """
+    truth = np.zeros_like(probabilities, dtype=float)
+    truth[np.arange(len(labels)), labels] = 1.0
+    return float(((probabilities - truth) ** 2).sum(axis=1).mean())

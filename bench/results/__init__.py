@@ -1,0 +1,1 @@
+"""Results: the records of a run folder, and reading and writing it."""

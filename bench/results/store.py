@@ -1,0 +1,175 @@
+"""The run folder: written whole or not at all, read back without the models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from bench.errors import OtherSchema, StoreError
+from bench.files.cache import write_whole
+from bench.machine.threads import usable_cores
+from bench.results.records import Answers, Result, RunSettings, StoredRun
+from bench.types import SCHEMA_VERSION, Prediction, Record
+
+SETTINGS = "run.json"
+ENVIRONMENT = "environment.json"
+CELLS = "cells"
+PREDICTIONS = "predictions"
+PARTS = "parts"
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Store a record as JSON, atomically."""
+    write_whole(path, (record.model_dump_json(indent=1) + "\n").encode("utf-8"))
+
+
+def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
+    """Read a record; raises StoreError when it is damaged, OtherSchema for another schema version."""
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise StoreError(f"{path} is not JSON ({error}); delete it and run again") from error
+    version = content.get("schema_version", SCHEMA_VERSION) if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        raise OtherSchema(
+            f"{path} has schema version {version}, this harness reads {SCHEMA_VERSION}; "
+            "read it with the harness that wrote it, or run into a new --out folder"
+        )
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(f"{path}: {where}: {first['msg']}; delete it and run again") from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Store plain JSON, atomically."""
+    write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+def write_answers(path: Path, answers: Answers) -> None:
+    """One row a test item: id, label, prediction, probabilities float32 (k,), token count, truncated."""
+    prediction = answers.prediction
+    k = prediction.probabilities.shape[1]
+    flat = pa.array(prediction.probabilities.astype(np.float32).ravel())
+    table = pa.table(
+        {
+            "id": answers.ids.astype(np.int64),
+            "label": answers.labels.astype(np.int64),
+            "prediction": prediction.labels.astype(np.int64),
+            "probabilities": pa.FixedSizeListArray.from_arrays(flat, k),
+            "token_count": prediction.token_counts.astype(np.int32),
+            "truncated": prediction.truncated.astype(bool),
+        }
+    )
+    write_parquet(path, table)
+
+
+def read_answers(path: Path) -> Answers:
+    """The predictions file of a cell; raises StoreError when it is damaged."""
+    try:
+        table = pq.ParquetFile(path).read(
+            use_threads=False
+        )  # read_table spends as long again on looking for partitions
+        n = table.num_rows
+        flat = table["probabilities"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        prediction = Prediction(
+            probabilities=flat.reshape(n, -1),
+            labels=table["prediction"].to_numpy(),
+            token_counts=table["token_count"].to_numpy(),
+            truncated=table["truncated"].to_numpy(),
+        )
+        answers = Answers(ids=table["id"].to_numpy(), labels=table["label"].to_numpy(), prediction=prediction)
+    except (OSError, KeyError, pa.ArrowException, ValueError) as error:
+        raise StoreError(f"{path} cannot be read as predictions ({error}); delete it and run again") from error
+    if len(np.unique(answers.ids)) != n:
+        raise StoreError(f"{path} has answers to the same test item twice; delete it and run again")
+    if not np.isfinite(flat).all():
+        raise StoreError(f"{path} has probabilities that are no numbers; delete it and run again")
+    return answers
+
+
+def write_latencies(path: Path, latencies_ns: np.ndarray) -> None:
+    """Raw latencies of one LoadGen run, in nanoseconds, in the order of completion."""
+    write_parquet(path, pa.table({"latency_ns": latencies_ns.astype(np.int64)}))
+
+
+def read_latencies(path: Path) -> np.ndarray:
+    """Raw latencies of one LoadGen run, int64 (queries,) in nanoseconds; raises StoreError when they are damaged."""
+    try:
+        latencies: np.ndarray = pq.read_table(path)["latency_ns"].to_numpy()
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise StoreError(f"{path} cannot be read as latencies ({error}); run the cell again") from error
+    return latencies
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Store a table, atomically."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_whole(path, sink.getvalue().to_pybytes())
+
+
+def result_path(folder: Path, cell_id: str) -> Path:
+    return folder / CELLS / f"{cell_id}.json"
+
+
+def answers_path(folder: Path, cell_id: str) -> Path:
+    return folder / PREDICTIONS / f"{cell_id}.parquet"
+
+
+def part_path(folder: Path, cell_id: str, repeat: int) -> Path:
+    return folder / PARTS / f"{cell_id}.r{repeat}.json"
+
+
+def read_result(folder: Path, cell_id: str) -> Result | None:
+    """The stored result of a cell; None when there is none yet."""
+    path = result_path(folder, cell_id)
+    return read_record(path, Result) if path.exists() else None
+
+
+def open_run(folder: Path) -> StoredRun:
+    """Read a run folder whole: the cells of its plan that have results, in the plan's order."""
+    if not folder.is_dir():
+        raise StoreError(f"{folder} is no folder; give the --out folder of a `bench run`")
+    if not (folder / SETTINGS).is_file():
+        raise StoreError(f"{folder} holds no {SETTINGS}; give the --out folder of a `bench run`")
+    settings = read_record(folder / SETTINGS, RunSettings)
+    environment = read_environment(folder)
+    results = tuple(_planned_results(folder, settings.cells))
+    if not results:
+        raise StoreError(f"{folder} holds no results yet; start it again with `bench run --out {folder}`")
+    files = {result.cell.id: folder / result.predictions_file for result in results if result.predictions_file}
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        answers = dict(zip(files, pool.map(read_answers, files.values()), strict=True))
+    return StoredRun(folder=folder, settings=settings, environment=environment, results=results, answers=answers)
+
+
+def _planned_results(folder: Path, cells: Iterable[str]) -> Iterable[Result]:
+    for cell_id in dict.fromkeys(cells):
+        result = read_result(folder, cell_id)
+        if result is not None:
+            yield result
+
+
+def read_environment(folder: Path) -> dict[str, Any]:
+    """The machine and the versions of a run; raises StoreError when the file is damaged."""
+    path = folder / ENVIRONMENT
+    try:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); run again to write it anew") from error
+    return content

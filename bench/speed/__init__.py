@@ -1,0 +1,1 @@
+"""Speed: LoadGen scenarios, the server's batcher, operations and limits."""

@@ -1,0 +1,1 @@
+"""Advice: which row to deploy for stated demands."""

@@ -1,0 +1,210 @@
+"""The rows that could be deployed, with what they give and cost, and how each demand fares on each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+
+from bench.results.demands import Demands, OwnLengths
+from bench.results.records import Interval, LoadSummary, Result
+from reports.content.rows import Group, TaskRows
+from reports.content.speed import usable
+from reports.render.words import message
+
+ONE_RUN_MARGIN = 0.10  # measurement.md: differences under 10 % are none where there is one run
+
+Fate = Literal["met", "likely", "unlikely", "not met", "unknown"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A figure with the range it may lie in; `estimated` when it was scaled to the user's own lengths."""
+
+    value: float
+    low: float
+    high: float
+    estimated: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """How a row fares on one demand. `chance` of meeting it where the interval says one; `reason` when unknown.
+
+    `shortfall` is how far the value is from the demand, as a share of it; 0 where it meets it.
+    """
+
+    what: str
+    fate: Fate
+    measured: Measured | None
+    wanted: float
+    chance: float | None = None
+    reason: str | None = None
+
+    @property
+    def shortfall(self) -> float:
+        if self.measured is None:
+            return math.inf
+        if self.fate in ("met", "likely"):
+            return 0.0
+        return abs(self.measured.value - self.wanted) / self.wanted
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A row that keeps its classifier's answers: training in machine seconds, a text in machine seconds."""
+
+    group: Group
+    row: Result
+    f1: Interval
+    rate: Measured | None
+    scenario: str | None
+    p99: Measured | None
+    checks: tuple[Check, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.group.name}/{self.row.cell.engine}"
+
+    @property
+    def meets(self) -> bool:
+        return all(check.fate in ("met", "likely") for check in self.checks)
+
+    @property
+    def training_s(self) -> float | None:
+        """Training, its evaluation and tokenising, and the engine's conversion; nothing else costs before use."""
+        fit, session = self.group.fit, self.row.session
+        if fit is None or session is None:
+            return None
+        return fit.fit_s + fit.evaluate_s + fit.tokenise_s + session.convert_s
+
+    @property
+    def text_s(self) -> float | None:
+        return 1 / self.rate.value if self.rate and self.rate.value > 0 else None
+
+
+def candidates_of(task: TaskRows, demands: Demands, lengths: OwnLengths | None) -> list[Candidate]:
+    """Every row with answers whose certificate passed, in the plan's order."""
+    rows = [(group, row) for group, row in task.cells() if row.quality and row.keeps_answers]
+    return [_candidate(task, group, row, demands, lengths) for group, row in rows]
+
+
+def _candidate(task: TaskRows, group: Group, row: Result, demands: Demands, lengths: OwnLengths | None) -> Candidate:
+    assert row.quality is not None  # noqa: S101 - the rows are chosen by it
+    summary = _serving(row, demands)
+    rate, p99, reason = _speed(summary, demands.p99_ms)
+    if summary is None and usable(row, "offline"):
+        reason = message("measured all at once only; add --scenario single")
+    if lengths is not None and summary is not None:
+        scaled = _scaled(task, row, lengths, rate, p99)
+        rate, p99, reason = scaled or (None, None, message("your texts cannot be counted in its tokens"))
+    checks = [_quality_check(row.quality.macro_f1, demands.min_f1)] if demands.min_f1 is not None else []
+    if demands.rps is not None:
+        checks.append(_check("RPS", rate, demands.rps, 1, reason))
+    if demands.p99_ms is not None:
+        why = reason or message(
+            "too few queries for a p99: {queries:,}; measure longer (--tier)", queries=_queries(summary)
+        )
+        checks.append(_check("p99", p99, demands.p99_ms, -1, why))
+    name = summary.scenario if summary else None
+    return Candidate(group, row, row.quality.macro_f1, rate, name, p99, tuple(checks))
+
+
+def _serving(row: Result, demands: Demands) -> LoadSummary | None:
+    """The scenario that speaks for serving: Poisson arrivals before one by one; all at once where no demand is of time.
+
+    None where no rate can be believed.
+    """
+    timed = demands.rps is not None or demands.p99_ms is not None
+    order = ("server", "single") if timed else ("offline", "single")
+    summaries = (row.load[name] for name in order if name in row.load)
+    return next((summary for summary in summaries if usable(row, summary.scenario)), None)
+
+
+def _speed(
+    summary: LoadSummary | None, p99_limit_ms: float | None
+) -> tuple[Measured | None, Measured | None, str | None]:
+    """Rate and p99; of the rates tried under Poisson load the highest that keeps to the p99 demanded."""
+    if summary is None:
+        return None, None, message("no rate that can be believed")
+    kept = _within(summary, p99_limit_ms) if p99_limit_ms is not None else None
+    if kept is not None:
+        return (*kept, None)
+    several = len(summary.runs) > 1
+    rate = Measured(summary.rate_rps, summary.rate_low_rps, summary.rate_high_rps)
+    p99s = [run.p99_ms for run in summary.runs if run.p99_ms is not None]
+    p99 = Measured(summary.p99_ms, min(p99s), max(p99s)) if summary.p99_ms is not None and p99s else None
+    return (rate, p99, None) if several else (_one_run(rate), p99 and _one_run(p99), None)
+
+
+def _within(summary: LoadSummary, limit_ms: float) -> tuple[Measured, Measured] | None:
+    tried = [
+        (point.rate_rps, point.limited_ms)
+        for run in summary.runs
+        for point in (run.server.points if run.server else ())
+        if point.percentile == 99 and point.rate_rps is not None and point.limited_ms is not None
+    ]
+    kept = [(rate, p99_ms) for rate, p99_ms in tried if p99_ms <= limit_ms]
+    if not kept:
+        return None
+    rate, p99_ms = max(kept)
+    return _one_run(Measured(rate, rate, rate)), _one_run(Measured(p99_ms, p99_ms, p99_ms))
+
+
+def _one_run(figure: Measured) -> Measured:
+    return Measured(figure.value, figure.value * (1 - ONE_RUN_MARGIN), figure.value * (1 + ONE_RUN_MARGIN))
+
+
+def _scaled(
+    task: TaskRows, row: Result, lengths: OwnLengths, rate: Measured | None, p99: Measured | None
+) -> tuple[Measured | None, Measured | None, str | None] | None:
+    """The figures if time is proportional to tokens: the rate by their mean, the p99 by the 99th percentile.
+
+    Texts longer than the classifier reads are cut, as they were in the measurement.
+    """
+    own = lengths.of(row.classifier_sha256, row.classifier_kind)
+    answers = task.answers.get(row.cell.id)
+    if own is None or answers is None:
+        return None
+    tested = answers.prediction.token_counts
+    if answers.prediction.truncated.any():
+        own = np.minimum(own, tested.max())
+    mean_factor = float(tested.mean() / own.mean()) if own.mean() > 0 else 1.0
+    long_factor = float(np.percentile(own, 99) / max(1.0, np.percentile(tested, 99)))
+    return _times(rate, mean_factor), _times(p99, long_factor), None
+
+
+def _times(figure: Measured | None, factor: float) -> Measured | None:
+    return figure and Measured(figure.value * factor, figure.low * factor, figure.high * factor, estimated=True)
+
+
+def _queries(summary: LoadSummary | None) -> int:
+    return max((run.queries for run in summary.runs), default=0) if summary else 0
+
+
+def _quality_check(f1: Interval, wanted: float) -> Check:
+    """The chance is that of a normal error as wide as the interval's half towards the demand."""
+    side = f1.value - f1.low if f1.value >= wanted else f1.high - f1.value
+    error = side / NormalDist().inv_cdf(0.975)
+    chance = 1 - NormalDist(f1.value, error).cdf(wanted) if error > 0 else float(f1.value >= wanted)
+    measured = Measured(f1.value, f1.low, f1.high)
+    return Check("macro F1", _fate(measured, wanted, 1), measured, wanted, chance)
+
+
+def _check(what: str, measured: Measured | None, wanted: float, sign: int, reason: str | None) -> Check:
+    """sign 1: at least the demand; -1: at most."""
+    if measured is None:
+        return Check(what, "unknown", None, wanted, reason=reason)
+    return Check(what, _fate(measured, wanted, sign), measured, wanted)
+
+
+def _fate(measured: Measured, wanted: float, sign: int) -> Fate:
+    worst, best = (measured.low, measured.high) if sign > 0 else (measured.high, measured.low)
+    if sign * worst >= sign * wanted:
+        return "met"
+    if sign * measured.value >= sign * wanted:
+        return "likely"
+    return "unlikely" if sign * best >= sign * wanted else "not met"

@@ -1,0 +1,1 @@
+"""Content: rows, standing, speed and published figures, before any layout."""

@@ -1,0 +1,123 @@
+"""A task's results as its tables need them: grouped by trained classifier, in the plan's order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bench.results.records import Answers, Result, StoredRun
+from bench.types import DataCard, FitRecord
+
+
+@dataclass(frozen=True)
+class Group:
+    """One trained classifier (a recipe and a seed, on one machine) and its rows, one an engine."""
+
+    name: str
+    recipe: str
+    method: str
+    base_model: str | None
+    seed: int
+    rows: tuple[Result, ...]
+    row: str | None = None
+    stands_for: str | None = None
+    variant_of: str | None = None
+    variant: str | None = None
+    machine: str | None = None
+
+    @property
+    def method_name(self) -> str:
+        """What its seeds have in common: the recipe, and in a merged run the machine."""
+        return f"{self.recipe} @{self.machine}" if self.machine else self.recipe
+
+    @property
+    def short_base(self) -> str | None:
+        """The base model without its owner."""
+        return self.base_model and self.base_model.rstrip("/").rsplit("/", 1)[-1]
+
+    @property
+    def reference(self) -> Result | None:
+        """The row that the others' parity certificates are measured against; None where it was not run."""
+        return next((row for row in self.rows if is_reference(row)), None)
+
+    @property
+    def shown(self) -> Result | None:
+        """The row whose answers stand for the classifier: the reference's, else the first that has some."""
+        answered = [row for row in self.rows if row.quality]
+        return next((row for row in answered if is_reference(row)), answered[0] if answered else None)
+
+    @property
+    def kind(self) -> str | None:
+        """The classifier's kind; None where it never came to an engine."""
+        return next((row.classifier_kind for row in self.rows if row.classifier_kind), None)
+
+    @property
+    def fit(self) -> FitRecord | None:
+        return next((row.fit for row in self.rows if row.fit), None)
+
+
+@dataclass(frozen=True)
+class TaskRows:
+    """Everything the tables of one task are made of."""
+
+    data: DataCard
+    groups: tuple[Group, ...]
+    answers: dict[str, Answers]
+    price_per_hour: float | None
+    study: str | None = None
+    study_axis: str | None = None
+
+    def cells(self) -> Iterator[tuple[Group, Result]]:
+        """Every row with its classifier, in the plan's order."""
+        for group in self.groups:
+            for row in group.rows:
+                yield group, row
+
+
+def is_reference(row: Result) -> bool:
+    """Whether the row's own engine is the one its certificate compares it with."""
+    return row.parity is not None and row.parity.reference == row.cell.engine
+
+
+def tasks_of(run: StoredRun) -> list[TaskRows]:
+    """The run cut into tasks; the same task on other data is another task."""
+    by_task: dict[tuple[str, str], list[Result]] = {}
+    for result in run.results:
+        by_task.setdefault((result.cell.task, result.data.fingerprint), []).append(result)
+    return [_task(results, run) for results in by_task.values()]
+
+
+def _task(results: list[Result], run: StoredRun) -> TaskRows:
+    answers = {row.cell.id: run.answers[row.cell.id] for row in results if row.cell.id in run.answers and row.quality}
+    settings = run.settings
+    return TaskRows(
+        results[0].data,
+        tuple(_groups(results)),
+        answers,
+        settings.price_per_hour,
+        settings.study,
+        settings.study_axis,
+    )
+
+
+def _groups(results: Iterable[Result]) -> Iterator[Group]:
+    by_classifier: dict[tuple[str, str | None, int, str | None], list[Result]] = {}
+    for row in results:
+        cell = row.cell
+        by_classifier.setdefault((cell.recipe, cell.base_model, cell.seed, cell.machine), []).append(row)
+    several_seeds = len({seed for _, _, seed, _ in by_classifier}) > 1
+    for (recipe, base_model, seed, machine), rows in by_classifier.items():
+        cell = rows[0].cell
+        yield Group(
+            name=recipe + (f" s{seed}" if several_seeds else "") + (f" @{machine}" if machine else ""),
+            recipe=recipe,
+            method=cell.method,
+            base_model=base_model,
+            seed=seed,
+            rows=tuple(rows),
+            row=cell.row,
+            stands_for=cell.stands_for,
+            variant_of=cell.variant_of,
+            variant=cell.variant,
+            machine=machine,
+        )

@@ -1,0 +1,164 @@
+"""What the plots draw, in a picture file as on the page: training curves, and scores over numbers of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bench.results.published import PublishedFigure, PublishedPoint
+from bench.results.records import Interval, Quality
+from bench.types import CurvePoint
+from reports.content.published import Published
+from reports.content.rows import Group, TaskRows
+from reports.render.words import message
+from reports.tables.first_texts import SIZES, first_accuracy, instructed, published_instructed
+from reports.tables.studies import varied_recipes
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A training: texts read so far at every evaluation, and which of them is the checkpoint kept (None: unknown)."""
+
+    name: str
+    texts_read: tuple[float, ...]
+    points: tuple[CurvePoint, ...]
+    chosen: int | None
+
+
+@dataclass(frozen=True)
+class PublishedCurve:
+    """The training that a write-up printed for the recipe of our `classifier`; its scores are of the test split."""
+
+    name: str
+    classifier: str
+    points: tuple[PublishedPoint, ...]
+
+
+@dataclass(frozen=True)
+class ScorePoint:
+    """A score with its 95 % interval, which published ones lack, at a number of texts or at a named value."""
+
+    at: float | str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class ScoreLine:
+    """Our row's points, or those of a published system."""
+
+    name: str
+    points: tuple[ScorePoint, ...]
+    published: bool = False
+
+
+@dataclass(frozen=True)
+class ScoreChart:
+    """Lines of one metric; `by_size` where the axis is a number of texts."""
+
+    kind: str
+    title: str
+    axis: str
+    metric: str
+    by_size: bool
+    lines: tuple[ScoreLine, ...]
+
+
+def curves_of(task: TaskRows) -> list[Curve]:
+    """The trainings that were evaluated more than once, in the plan's order."""
+    return [_curve(group) for group in task.groups if group.fit and len(group.fit.curve) > 1]
+
+
+def _curve(group: Group) -> Curve:
+    fit = group.fit
+    assert fit is not None  # noqa: S101 - it has a curve
+    read = tuple(point.epoch * (fit.examples or 1) for point in fit.curve)
+    chosen = next((at for at, point in enumerate(fit.curve) if point.step == fit.chosen_step), None)
+    return Curve(group.name, read, fit.curve, chosen)
+
+
+def published_curves_of(task: TaskRows) -> list[PublishedCurve]:
+    """The published trainings of the recipes that were trained here, once each."""
+    published = Published(task)
+    found = {group.recipe: (group, points) for group in task.groups if (points := published.curve(group))}
+    return [
+        PublishedCurve(message("published: {system}", system=points[0].system), group.name, points)
+        for group, points in found.values()
+        if group.fit and len(group.fit.curve) > 1
+    ]
+
+
+def score_charts(task: TaskRows) -> Iterator[ScoreChart]:
+    """The study, and the first test texts of row D2, as far as the task has them."""
+    recipes = {recipe: [each for each in groups if each.shown] for recipe, groups in varied_recipes(task).items()}
+    if any(len(groups) > 1 for groups in recipes.values()):
+        yield _study(task, {recipe: groups for recipe, groups in recipes.items() if groups})
+    if ours := [ScoreLine(group.name, _first_points(task, group)) for group in instructed(task)]:
+        theirs = published_instructed(task).items()
+        yield ScoreChart(
+            kind="first-texts",
+            title=message("Accuracy on the first test texts"),
+            axis=message("test texts"),
+            metric=message("test accuracy"),
+            by_size=True,
+            lines=(*ours, *(_published_line(system, figures, None) for system, figures in theirs)),
+        )
+
+
+def _study(task: TaskRows, recipes: dict[str, list[Group]]) -> ScoreChart:
+    """Macro F1; accuracy where published points, which are accuracies, stand beside ours. By the number of training
+    texts as soon as one recipe varies it.
+    """
+    by_size = any(len({group.fit.examples for group in groups if group.fit}) > 1 for groups in recipes.values())
+    facts = Published(task).figures if by_size else ()
+    published = [
+        _published_line(own[0].system, own, _full_size(task, own[0]))
+        for recipe in recipes
+        if (own := [each for each in facts if each.recipe == recipe and each.metric == "accuracy" and each.setting])
+    ]
+    ours = [ScoreLine(recipe, _points(groups, by_size, bool(published))) for recipe, groups in recipes.items()]
+    return ScoreChart(
+        kind="study",
+        title=message(task.study or "Variants"),
+        axis=message("training texts") if by_size else message(task.study_axis or "variant"),
+        metric=message("test accuracy") if published else message("test macro F1"),
+        by_size=by_size,
+        lines=(*ours, *published),
+    )
+
+
+def _points(groups: list[Group], by_size: bool, accuracy: bool) -> tuple[ScorePoint, ...]:
+    points = [_point(group, by_size, accuracy) for group in groups]
+    if by_size:
+        points.sort(key=lambda point: float(point.at))
+    return tuple(points)
+
+
+def _point(group: Group, by_size: bool, accuracy: bool) -> ScorePoint:
+    quality: Quality | None = group.shown.quality if group.shown else None
+    assert quality is not None  # noqa: S101 - a shown row has answers
+    at = float(group.fit.examples or 1) if by_size and group.fit else group.variant or ""
+    return _at(at, quality.accuracy if accuracy else quality.macro_f1)
+
+
+def _at(at: float | str, score: Interval) -> ScorePoint:
+    return ScorePoint(at, score.value, score.low, score.high)
+
+
+def _first_points(task: TaskRows, group: Group) -> tuple[ScorePoint, ...]:
+    scores = [(size, first_accuracy(task, group, size)) for size in SIZES]
+    return tuple(_at(float(size), score) for size, score in scores if score)
+
+
+def _published_line(system: str, figures: Iterable[PublishedFigure], full: int | None) -> ScoreLine:
+    """In the order of the sizes; the figure for all texts stands at `full`, and nowhere where that is not known."""
+    placed = [(full if figure.setting == "all" else int(figure.setting), figure.share) for figure in figures]
+    points = sorted((float(size), share) for size, share in placed if size)
+    name = message("published: {system}", system=system)
+    return ScoreLine(name, tuple(ScorePoint(size, share) for size, share in points), published=True)
+
+
+def _full_size(task: TaskRows, figure: PublishedFigure) -> int | None:
+    """All training texts of the published split, where it is ours."""
+    return task.data.full_sizes.train if figure.suite == task.data.task else None

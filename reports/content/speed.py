@@ -1,0 +1,111 @@
+"""Which speed figures may be printed, and what they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench.results.records import LoadRun, LoadSummary, MachineLimits, Result, Status
+from bench.types import Scenario
+from reports.content.rows import Group
+from reports.render import figures
+from reports.render.figures import MISSING
+from reports.render.table import numbers
+from reports.render.words import joined, message
+
+LIMIT_COLUMNS = (numbers("matmul", "of limit", 110), numbers("memory", "of limit", 110))
+
+
+def verdict(row: Result, scenario: Scenario) -> str:
+    """LoadGen's verdict, or UNSTABLE where the row's runs differ too much to name one rate."""
+    summary = row.load.get(scenario)
+    if summary is None:
+        return MISSING
+    if not summary.valid:
+        return "INVALID"
+    return "UNSTABLE" if row.status is Status.UNSTABLE else "VALID"
+
+
+def usable(row: Result, scenario: Scenario) -> LoadSummary | None:
+    """The figures of a scenario; None where there are none that can be believed."""
+    return row.load[scenario] if verdict(row, scenario) == "VALID" else None
+
+
+def median_run(summary: LoadSummary) -> LoadRun | None:
+    """The run whose rate is the summary's, or nearest to it."""
+    return min(summary.runs, key=lambda run: abs(run.rate_rps - summary.rate_rps), default=None)
+
+
+def against_reference(group: Group, row: Result, scenario: Scenario) -> float | None:
+    """The row's rate over that of the reference engine with the same classifier."""
+    own = usable(row, scenario)
+    reference = usable(group.reference, scenario) if group.reference else None
+    return own.rate_rps / reference.rate_rps if own and reference and reference.rate_rps > 0 else None
+
+
+def limit_shares(row: Result, scenario: Scenario) -> tuple[str, str]:
+    """Shares of the machine's measured matmul and memory limits that the row's rate stands for."""
+    good = usable(row, scenario)
+    run = median_run(good) if good else None
+    return figures.percent(run.matmul_share if run else None), figures.percent(run.memory_share if run else None)
+
+
+def limit_notes(rows: Iterable[Result]) -> tuple[str, ...]:
+    """The limits themselves, one a precision; nothing where no row has any."""
+    limits = {row.work.limits.precision: row.work.limits for row in rows if row.work}
+    if not limits:
+        return ()
+    measured = joined("; ", (_limit(limit) for limit in limits.values()))
+    return (
+        message(
+            "matmul, memory: operations of the texts (by architecture, on their real tokens) and weights read, over "
+            "what this machine was measured to do: {measured}",
+            measured=measured,
+        ),
+    )
+
+
+def _limit(limit: MachineLimits) -> str:
+    return message(
+        "{precision} {rate} GFLOP/s ({library}), memory {bandwidth} GB/s",
+        precision=limit.precision,
+        rate=figures.number(limit.matmul_flops_per_s / 1e9),
+        library=limit.matmul_library,
+        bandwidth=figures.number(limit.memory_bytes_per_s / 1e9),
+    )
+
+
+def random_notes(groups: Iterable[Group]) -> tuple[str, ...]:
+    """What a rate without a checkpoint is of, and whose tokens were counted."""
+    return tuple(
+        message("{name}: {note}", name=group.name, note="; ".join(group.fit.notes))
+        for group in groups
+        if group.fit and any(row.cell.weights == "random" for row in group.rows)
+    )
+
+
+def tuning_notes(rows: Iterable[Result]) -> tuple[str, ...]:
+    """The settings that --autotune found, and what they were worth on the training texts it tried them on."""
+    tuned = {row.cell.id: row for row in rows if row.tuning}.values()
+    return tuple(
+        message(
+            "{classifier}/{engine} as --autotune set it: {settings}; {gain} the rate of its usual settings on {texts} "
+            "training texts",
+            classifier=row.cell.recipe,
+            engine=row.cell.engine,
+            settings=", ".join(f"{name} {value:,}" for name, value in row.tuning.settings.items()),
+            gain=figures.ratio(row.tuning.trial.rate_rps / row.tuning.default_rate_rps),
+            texts=len(row.tuning.trial.labels),
+        )
+        for row in tuned
+        if row.tuning
+    )
+
+
+def answers_mark(row: Result) -> str:
+    """What the parity certificate says: whether this engine gives the classifier's own answers.
+
+    "own" stands for a classifier that exists behind its endpoint alone.
+    """
+    if row.parity is None:
+        return message("own") if row.without_reference else MISSING
+    return message("same") if row.parity.passed else message("CHANGED")

@@ -1,0 +1,1 @@
+"""Exports: flat rows, model cards, MLflow, TensorBoard."""

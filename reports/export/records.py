@@ -1,0 +1,61 @@
+"""The leaderboard as numbers, for machines: what the tables round or leave out stands here whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from bench.results.records import LoadSummary, Result
+from reports.content.rows import Group, TaskRows
+from reports.content.speed import against_reference, median_run, usable, verdict
+from reports.content.standing import Standing
+from reports.tables.costs import price_per_million
+
+
+def task_record(task: TaskRows, standing: Standing) -> dict[str, Any]:
+    """One task: its data, its rows, and what the paired tests say of them."""
+    return {
+        "task": task.data.task,
+        "comparable": task.data.source.kind != "sample",
+        "data": task.data.model_dump(mode="json"),
+        "rows": [_row(task, standing, group, row) for group, row in task.cells()],
+        "comparisons": [comparison.model_dump(mode="json") for comparison in standing.comparisons],
+        "smallest_detectable_difference": standing.smallest_difference,
+    }
+
+
+def _row(task: TaskRows, standing: Standing, group: Group, row: Result) -> dict[str, Any]:
+    record = row.model_dump(mode="json", exclude={"data", "load", "parity"})
+    record["classifier"] = group.name
+    record["rank"] = standing.ranks.get(row.cell.id)
+    record["load"] = {summary.scenario: _load(task, group, row, summary) for summary in row.load.values()}
+    record["parity"] = None
+    if row.parity is not None:
+        record["parity"] = {**row.parity.model_dump(mode="json", exclude={"flips"}), "flipped": len(row.parity.flips)}
+    return record
+
+
+def _load(task: TaskRows, group: Group, row: Result, summary: LoadSummary) -> dict[str, Any]:
+    scenario = summary.scenario
+    run = median_run(summary)
+    return {
+        **summary.model_dump(mode="json", exclude={"runs", "scenario"}),
+        "usable": usable(row, scenario) is not None,
+        "mark": verdict(row, scenario),
+        "runs": len(summary.runs),
+        "against_reference": against_reference(group, row, scenario),
+        "price_per_million": price_per_million(row, scenario, task.price_per_hour),
+        "median_run": run.model_dump(mode="json") if run else None,
+    }
+
+
+def json_able(content: Any) -> Any:
+    """The same without NaN and infinities, which JSON does not have."""
+    if isinstance(content, Mapping):
+        return {str(key): json_able(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [json_able(value) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content

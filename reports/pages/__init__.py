@@ -1,0 +1,1 @@
+"""Pages of single commands: check, attribute, selftest, pytest-benchmark."""

@@ -1,0 +1,197 @@
+"""The verdicts of a check against a baseline: as markdown, for a terminal, as JUnit XML and as JSON-able data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from rich.console import Console
+from rich.text import Text
+
+from bench.gates.rules import Check, CheckedRow, SpeedJudgement, Verdict
+from reports.render import figures
+from reports.render.figures import MISSING
+from reports.render.markdown import clean, escape
+from reports.render.table import Column, Row, Table, numbers, spoken, to_markdown, to_rich
+from reports.render.words import ENGLISH, joined, message, say
+
+_COLUMNS = (
+    Column("row"),
+    Column("verdict"),
+    numbers("texts"),
+    numbers("lost", from_width=100),
+    numbers("won", from_width=100),
+    numbers("accuracy", "points"),
+    numbers("95 %", from_width=90),
+    numbers("margin", "points"),
+    numbers("F1", "points"),
+    Column("what to know", from_width=110),
+)
+_NOTES = (
+    message(
+        "accuracy, F1: new minus old; 95 %: of the accuracy difference; lost, won: right in the baseline, now, only"
+    ),
+    message(
+        "REGRESSED: the whole interval is below 0 and the drop reaches the margin; PASS: the interval is above minus "
+        "the margin; else INCONCLUSIVE; margin: max(0.3 points, 2.8 sqrt(share of lost and won / texts))"
+    ),
+)
+_NO_SPEED = message(
+    "speed is not judged here: a stored rate was measured at another time (bench check --speed measures both)"
+)
+_SPEED_COLUMNS = (
+    Column("row"),
+    Column("scenario"),
+    Column("verdict"),
+    numbers("base", "texts/s", from_width=90),
+    numbers("head", "texts/s", from_width=90),
+    numbers("time a text"),
+    numbers("95 %", from_width=100),
+    numbers("bar"),
+    numbers("noise", from_width=100),
+    numbers("p"),
+    numbers("turns", from_width=110),
+)
+_SPEED_NOTES = (
+    message(
+        "base and head measured here, by turns in processes of their own; time a text: the head's over the base's, "
+        "minus 1"
+    ),
+    message(
+        "REGRESSED: above the bar and Mann-Whitney p < 0.01; PASS: the 95 % interval is below the bar, which is at "
+        "most 15 %; else INCONCLUSIVE; bar: max(10 %, twice the noise); noise: root mean square of base against base"
+    ),
+)
+
+
+@dataclass(frozen=True)
+class CheckPage:
+    """A check as its readers want it; what machines read is English in every language."""
+
+    check: Check
+    language: str = ENGLISH
+
+    @property
+    def markdown(self) -> str:
+        """GitHub-flavoured markdown that ends in a newline, for the summary of a CI job."""
+        parts = [f"## {escape(say(self._heading(), self.language))}", escape(say(self._summary(), self.language))]
+        return "\n\n".join([*parts, *map(to_markdown, self._tables())]) + "\n"
+
+    def print(self, console: Console) -> None:
+        """Print on a console, as wide as it is."""
+        console.print(Text(say(self._heading(), self.language), style="bold"))
+        console.print(Text(clean(say(self._summary(), self.language))))
+        for table in self._tables():
+            for renderable in to_rich(table, console.width, self.language):
+                console.print(renderable)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {"verdict": str(self.check.verdict), **self.check.model_dump(mode="json")}
+
+    @property
+    def junit(self) -> str:
+        """JUnit XML, a test case a row: regressed and failed rows are failures, unsettled and missing ones skipped."""
+        suite = ElementTree.Element("testsuite", name="bench check", tests=str(len(self.check.rows)))
+        suite.set("failures", str(sum(row.bad for row in self.check.rows)))
+        unsettled = (Verdict.INCONCLUSIVE, Verdict.MISSING)
+        suite.set("skipped", str(sum(row.verdict in unsettled for row in self.check.rows)))
+        for row in self.check.rows:
+            case = ElementTree.SubElement(suite, "testcase", classname=clean(row.cell.task), name=clean(row.name))
+            if row.verdict is not Verdict.PASS:
+                kind = "failure" if row.bad else "skipped"
+                ElementTree.SubElement(case, kind, message=clean(f"{row.verdict}: {row.explanation}"))
+        return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+    def _heading(self) -> str:
+        verdict = message(str(self.check.verdict))
+        if any(row.speed for row in self.check.rows):
+            return message("Quality and speed against the baseline: {verdict}", verdict=verdict)
+        return message("Quality against the baseline: {verdict}", verdict=verdict)
+
+    def _summary(self) -> str:
+        counts = Counter(row.verdict for row in self.check.rows)
+        shown = [
+            message("{count} {verdict}", count=counts[verdict], verdict=message(str(verdict)))
+            for verdict in Verdict
+            if counts[verdict]
+        ]
+        parts: list[str] = [
+            joined(", ", shown),
+            message(
+                "baseline of {base}, this run of {run}",
+                base=_short(self.check.baseline_commit),
+                run=_short(self.check.run_commit),
+            ),
+        ]
+        if self.check.new_rows:
+            parts.append(message("{count} rows are not in the baseline", count=len(self.check.new_rows)))
+        if not self.check.same_hardware:
+            parts.append(message("on other hardware than the baseline's"))
+        return joined("; ", parts)
+
+    def _tables(self) -> list[Table]:
+        tasks = dict.fromkeys(row.cell.task for row in self.check.rows)
+        rows = {task: [row for row in self.check.rows if row.cell.task == task] for task in tasks}
+        tables = (table for task in tasks for table in (_table(task, rows[task]), *_speed_tables(task, rows[task])))
+        return [spoken(table, self.language) for table in tables]
+
+
+def _table(task: str, rows: Sequence[CheckedRow]) -> Table:
+    worst_first = sorted(rows, key=lambda row: _ORDER.index(row.verdict))
+    notes = _NOTES if any(row.speed for row in rows) else (*_NOTES, _NO_SPEED)
+    return Table(joined("", [task]), _COLUMNS, tuple(map(_row, worst_first)), notes)
+
+
+def _speed_tables(task: str, rows: Sequence[CheckedRow]) -> list[Table]:
+    """None where no row's speed was judged."""
+    lines = [(row.name, part) for row in rows for part in row.speed]
+    lines.sort(key=lambda line: _ORDER.index(line[1].verdict))
+    shown = tuple(_speed_row(name, part) for name, part in lines)
+    return [Table(message("{task}: speed", task=task), _SPEED_COLUMNS, shown, _SPEED_NOTES)] if shown else []
+
+
+def _speed_row(name: str, part: SpeedJudgement) -> Row:
+    return (
+        clean(name),
+        message(part.scenario),
+        message(str(part.verdict)),
+        figures.number(part.base_rps),
+        figures.number(part.head_rps),
+        f"{part.slowdown.value:+.1%}",
+        message("{low} to {high}", low=f"{part.slowdown.low:+.1%}", high=f"{part.slowdown.high:+.1%}"),
+        f"{part.bar:.1%}",
+        f"{part.noise:.1%}",
+        figures.p_value(part.p),
+        figures.count(part.turns),
+    )
+
+
+_ORDER = (Verdict.REGRESSED, Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.MISSING, Verdict.PASS)
+
+
+def _row(row: CheckedRow) -> Row:
+    verdict = message(str(row.verdict))
+    judgement, difference_f1 = row.judgement, figures.points(row.macro_f1_difference)
+    if judgement is None:
+        return (clean(row.name), verdict, *[MISSING] * 6, difference_f1, row.explanation or MISSING)
+    interval = judgement.difference
+    return (
+        clean(row.name),
+        verdict,
+        figures.count(judgement.n),
+        figures.count(judgement.lost),
+        figures.count(judgement.won),
+        figures.points(interval.value),
+        message("{low} to {high}", low=figures.points(interval.low), high=figures.points(interval.high)),
+        figures.points(judgement.margin),
+        difference_f1,
+        row.explanation or MISSING,
+    )
+
+
+def _short(commit: str | None) -> str:
+    return commit[:12] if commit else message("no commit")

@@ -1,0 +1,129 @@
+"""A table of printed cells, shown as markdown and on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from reports.render.markdown import clean, escape
+from reports.render.words import ENGLISH, message, say, say_marked
+
+Row = tuple[str, ...]
+
+LONGEST_UNBROKEN = 16
+MOST_PRINTED_ROWS = 60
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading with its unit; terminals narrower than `from_width` columns do without it, markdown never does."""
+
+    name: str
+    unit: str | None = None
+    align: Literal["left", "right"] = "left"
+    from_width: int = 0
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under columns; notes say what a reader must know before trusting a figure."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"table '{self.title}': a row of {len(row)} cells under {len(self.columns)} columns")
+
+
+def numbers(name: str, unit: str | None = None, from_width: int = 0) -> Column:
+    """A column of figures: right-aligned."""
+    return Column(name, unit, "right", from_width)
+
+
+def with_column(table: Table, column: Column, cells: Iterable[str]) -> Table:
+    """The table with one more column at its end, a cell a row."""
+    rows = tuple((*row, cell) for row, cell in zip(table.rows, cells, strict=True))
+    return replace(table, columns=(*table.columns, column), rows=rows)
+
+
+def spoken(table: Table, language: str) -> Table:
+    """The table in another language: headings, title and notes are ours, of the cells those marked so."""
+    columns = tuple(
+        replace(column, name=say(column.name, language), unit=column.unit and say(column.unit, language))
+        for column in table.columns
+    )
+    rows = tuple(tuple(say_marked(cell, language) for cell in row) for row in table.rows)
+    notes = tuple(say(note, language) for note in table.notes)
+    return Table(say(table.title, language), columns, rows, notes)
+
+
+def to_markdown(table: Table, level: int = 3) -> str:
+    """A heading, a table padded to line up in an editor, and the notes as a list."""
+    headings = tuple(_heading(column, " ({})") for column in table.columns)
+    lines = [tuple(map(escape, row)) for row in (headings, *table.rows)]
+    widths = [max(3, *map(cell_len, cells)) for cells in zip(*lines, strict=True)]
+    rule = [
+        "-" * (width - 1) + (":" if column.align == "right" else "-")
+        for column, width in zip(table.columns, widths, strict=True)
+    ]
+    padded = [_padded(line, table.columns, widths) for line in lines]
+    body = [f"| {' | '.join(cells)} |" for cells in (padded[0], rule, *padded[1:])]
+    parts = [f"{'#' * level} {escape(table.title)}", "\n".join(body)]
+    if table.notes:
+        parts.append("\n".join(f"- {escape(note)}" for note in table.notes))
+    return "\n\n".join(parts)
+
+
+def _heading(column: Column, unit_format: str) -> str:
+    return column.name + (unit_format.format(column.unit) if column.unit else "")
+
+
+def _padded(cells: Row, columns: tuple[Column, ...], widths: list[int]) -> Iterator[str]:
+    for cell, column, width in zip(cells, columns, widths, strict=True):
+        space = " " * (width - cell_len(cell))
+        yield space + cell if column.align == "right" else cell + space
+
+
+def to_rich(table: Table, width: int, language: str = ENGLISH) -> Iterator[RenderableType]:
+    """The same for a terminal of `width` columns: figures are never cut, words wrap; the first rows of a long table.
+
+    The table is in `language` already; what is said of its length will be.
+    """
+    rows = table.rows[:MOST_PRINTED_ROWS]
+    shown = [position for position, column in enumerate(table.columns) if column.from_width <= width]
+    grid = RichTable(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    for position in shown:
+        column = table.columns[position]
+        if column.align == "right":
+            heading = _heading(column, " {}").replace(" ", "\n")
+            grid.add_column(Text(heading), justify="right", no_wrap=True, vertical="top")
+        else:
+            least = min(LONGEST_UNBROKEN, _longest_word(row[position] for row in rows))
+            grid.add_column(Text(column.name), overflow="fold", min_width=least, vertical="top")
+    for row in rows:
+        grid.add_row(*(Text(clean(row[position])) for position in shown))
+    yield Text(clean(table.title), style="bold")
+    yield grid
+    if len(rows) < len(table.rows):
+        length = message(
+            "{shown} of {all:,} rows; the markdown file has them all", shown=len(rows), all=len(table.rows)
+        )
+        yield Text(f"- {say(length, language)}", style="dim")
+    for note in table.notes:
+        yield Text(f"- {clean(note)}", style="dim")
+
+
+def _longest_word(cells: Iterable[str]) -> int:
+    """Terminal columns that the longest word of a column takes."""
+    return max((cell_len(word) for cell in cells for word in clean(cell).split()), default=0)

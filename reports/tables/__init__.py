@@ -1,0 +1,1 @@
+"""The tables of a leaderboard, one file each."""

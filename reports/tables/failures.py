@@ -1,0 +1,36 @@
+"""The rows without figures, or with figures that cannot be believed, and why."""
+
+from __future__ import annotations
+
+from bench.results.records import Status
+from reports.content.rows import TaskRows
+from reports.render.figures import MISSING
+from reports.render.table import Column, Table
+from reports.render.words import message
+
+_COLUMNS = (
+    Column("classifier"),
+    Column("base model", from_width=110),
+    Column("engine"),
+    Column("status"),
+    Column("reason"),
+)
+
+
+def failure_tables(task: TaskRows) -> list[Table]:
+    """One row a cell that is not OK; equal reasons of one classifier stand once, with all their engines."""
+    reasons: dict[tuple[str, str, str, str], list[str]] = {}
+    for group, row in task.cells():
+        if row.status is not Status.OK:
+            key = (
+                group.name,
+                group.base_model or MISSING,
+                message(row.status.value),
+                row.reason or message("no reason was recorded"),
+            )
+            reasons.setdefault(key, []).append(row.cell.engine or MISSING)
+    rows = tuple(
+        (name, base_model, ", ".join(engines), status, reason)
+        for (name, base_model, status, reason), engines in reasons.items()
+    )
+    return [Table("Skipped, failed or not to be believed", _COLUMNS, rows)] if rows else []

@@ -1,0 +1,57 @@
+"""The parity certificates: whether another engine gives the same answers as the reference."""
+
+from __future__ import annotations
+
+from bench.results.records import Parity, Result
+from reports.content.rows import Group, TaskRows, is_reference
+from reports.render import figures
+from reports.render.figures import MISSING
+from reports.render.table import Column, Row, Table, numbers
+from reports.render.words import joined, message
+
+_COLUMNS = (
+    Column("classifier"),
+    Column("engine"),
+    Column("prec."),
+    numbers("texts"),
+    Column("tokens"),
+    numbers("equal labels"),
+    numbers("required"),
+    numbers("largest dp"),
+    numbers("p", from_width=90),
+    Column("verdict"),
+)
+
+
+def parity_tables(task: TaskRows) -> list[Table]:
+    """One row an engine that is not the reference itself."""
+    certified = [
+        (group, row, row.parity) for group, row in task.cells() if row.parity is not None and not is_reference(row)
+    ]
+    rows = tuple(_row(group, row, parity) for group, row, parity in certified)
+    references = joined(" or ", dict.fromkeys(parity.reference for _, _, parity in certified))
+    notes = (
+        message(
+            "against the reference engine ({references}), same classifier, same texts; p: exact McNemar test of the "
+            "flips",
+            references=references,
+        ),
+        message("largest dp: largest difference of a probability"),
+    )
+    return [Table("Same classifier, other engine: same answers?", _COLUMNS, rows, notes)] if rows else []
+
+
+def _row(group: Group, row: Result, parity: Parity) -> Row:
+    tokens = {True: message("same"), False: message("DIFFER"), None: MISSING}[parity.same_tokens]
+    return (
+        group.name,
+        row.cell.engine or MISSING,
+        row.cell.precision or MISSING,
+        figures.count(parity.items),
+        tokens,
+        figures.floor_percent(parity.equal_labels),
+        figures.floor_percent(parity.required),
+        figures.number(parity.largest_probability_difference),
+        figures.p_value(parity.mcnemar_p),
+        message("passed") if parity.passed else message("changes answers"),
+    )

@@ -1,0 +1,185 @@
+"""The quality tables: who answers best, with intervals and shared ranks, and how the answers look."""
+
+from __future__ import annotations
+
+from bench.results.records import Quality, Result, Status
+from reports.content.rows import Group, TaskRows
+from reports.content.standing import Standing
+from reports.render import figures
+from reports.render.figures import MISSING
+from reports.render.table import Column, Row, Table, numbers
+from reports.render.words import joined, message
+
+_COLUMNS = (
+    numbers("rank"),
+    Column("classifier"),
+    Column("base model", from_width=110),
+    Column("engine"),
+    Column("prec."),
+    numbers("macro F1"),
+    numbers("F1 95 %", from_width=130),
+    numbers("accuracy"),
+    numbers("acc. 95 %", from_width=130),
+    numbers("texts"),
+    Column("status"),
+)
+
+_EQUAL = message("equal rank: the paired tests cannot tell the rows apart")
+_INTERVAL = message("±: the larger half of the 95 % interval over test texts")
+_DETAILS = (
+    message("one engine a classifier, the reference where it was run; macro averages"),
+    message("ECE: how far confidence is from accuracy; valid: answers that name a class, the others count as wrong"),
+)
+
+
+def quality_tables(task: TaskRows, standing: Standing) -> list[Table]:
+    """One row a cell that answered the test texts, best first."""
+    ordered = ordered_rows(task, standing)
+    rows = tuple(_row(standing, group, row, row.quality) for group, row in ordered if row.quality)
+    return [Table("Quality", _COLUMNS, rows, _notes(task))] if rows else []
+
+
+def best_row(task: TaskRows, standing: Standing) -> tuple[Group, Result] | None:
+    """The first row of the quality table; None where nothing was answered."""
+    return next(iter(ordered_rows(task, standing)), None)
+
+
+def ordered_rows(task: TaskRows, standing: Standing) -> list[tuple[Group, Result]]:
+    """Rows with answers: by rank, then by macro F1, then as planned; rows without a rank last."""
+
+    def key(entry: tuple[Group, Result]) -> tuple[float, float]:
+        _, row = entry
+        return standing.ranks.get(row.cell.id, float("inf")), -row.quality.macro_f1.value if row.quality else 0.0
+
+    return sorted(((group, row) for group, row in task.cells() if row.quality), key=key)
+
+
+def _row(standing: Standing, group: Group, row: Result, quality: Quality) -> Row:
+    return (
+        figures.count(standing.ranks.get(row.cell.id)),
+        group.name,
+        group.short_base or MISSING,
+        row.cell.engine or MISSING,
+        row.cell.precision or MISSING,
+        figures.plus_minus(quality.macro_f1),
+        figures.bounds(quality.macro_f1),
+        figures.plus_minus(quality.accuracy),
+        figures.bounds(quality.accuracy),
+        figures.count(quality.n),
+        status_mark(row),
+    )
+
+
+def status_mark(row: Result) -> str:
+    """Speed verdicts too: a row is bought whole."""
+    marks: list[str] = []
+    if row.parity is not None and not row.parity.passed:
+        marks.append(message("changes answers"))
+    if row.status is not Status.OK:
+        marks.append(message("speed {status}", status=message(row.status.value)))
+    return joined(", ", marks or [message("OK")])
+
+
+def _notes(task: TaskRows) -> tuple[str, ...]:
+    seeds = {group.seed for group in task.groups}
+    notes: list[str] = [_EQUAL, _INTERVAL]
+    counts = {row.quality.n for _, row in task.cells() if row.quality}
+    if counts and counts != {task.data.full_sizes.test}:
+        shown = joined(" and ", map(figures.count, sorted(counts)))
+        notes.append(
+            message("texts: {shown} of {all:,} test texts answered", shown=shown, all=task.data.full_sizes.test)
+        )
+    stand_ins = dict.fromkeys(
+        message(
+            "{recipe}: {small} stands in for {published}; not a reproduction",
+            recipe=group.variant_of or group.recipe,
+            small=group.short_base,
+            published=group.stands_for,
+        )
+        for group in task.groups
+        if group.stands_for and group.shown
+    )
+    notes += stand_ins
+    if len(seeds) == 1:
+        notes.append(message("1 seed: every classifier was trained once; a rank is the classifier's, not its method's"))
+    return tuple(notes)
+
+
+def detail_tables(task: TaskRows) -> list[Table]:
+    """One row a trained classifier: what it is, and how its answers look beyond right and wrong."""
+    shown = [group for group in task.groups if group.shown]
+    if not shown:
+        return []
+    return [_classifiers(shown), _answers(shown)]
+
+
+def _classifiers(groups: list[Group]) -> Table:
+    published = any(group.row for group in groups)
+    columns = (
+        *((Column("row"),) if published else ()),
+        Column("classifier"),
+        Column("method", from_width=100),
+        Column("base model"),
+        Column("weights from", from_width=130),
+        numbers("trained on", "texts"),
+        numbers("size", "M params"),
+        numbers("trainable", from_width=90),
+        Column("seed"),
+    )
+    methods = [group.method_name for group in groups]
+    rows = []
+    for group in groups:
+        fit = group.fit
+        total = fit.total_parameters if fit else None
+        trainable = fit.trainable_parameters / total if fit and total and fit.trainable_parameters is not None else None
+        seeds = methods.count(group.method_name)
+        rows.append(
+            (
+                *((group.row or MISSING,) if published else ()),
+                group.name,
+                group.method,
+                group.base_model or MISSING,
+                next((row.base_origin for row in group.rows if row.base_origin), MISSING),
+                figures.count(fit.examples if fit else None),
+                figures.number(total / 1e6 if total else None),
+                figures.percent(trainable),
+                message("1 seed") if seeds == 1 else message("s{seed} of {seeds}", seed=group.seed, seeds=seeds),
+            )
+        )
+    notes = dict.fromkeys(
+        message("{name}: {note}", name=group.name, note=note)
+        for group in groups
+        if group.fit
+        for note in group.fit.notes
+    )
+    if published:
+        notes[message("row: the published system that the recipe is (A1 to D2; bench list --recipes)")] = None
+    return Table("Classifiers", columns, tuple(rows), tuple(notes))
+
+
+def _answers(groups: list[Group]) -> Table:
+    columns = (
+        Column("classifier"),
+        numbers("precision"),
+        numbers("recall"),
+        numbers("ECE"),
+        numbers("Brier"),
+        numbers("valid"),
+        numbers("truncated"),
+        numbers("tokens", "mean"),
+    )
+    rows = tuple(
+        (
+            group.name,
+            figures.plus_minus(quality.macro_precision),
+            figures.plus_minus(quality.macro_recall),
+            figures.score(quality.ece),
+            figures.score(quality.brier),
+            figures.floor_percent(quality.valid_share),
+            figures.percent(quality.truncated_share),
+            figures.number(quality.tokens_mean),
+        )
+        for group in groups
+        if (quality := group.shown.quality if group.shown else None)
+    )
+    return Table("Answers in detail", columns, rows, _DETAILS)

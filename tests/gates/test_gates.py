@@ -1,0 +1,388 @@
+"""The quality gate: the rule, baselines, checks of one run against another, and what the commands say."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import click
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic_runs import full_run, sample_run, without_figures
+from test_cli import assert_one_line_error, bench
+
+from bench.cli.main import cli
+from bench.errors import NotComparable, StoreError
+from bench.gates.baseline import Baseline, make_baseline, read_baseline, row_answers, unpack, write_baseline
+from bench.gates.check import check_run
+from bench.gates.rules import Check, Verdict, judge, paired_difference_interval
+from bench.results.records import Answers, Result, Status, StoredRun
+from bench.results.store import write_answers, write_json, write_record
+from reports.pages.check import CheckPage
+
+N = 7600
+TRIALS = 1000
+
+
+def simulate(loss: float, discordance: float, seed: int) -> list[Verdict]:
+    """The gate's verdicts on test runs of N items that truly lose this share of accuracy."""
+    generator = np.random.default_rng(seed)
+    shares = [(discordance + loss) / 2, (discordance - loss) / 2, 1 - discordance]
+    return [judge(lost, won, N).verdict for lost, won, _ in generator.multinomial(N, shares, size=TRIALS)]
+
+
+def test_no_change_is_hardly_ever_called_a_regression() -> None:
+    verdicts = simulate(loss=0.0, discordance=0.02, seed=1)
+    assert verdicts.count(Verdict.REGRESSED) <= 0.01 * TRIALS
+    assert verdicts.count(Verdict.PASS) >= 0.75 * TRIALS
+
+
+def test_a_loss_of_one_point_is_found() -> None:
+    assert simulate(loss=0.01, discordance=0.02, seed=2).count(Verdict.REGRESSED) >= 0.95 * TRIALS
+
+
+def test_a_loss_as_large_as_the_margin_never_passes_unseen() -> None:
+    verdicts = simulate(loss=0.0045, discordance=0.02, seed=3)
+    assert TRIALS - verdicts.count(Verdict.PASS) >= 0.8 * TRIALS
+
+
+@given(lost=st.integers(0, 60), won=st.integers(0, 60), n=st.integers(120, 9000))
+def test_the_verdict_follows_the_rule(lost: int, won: int, n: int) -> None:
+    judgement = judge(lost, won, n)
+    interval = judgement.difference
+    assert interval.value == (won - lost) / n
+    assert -1 <= interval.low <= interval.value <= interval.high <= 1
+    assert judgement.margin == max(0.003, 2.8 * math.sqrt((lost + won) / n / n))
+    regressed = interval.high < 0 and (lost - won) / n >= judgement.margin
+    assert (judgement.verdict is Verdict.REGRESSED) == regressed
+    assert (judgement.verdict is Verdict.INCONCLUSIVE) == (not regressed and interval.low <= -judgement.margin)
+    assert (judgement.items_needed is None) == (judgement.verdict is not Verdict.INCONCLUSIVE)
+    assert judgement.items_needed is None or judgement.items_needed > n
+
+
+@given(lost=st.integers(0, 300), won=st.integers(0, 300))
+def test_the_interval_turns_around_with_its_rows(lost: int, won: int) -> None:
+    one, other = paired_difference_interval(lost, won, 1000), paired_difference_interval(won, lost, 1000)
+    assert one.low == pytest.approx(-other.high, abs=1e-12)
+
+
+def test_the_interval_covers_the_true_difference_in_95_percent_of_samples() -> None:
+    generator = np.random.default_rng(4)
+    samples = generator.multinomial(2000, [0.03, 0.02, 0.95], size=4000)
+    covered = [
+        interval.low <= -0.01 <= interval.high
+        for interval in (paired_difference_interval(lost, won, 2000) for lost, won, _ in samples)
+    ]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.012)
+
+
+def test_the_items_needed_do_settle_it() -> None:
+    judgement = judge(lost=65, won=41, n=N)
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert judgement.items_needed
+    items = round(1.05 * judgement.items_needed)
+    again = judge(round(65 * items / N), round(41 * items / N), items)
+    assert again.verdict is Verdict.REGRESSED
+
+
+# ---------------------------------------------------------------- baselines
+
+
+def stored(run: StoredRun, folder: Path) -> Path:
+    """The run as a folder on disk."""
+    write_record(folder / "run.json", run.settings)
+    write_json(folder / "environment.json", dict(run.environment))
+    for result in run.results:
+        write_record(folder / "cells" / f"{result.cell.id}.json", result)
+    for cell_id, answers in run.answers.items():
+        write_answers(folder / "predictions" / f"{cell_id}.parquet", answers)
+    return folder
+
+
+def with_answers(run: StoredRun, cell_id: str, answers: Answers) -> StoredRun:
+    return replace(run, answers={**run.answers, cell_id: answers})
+
+
+def losing(answers: Answers, count: int, k: int) -> Answers:
+    """The same answers, but this many right ones are wrong now."""
+    right = np.flatnonzero(answers.prediction.labels == answers.labels)[:count]
+    labels = answers.prediction.labels.copy()
+    labels[right] = (labels[right] + 1) % k
+    return replace(answers, prediction=replace(answers.prediction, labels=labels))
+
+
+def test_a_baseline_gives_every_answer_back(tmp_path: Path) -> None:
+    run = full_run()
+    write_baseline(tmp_path / "b.json", make_baseline(run))
+    unpacked = unpack(read_baseline(tmp_path / "b.json"))
+    assert set(unpacked) == set(run.answers)
+    for cell_id, answers in unpacked.items():
+        expected = row_answers(run, cell_id)
+        for field in ("ids", "labels", "predictions"):
+            assert np.array_equal(getattr(answers, field), getattr(expected, field)), (cell_id, field)
+
+
+def test_a_baseline_is_small_enough_to_commit(tmp_path: Path) -> None:
+    write_baseline(tmp_path / "b.json", make_baseline(full_run()))
+    rows = len(full_run().answers)
+    assert (tmp_path / "b.json").stat().st_size < 3000 * rows
+
+
+def test_a_run_passes_against_itself() -> None:
+    check = check_run(full_run(), make_baseline(full_run()))
+    assert check.verdict is Verdict.PASS
+    assert len(check.rows) == len(full_run().answers)
+    assert check.same_hardware
+
+
+def changed(**lost: int) -> Check:
+    run = full_run()
+    baseline = make_baseline(run)
+    for name, count in lost.items():
+        cell_id = f"agnews.{name.replace('_', '-')}.s0.eager"
+        run = with_answers(run, cell_id, losing(run.answers[cell_id], count, 4))
+    return check_run(run, baseline)
+
+
+def test_a_row_that_lost_is_found_among_those_that_did_not() -> None:
+    check = changed(lora=40)
+    assert check.verdict is Verdict.REGRESSED
+    (regressed,) = [row for row in check.rows if row.verdict is Verdict.REGRESSED]
+    assert (regressed.cell.recipe, regressed.cell.engine) == ("lora", "eager")
+    assert regressed.judgement
+    assert (regressed.judgement.lost, regressed.judgement.won) == (40, 0)
+
+
+def test_a_few_flips_are_no_regression() -> None:
+    assert changed(lora=2).verdict is Verdict.PASS
+
+
+def test_a_row_that_is_gone_is_missing_and_one_that_broke_has_failed() -> None:
+    run = full_run()
+    baseline = make_baseline(run)
+    gone = run.results[0].cell.id
+    without = replace(run, results=run.results[1:])
+    check = check_run(without, baseline)
+    assert check.verdict is Verdict.INCONCLUSIVE
+    assert [row.cell.id for row in check.rows if row.verdict is Verdict.MISSING] == [gone]
+    cell = run.results[0].cell
+    broken = without_figures(
+        run.results[0].data, cell.recipe, Status.OOM, "killed", engine=cell.engine, precision=cell.precision
+    )
+    check = check_run(replace(run, results=(broken, *run.results[1:])), baseline)
+    assert check.verdict is Verdict.REGRESSED
+    (failed,) = [row for row in check.rows if row.verdict is Verdict.FAILED]
+    assert failed.reason == "OOM: killed"
+
+
+def test_new_rows_are_named_and_not_judged() -> None:
+    run = full_run()
+    baseline = make_baseline(replace(run, results=run.results[1:]))
+    check = check_run(run, baseline)
+    assert check.verdict is Verdict.PASS
+    assert [cell.id for cell in check.new_rows] == [run.results[0].cell.id]
+
+
+def test_macro_f1_is_compared_over_the_same_items_only() -> None:
+    run = full_run()
+    cell_id = run.results[0].cell.id
+    answers = run.answers[cell_id]
+    head = replace(
+        answers,
+        ids=answers.ids[:500],
+        labels=answers.labels[:500],
+        prediction=replace(answers.prediction, labels=answers.prediction.labels[:500]),
+    )
+    check = check_run(with_answers(run, cell_id, head), make_baseline(run))
+    differences = {row.cell.id: (row.judgement and row.judgement.n, row.macro_f1_difference) for row in check.rows}
+    assert differences.pop(cell_id) == (500, None)
+    assert {difference for _, difference in differences.values()} == {0.0}
+
+
+def test_other_hardware_is_said() -> None:
+    run = full_run()
+    elsewhere = replace(run, environment={**run.environment, "hardware_sha256": "0" * 64})
+    assert "other hardware" in CheckPage(check_run(elsewhere, make_baseline(run))).markdown
+    assert "other hardware" not in CheckPage(check_run(run, make_baseline(run))).markdown
+
+
+def with_data(run: StoredRun, **changes: object) -> StoredRun:
+    def updated(result: Result) -> Result:
+        return result.model_copy(update={"data": result.data.model_copy(update=changes)})
+
+    return replace(run, results=tuple(map(updated, run.results)))
+
+
+def test_other_data_classes_and_labels_are_refused() -> None:
+    run, baseline = full_run(), make_baseline(full_run())
+    with pytest.raises(NotComparable, match="agnews: other data"):
+        check_run(with_data(run, fingerprint="0" * 64), baseline)
+    with pytest.raises(NotComparable, match="classes"):
+        check_run(with_data(run, class_names=("Sports", "World", "Business", "Sci/Tech")), baseline)
+    cell_id = run.results[0].cell.id
+    answers = run.answers[cell_id]
+    with pytest.raises(NotComparable, match="other labels"):
+        check_run(with_answers(run, cell_id, replace(answers, labels=(answers.labels + 1) % 4)), baseline)
+    other = with_data(sample_run())
+    renamed = replace(
+        other,
+        results=tuple(
+            result.model_copy(update={"data": result.data.model_copy(update={"task": "elsewhere"})})
+            for result in other.results
+        ),
+    )
+    with pytest.raises(NotComparable, match="nothing to compare"):
+        check_run(
+            replace(
+                renamed,
+                results=tuple(
+                    result.model_copy(update={"cell": result.cell.model_copy(update={"task": "elsewhere"})})
+                    for result in renamed.results
+                ),
+            ),
+            baseline,
+        )
+
+
+def test_damaged_baselines_are_refused(tmp_path: Path) -> None:
+    good = json.loads(make_baseline(full_run()).model_dump_json())
+    for change, message in (
+        ({"rows": [{**good["rows"][0], "predictions": "AAAA"}]}, "damaged"),
+        ({"rows": [{**good["rows"][0], "answered": good["rows"][0]["predictions"]}]}, "wrong number"),
+        ({"tasks": []}, "does not hold"),
+        ({"rows": [{**good["rows"][0], "accuracy": None}]}, "rows.0.accuracy"),
+    ):
+        path = tmp_path / "b.json"
+        path.write_text(json.dumps({**good, **change}))
+        with pytest.raises(StoreError, match=message):
+            unpack(read_baseline(path))
+
+
+# ---------------------------------------------------------------- pages and commands
+
+
+def test_the_page_says_what_happened_and_escapes_names() -> None:
+    check = changed(lora=40)
+    hostile = check.rows[0].cell.model_copy(update={"recipe": "a|b <script>"})
+    rows = (check.rows[0].model_copy(update={"cell": hostile}), *check.rows[1:])
+    page = CheckPage(check.model_copy(update={"rows": rows}))
+    assert page.markdown.startswith("## Quality against the baseline: REGRESSED\n")
+    assert "1 REGRESSED" in page.markdown
+    assert "-2.00" in page.markdown
+    assert "a&#124;b &lt;script>" in page.markdown
+    assert page.to_dict()["verdict"] == "REGRESSED"
+    suite = ElementTree.fromstring(page.junit)  # noqa: S314 - our own text
+    assert suite.get("tests") == str(len(check.rows))
+    assert suite.get("failures") == "1"
+    assert len(suite.findall(".//failure")) == 1
+    assert any(case.get("name", "").startswith("a|b <script>") for case in suite)
+
+
+def test_the_commands_agree_with_their_exit_codes(tmp_path: Path) -> None:
+    run = full_run()
+    old, cell_id = stored(run, tmp_path / "old"), "agnews.lora.s0.eager"
+    new = stored(with_answers(run, cell_id, losing(run.answers[cell_id], 40, 4)), tmp_path / "new")
+    baseline = tmp_path / "baseline.json"
+    assert bench("baseline", str(old), "--out", str(baseline)).returncode == 0
+    assert Baseline.model_validate_json(baseline.read_text()).rows
+    same = bench("check", str(old), "--baseline", str(baseline))
+    assert (same.returncode, same.stderr) == (0, "")
+    assert "PASS" in same.stdout
+    assert max(map(len, same.stdout.splitlines())) <= 80
+    worse = bench(
+        "check",
+        str(new),
+        "--baseline",
+        str(baseline),
+        "--json",
+        "--markdown",
+        str(tmp_path / "summary.md"),
+        "--junit",
+        str(tmp_path / "junit.xml"),
+    )
+    assert worse.returncode == 9
+    assert json.loads(worse.stdout)["verdict"] == "REGRESSED"
+    assert "REGRESSED" in (tmp_path / "summary.md").read_text()
+    assert ElementTree.parse(tmp_path / "junit.xml").getroot().get("failures") == "1"  # noqa: S314
+    compared = bench("compare", str(old), str(new))
+    assert compared.returncode == 0
+    assert "REGRESSED" in compared.stdout
+
+
+def test_what_cannot_be_compared_has_its_own_exit_code(tmp_path: Path) -> None:
+    old = stored(full_run(), tmp_path / "old")
+    other = stored(with_data(full_run(), fingerprint="0" * 64), tmp_path / "other")
+    assert_one_line_error(bench("compare", str(old), str(other)), 8, "other data")
+    assert_one_line_error(bench("check", str(old), "--baseline", str(tmp_path / "none.json")), 6, "none.json")
+    assert_one_line_error(bench("baseline", str(tmp_path)), 6, "run.json")
+
+
+# ---------------------------------------------------------------- pytest plugin
+
+
+def run_pytest(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A pytest of its own, also where this one is xdist's worker: there pytest-benchmark would measure nothing."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rfs", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_pytest_makes_every_row_a_test(tmp_path: Path) -> None:
+    run, cell_id = full_run(), "agnews.lora.s0.eager"
+    old = stored(run, tmp_path / "old")
+    worse = with_answers(run, cell_id, losing(run.answers[cell_id], 40, 4))
+    new = stored(replace(worse, results=worse.results[1:]), tmp_path / "new")
+    write_baseline(tmp_path / "b.json", make_baseline(run))
+    rows = len(run.answers)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    same = run_pytest("--bench-run", str(old), "--bench-baseline", str(tmp_path / "b.json"), folder=empty)
+    assert same.returncode == 0, same.stdout
+    assert f"{rows} passed" in same.stdout
+    changed_run = run_pytest("--bench-run", str(new), "--bench-baseline", str(tmp_path / "b.json"), folder=empty)
+    assert changed_run.returncode == 1
+    assert f"1 failed, {rows - 2} passed, 1 skipped" in changed_run.stdout
+    assert "REGRESSED: 2.00 points of accuracy lost on 2,000 texts" in changed_run.stdout
+    assert "MISSING: not in this run" in changed_run.stdout
+    assert "Traceback" not in changed_run.stdout
+
+
+def test_pytest_refuses_half_the_options_and_unreadable_files(tmp_path: Path) -> None:
+    half = run_pytest("--bench-run", str(tmp_path), folder=tmp_path)
+    assert half.returncode == 4
+    assert "must be given together" in half.stderr
+    none = run_pytest("--bench-run", str(tmp_path), "--bench-baseline", str(tmp_path / "b.json"), folder=tmp_path)
+    assert none.returncode == 4
+    assert "run.json" in none.stderr
+
+
+# ---------------------------------------------------------------- the workflow of the README
+
+
+def test_the_workflow_of_the_readme_is_yaml_and_its_commands_exist() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(readme.split("```yaml\n")[1].split("```")[0])
+    steps = workflow["jobs"]["gate"]["steps"]
+    lines = [line for step in steps for line in step.get("run", "").splitlines() if "bench " in line]
+    assert len(lines) == 4
+    for line in lines:
+        words = shlex.split(line[line.index("bench ") :])[1:]
+        command = cli.get_command(click.Context(cli), words[0])
+        assert command is not None, line
+        command.make_context(words[0], words[1:])

@@ -1,0 +1,211 @@
+"""LoadGen drives sessions of known behaviour; the figures must be theirs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import BenchError, UsageError
+from bench.plan.tiers import Tier, load_tier, tier_names
+from bench.results.records import QUERIES_FOR, LoadRun
+from bench.speed.loadgen import latency_figures, read_verdict, run_scenario, summarise_runs, warm_up
+from bench.types import Prediction, Scenario, SessionInfo, StageClock
+
+TEXTS = [f"text number {n}" for n in range(100)]
+OTHER_TEXTS = [f"other text {n}" for n in range(32)]
+SHORT = Tier(name="short", min_duration_s=0.3, min_queries=20, repeats=1, cell_limit_s=60, fit_limit_s=60)
+
+
+class SleepingSession:
+    """Answers after a known time per text and remembers what it was asked."""
+
+    def __init__(self, seconds_per_text: float, fail_at: int | None = None) -> None:
+        self.clock = StageClock()
+        self.info = SessionInfo(load_s=0.0)
+        self.seconds_per_text = seconds_per_text
+        self.fail_at = fail_at
+        self.calls: list[Sequence[str]] = []
+
+    def predict(self, texts: Sequence[str]) -> Prediction:
+        self.calls.append(texts)
+        if self.fail_at is not None and texts[0].startswith("text") and len(self.calls) > self.fail_at:
+            raise ValueError("the engine broke")
+        time.sleep(self.seconds_per_text * len(texts))
+        n = len(texts)
+        self.clock.forward_s += self.seconds_per_text * n
+        self.clock.real_tokens += 3 * n
+        self.clock.padded_tokens += 4 * n
+        return Prediction(
+            np.full((n, 2), 0.5, np.float32), np.zeros(n, int), np.full(n, 3, np.int32), np.zeros(n, bool)
+        )
+
+    def token_sha256(self, texts: Sequence[str]) -> str | None:
+        return None
+
+    def recompiles(self) -> int | None:
+        return len(self.calls)
+
+    def close(self) -> None:
+        pass
+
+
+def drive(session: SleepingSession, scenario: Scenario, folder: Path, tier: Tier = SHORT) -> tuple[LoadRun, np.ndarray]:
+    return run_scenario(session, scenario, TEXTS, OTHER_TEXTS, tier, 0, folder, lambda *_: None)
+
+
+def test_single_asks_one_text_at_a_time(tmp_path: Path) -> None:
+    session = SleepingSession(0.004)
+    run, latencies_ns = drive(session, "single", tmp_path)
+    assert run.valid, run.verdict
+    measured = [call for call in session.calls if call[0] in TEXTS]
+    assert all(len(call) == 1 for call in measured)
+    assert len({call[0] for call in measured}) > 20
+    assert run.queries == run.samples == len(latencies_ns) == len(measured)
+    assert run.queries >= SHORT.min_queries
+    assert run.duration_s >= SHORT.min_duration_s
+    assert latencies_ns.min() >= 4e6
+    assert run.rate_rps == pytest.approx(run.queries / run.duration_s)
+    assert run.rate_rps <= 250
+
+
+def test_the_figures_agree_with_loadgens_own(tmp_path: Path) -> None:
+    run, latencies_ns = drive(SleepingSession(0.003), "single", tmp_path)
+    summary = (tmp_path / "mlperf_log_summary.txt").read_text()
+    own = {
+        "mean_ms": r"Mean latency \(ns\) +: (\d+)",
+        "p50_ms": r"50.00 percentile latency \(ns\) +: (\d+)",
+    }
+    for name, pattern in own.items():
+        [nanoseconds] = re.findall(pattern, summary)
+        assert getattr(run, name) == pytest.approx(int(nanoseconds) / 1e6, rel=0.05)
+    assert float(latencies_ns.mean()) / 1e6 == pytest.approx(run.mean_ms)
+
+
+def test_offline_hands_everything_over_at_once(tmp_path: Path) -> None:
+    session = SleepingSession(0.0005)
+    run, latencies_ns = drive(session, "offline", tmp_path)
+    assert run.valid, run.verdict
+    measured = [call for call in session.calls if call[0] in TEXTS]
+    assert len(measured[-1]) == run.samples
+    assert run.duration_s >= SHORT.min_duration_s
+    assert run.queries == len(latencies_ns) == 1
+    assert run.p50_ms is None
+    assert run.tokens_per_s == pytest.approx(3 * run.samples / run.duration_s)
+    assert run.stages.padding_share == pytest.approx(0.25)
+
+
+def test_warm_up_uses_other_texts_and_is_not_counted(tmp_path: Path) -> None:
+    session = SleepingSession(0.001)
+    run, _ = drive(session, "single", tmp_path)
+    warm = [call for call in session.calls if call[0] in OTHER_TEXTS]
+    assert len(warm) >= 4 * run.warmup_rounds
+    assert run.warmup_s >= 0.001 * len(warm)
+    assert run.recompiles == run.queries
+    assert run.stages.forward_s == pytest.approx(0.001 * run.queries)
+
+
+def test_the_rate_of_the_warm_up_is_that_of_the_texts_own_lengths() -> None:
+    """One long text of 64 takes a third of all time; a handful of texts with it would show a tenth of the rate."""
+    session = SleepingSession(0.0)
+    plain = session.predict
+
+    def by_length(texts: Sequence[str]) -> Prediction:
+        time.sleep(2e-4 * sum(map(len, texts)))
+        return plain(texts)
+
+    session.predict = by_length  # type: ignore[method-assign]
+    texts = ["x" * 3000, *("x" * (70 + number) for number in range(63))]
+    mean = sum(map(len, texts)) / len(texts)
+    rate_rps = warm_up(session, "offline", texts).rate_rps
+    assert 0.6 < rate_rps * 2e-4 * mean < 1.6
+    assert max(map(len, session.calls[0])) == 3000, "the longest is met before anything is timed"
+
+
+def test_warm_up_ends_when_the_rate_never_settles() -> None:
+    session = SleepingSession(0.0)
+
+    def slower_each_time(texts: Sequence[str]) -> Any:
+        session.calls.append(texts)
+        time.sleep(0.0002 * len(session.calls))
+
+    session.predict = slower_each_time  # type: ignore[method-assign]
+    assert warm_up(session, "offline", OTHER_TEXTS).rounds == 5
+
+
+@pytest.mark.parametrize("scenario", ["single", "offline"])
+def test_an_engine_that_breaks_is_not_a_slow_answer(tmp_path: Path, scenario: Scenario) -> None:
+    with pytest.raises(ValueError, match="the engine broke"):
+        drive(SleepingSession(0.001, fail_at=0), scenario, tmp_path)
+
+
+def test_an_injected_stall_is_seen(tmp_path: Path) -> None:
+    """One answer of 200 ms among fast ones is the largest latency, and LoadGen saw the same."""
+    session = SleepingSession(0.001)
+    plain = session.predict
+
+    def stalling(texts: Sequence[str]) -> Prediction:
+        if len(session.calls) == 150:
+            time.sleep(0.2)
+        return plain(texts)
+
+    session.predict = stalling  # type: ignore[method-assign]
+    _, latencies_ns = drive(session, "single", tmp_path)
+    assert latencies_ns.max() >= 2e8
+    [largest] = re.findall(r"Max latency \(ns\) +: (\d+)", (tmp_path / "mlperf_log_summary.txt").read_text())
+    assert int(largest) >= 2e8
+
+
+@given(n=st.integers(1, 8000))
+def test_percentiles_only_where_the_sample_supports_them(n: int) -> None:
+    figures = latency_figures(np.arange(1, n + 1) * 1_000_000)
+    for percent, needed in QUERIES_FOR.items():
+        value = figures[f"p{percent:g}_ms".replace(".", "")]
+        assert (value is None) == (n < needed)
+        if value is not None:
+            assert value == pytest.approx(np.ceil(percent / 100 * n), abs=1)
+
+
+def test_an_invalid_verdict_says_why(tmp_path: Path) -> None:
+    (tmp_path / "mlperf_log_summary.txt").write_text("Result is : INVALID\n  Min duration satisfied : NO\n")
+    assert read_verdict(tmp_path) == (False, "INVALID: Min duration not satisfied")
+    with pytest.raises(BenchError, match="wrote no summary"):
+        read_verdict(tmp_path / "missing")
+
+
+def test_a_summary_is_the_median_run_with_the_range(tmp_path: Path) -> None:
+    run, _ = drive(SleepingSession(0.002), "single", tmp_path)
+    runs = [run.model_copy(update={"rate_rps": rate, "p50_ms": rate}) for rate in (30.0, 10.0, 20.0)]
+    summary = summarise_runs("single", "standard", runs)
+    assert (summary.rate_low_rps, summary.rate_rps, summary.rate_high_rps) == (10.0, 20.0, 30.0)
+    assert summary.p50_ms == 20.0
+    assert summary.valid
+    broken = runs[1].model_copy(update={"valid": False, "verdict": "INVALID: Min queries not satisfied"})
+    assert not summarise_runs("single", "standard", [runs[0], broken]).valid
+
+
+@pytest.mark.parametrize("name", tier_names())
+def test_every_tier_can_be_loaded(name: str) -> None:
+    tier = load_tier(name)
+    assert tier.min_duration_s > 0
+    assert tier.repeats >= 1
+    assert tier.items_for("sequence", 10) == 10
+    assert tier.items_for("options", 10) == 10
+
+
+def test_language_models_answer_the_head_of_the_test_texts() -> None:
+    assert load_tier("quick").items_for("options", 2000) == 200
+    assert load_tier("quick").items_for("generate", 2000) == 200
+    assert load_tier("quick").items_for("sequence", 2000) == 2000
+
+
+def test_an_unknown_tier_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean quick"):
+        load_tier("quik")

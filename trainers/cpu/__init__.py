@@ -1,0 +1,1 @@
+"""Training on CPUs: unpadded BERT, lean decoders, byte dropout."""

@@ -1,0 +1,1 @@
+"""The training loop: batches, losses, optimisers, checkpoints, evaluation."""

@@ -1,0 +1,198 @@
+"""The prompt of a language model classifier: label words or option letters, examples, a chat around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import ascii_uppercase
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from bench.errors import UsageError
+from bench.text.splits import stratified_order
+from bench.types import BaseWeights, Dataset, Prompt
+from trainers.params import Params
+from trainers.shared.prompts import prompt_halves
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+PLACE = "\x00text\x00"
+EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
+OPEN_THOUGHT = "<think>\n"
+
+
+class PromptParams(Params):
+    """How the model is asked.
+
+    answers: the classes' label words after the suite's prompt, or letters after a list of options. chat: inside the
+    base model's chat template. think: "none", an empty think block before the answer ("empty"), or one left open for
+    the model to fill ("open"). shots: examples of each class from train, each cut to `shot_words` words. rotation: by
+    how many places the options move on from the suite's order. text_last: question and options stand before the text
+    instead of after it, in the part that all prompts share and that is computed once (letters only). suffix: a last
+    line of the question, such as /no_think.
+    """
+
+    answers: Literal["words", "letters"] = "words"
+    chat: bool = False
+    think: Literal["none", "empty", "open"] = "none"
+    shots: int = Field(default=0, ge=0)
+    shot_words: int = Field(default=40, ge=1)
+    rotation: int = Field(default=0, ge=0)
+    text_last: bool = False
+    suffix: str = ""
+
+
+@dataclass(frozen=True)
+class BuiltPrompt:
+    """What stands before and after a text, and each class's answer as it follows."""
+
+    before: str
+    after: str
+    answers: tuple[str, ...]
+
+    @property
+    def premise(self) -> str:
+        """The prompt's last line: what an answer follows when there is no text."""
+        return self.after.splitlines()[-1] if self.after.strip() else self.after
+
+
+def build_prompt(params: PromptParams, data: Dataset, base: BaseWeights, seed: int) -> BuiltPrompt:
+    """The prompt for a task and a base model; examples are the seed's."""
+    asked = ask(params, data, seed)
+    if not params.chat:
+        return asked
+    before, after = _in_chat(base.path, asked.before, asked.after, params.think)
+    return BuiltPrompt(before, after, asked.answers)
+
+
+def ask(params: PromptParams, data: Dataset, seed: int) -> BuiltPrompt:
+    """The prompt for a task, for a chat the user's message; the server or a base model's template makes it a chat."""
+    before, after, cue, answers = _question(params, data)
+    shots = [f"{before}{text}{after}{cue}{answers[label]}\n\n" for text, label in _examples(params, data, seed)]
+    before = "".join(shots) + before
+    if not params.chat:
+        return BuiltPrompt(before, after + cue, answers)
+    return BuiltPrompt(before, after, tuple(answer.strip() for answer in answers))
+
+
+def _question(params: PromptParams, data: Dataset) -> tuple[str, str, str, tuple[str, ...]]:
+    """Before the text, after it, the cue for an answer outside a chat, the answers."""
+    suffix = f"\n{params.suffix}" if params.suffix else ""
+    if params.answers == "words":
+        if params.rotation or params.text_last:
+            raise UsageError("rotation and text_last move option letters; set answers = 'letters'")
+        before, after = prompt_halves(data.prompt)
+        after, cue = (after + suffix, "") if not params.chat else (_without_cue(after) + suffix, "")
+        return before, after, cue, tuple(f" {word.strip()}" for word in data.prompt.label_words)
+    return _letters(data.prompt, data.class_names, params.rotation, params.text_last, suffix)
+
+
+def _without_cue(after: str) -> str:
+    """In a chat the question ends the message: a last line such as "Topic:" would ask for a continuation."""
+    lines = after.rstrip().splitlines()
+    return "\n".join(lines[:-1]).rstrip() if len(lines) > 1 and "?" in after else after
+
+
+def _letters(
+    prompt: Prompt, class_names: Sequence[str], rotation: int, text_last: bool, suffix: str
+) -> tuple[str, str, str, tuple[str, ...]]:
+    """Article, question, options A to D, or the article last; class c stands at place (c + rotation) of the list."""
+    k = len(class_names)
+    if k > len(ascii_uppercase):
+        raise UsageError(f"{k} classes are more than there are letters; set answers = 'words'")
+    places = [(label + rotation) % k for label in range(k)]
+    words = [prompt.label_words[places.index(place)].strip() for place in range(k)]
+    options = "\n".join(f"{letter}. {word}" for letter, word in zip(ascii_uppercase, words, strict=False))
+    question = f"Question: {prompt.question}\n{options}"
+    before, after = f"{prompt.noun}: ", f"\n\n{question}{suffix}"
+    if text_last:
+        before, after = f"{question}\n\n{before}", suffix
+    return before, after, "\nAnswer:", tuple(f" {ascii_uppercase[place]}" for place in places)
+
+
+def _examples(params: PromptParams, data: Dataset, seed: int) -> list[tuple[str, int]]:
+    """`shots` texts of each class, in an order that mixes the classes."""
+    wanted = dict.fromkeys(range(len(data.class_names)), params.shots)
+    chosen = []
+    for row in stratified_order(data.train.labels, seed):
+        label = int(data.train.labels[row])
+        if wanted[label]:
+            wanted[label] -= 1
+            words = data.train.texts[row].split()
+            chosen.append((" ".join(words[: params.shot_words]), label))
+    return chosen
+
+
+def _in_chat(folder: Path, before: str, after: str, think: str) -> tuple[str, str]:
+    """The halves inside the base model's chat template, up to where its answer begins."""
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    if not tokenizer.chat_template:
+        raise UsageError(f"{folder.name} has no chat template; set chat = false")
+    message = [{"role": "user", "content": f"{before}{PLACE}{after}"}]
+    asked = tokenizer.apply_chat_template(
+        message, tokenize=False, add_generation_prompt=True, enable_thinking=think != "empty"
+    )
+    if think == "empty" and not asked.endswith(EMPTY_THOUGHT):
+        asked += EMPTY_THOUGHT
+    if think == "open" and not asked.endswith(OPEN_THOUGHT):
+        asked += OPEN_THOUGHT
+    start, end = asked.split(PLACE)
+    bos = tokenizer.bos_token
+    if bos and start.startswith(bos) and _adds(tokenizer.backend_tokenizer, bos):
+        start = start.removeprefix(bos)  # the tokenizer puts it there itself
+    return start, end
+
+
+def _adds(tokenizer: Tokenizer, token: str) -> bool:
+    return tokenizer.encode("").tokens[:1] == [token]
+
+
+def continuation_ids(tokenizer_json: Path, prompt: BuiltPrompt, end: str = "") -> list[list[int]]:
+    """Token ids of each class's answer, and of `end`, as they follow the prompt.
+
+    Where an answer would change the prompt's last tokens ("\\n\\n" is another token before a word than at an end), its
+    own tokens are taken: what a model that has read the prompt would write. Raises UsageError when two classes would be
+    scored by the same tokens.
+    """
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(tokenizer_json))
+    asked = f"{prompt.before}text{prompt.after}"
+    start = tokenizer.encode(asked, add_special_tokens=False).ids
+    ids = []
+    for answer in prompt.answers:
+        whole = tokenizer.encode(f"{asked}{answer}{end}", add_special_tokens=False).ids
+        joins = whole[: len(start)] == start
+        own = whole[len(start) :] if joins else tokenizer.encode(f"{answer}{end}", add_special_tokens=False).ids
+        ids.append(own)
+    if len({tuple(answer) for answer in ids}) < len(ids):
+        raise UsageError(f"two classes have the same answer; give each a word of its own: {list(prompt.answers)}")
+    return ids
+
+
+def shared_prefix_ids(tokenizer_json: Path, before: str) -> list[int]:
+    """Token ids that every prompt starts with, whatever text follows: all of `before` but where the text may join."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(tokenizer_json))
+    tokenizer.no_truncation()
+    encoded = [tokenizer.encode(f"{before}{text}").ids for text in ("a", "Q", "1", "。", " ", "\n", "'s")]
+    length = 0
+    while all(len(ids) > length + 1 and ids[length] == encoded[0][length] for ids in encoded):
+        length += 1
+    return list(encoded[0][:length])
+
+
+def end_of_answer(folder: Path) -> str:
+    """The token with which the base model ends what it says."""
+    from transformers import AutoTokenizer
+
+    end = AutoTokenizer.from_pretrained(folder, local_files_only=True).eos_token
+    if not end:
+        raise UsageError(f"{folder.name} has no end-of-text token; it cannot be trained to stop")
+    return str(end)

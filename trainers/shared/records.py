@@ -1,0 +1,70 @@
+"""The manifest of a classifier that the torch loop has trained."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from typing import Any
+
+from bench.types import BaseWeights, ClassifierKind, Dataset, FitRecord, Manifest, Recipe
+from trainers.loop.loop import LoopOutcome
+
+
+def loop_record(
+    outcome: LoopOutcome,
+    examples: int,
+    tokenise_s: float,
+    trainable: int,
+    total: int,
+    saved_bytes: int,
+    notes: tuple[str, ...] = (),
+) -> FitRecord:
+    """What training cost, for the tables."""
+    return FitRecord(
+        fit_s=outcome.fit_s,
+        tokenise_s=tokenise_s,
+        evaluate_s=outcome.evaluate_s,
+        steps=outcome.steps,
+        chosen_step=outcome.chosen_step,
+        epochs=outcome.epochs,
+        examples=examples,
+        trainable_parameters=trainable,
+        total_parameters=total,
+        saved_bytes=saved_bytes,
+        peak_bytes=peak_rss_bytes(),
+        precision=outcome.precision,
+        curve=outcome.curve,
+        notes=(*outcome.notes, *notes),
+    )
+
+
+def make_manifest(
+    kind: ClassifierKind,
+    data: Dataset,
+    recipe: Recipe,
+    seed: int,
+    fit: FitRecord,
+    max_length: int | None,
+    settings: dict[str, Any],
+    base: BaseWeights | None = None,
+) -> Manifest:
+    """The manifest without its file hashes, which save_classifier adds."""
+    return Manifest(
+        kind=kind,
+        class_names=data.class_names,
+        language=data.language,
+        max_length=max_length,
+        recipe=recipe,
+        seed=seed,
+        base_model=base.name if base else None,
+        base_origin=base.origin if base else None,
+        data_fingerprint=data.fingerprint,
+        fit=fit,
+        settings=settings,
+    )
+
+
+def peak_rss_bytes() -> int:
+    """Peak resident memory of the training process; the system counts KiB on Linux and bytes on macOS."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

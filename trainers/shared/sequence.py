@@ -1,0 +1,146 @@
+"""A transformer with a linear head, trained: what full fine-tunes and adapters share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import nn
+
+from bench.classifiers.adapters import TRAINED, trained_weights
+from bench.classifiers.folder import save_classifier
+from bench.classifiers.pretrained import link_model, load_pretrained
+from bench.classifiers.sequence import SequenceModule
+from bench.errors import UsageError
+from bench.text.tokens import TextTokenizer
+from bench.types import BaseWeights, Classifier, Dataset, Progress
+from trainers.cpu.lean_decoder import train_lean
+from trainers.cpu.read_rows import read_rows_only
+from trainers.cpu.unpadded_bert import PackedBert, can_pack
+from trainers.loop.batches import tokenise
+from trainers.loop.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
+from trainers.loop.losses import make_objective
+from trainers.shared.records import loop_record, make_manifest
+from trainers.trainer import RecipeTrainer
+
+
+class SequenceParams(LoopParams):
+    """The loop's; how many tokens of a text are read; whether test is scored beside validation, for the table only."""
+
+    max_length: int = 256
+    test_curve: bool = False
+    gradient_checkpointing: bool = False
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A model with adapters built in.
+
+    `settings` rebuild it beside the base model as it was (adapters.py); None where `merge` gives a plain model
+    instead. `settle` is called when training has ended; `note` is for the table.
+    """
+
+    module: SequenceModule
+    note: str
+    settings: dict[str, Any] | None = None
+    merge: Callable[[], nn.Module] | None = None
+    settle: Callable[[], None] | None = None
+
+
+Adapt = Callable[[Any], Adapted]
+
+
+def fit_sequence(
+    trainer: RecipeTrainer,
+    params: SequenceParams,
+    data: Dataset,
+    seed: int,
+    out: Path,
+    progress: Progress,
+    adapt: Adapt | None = None,
+    virtual_tokens: int = 0,
+) -> Classifier:
+    """Train on all of data.train and write the classifier folder; `adapt` builds adapters into the model.
+
+    Without `adapt` all weights move. With it the adapter does, and the layers that the base model has no weights for.
+    """
+    base, place = trainer.require_base(), trainer.place
+    max_length = text_length(base, params.max_length, virtual_tokens)
+    started = time.perf_counter()
+    tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, before=base.prefix)
+    train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
+    test = tokenise(data.test, tokenizer) if params.test_curve else None
+    tokenise_s = time.perf_counter() - started
+    seed_everything(seed)
+    model, fresh = load_with_new_head(base, len(data.class_names))
+    total = all_parameters(model)
+    if params.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
+    adapted = adapt(model) if adapt else None
+    module = adapted.module if adapted else SequenceModule(model)
+    if adapted:
+        for name, weight in model.named_parameters():
+            if name in fresh:
+                weight.requires_grad_(True)
+    if not params.gradient_checkpointing:
+        module = _in_less_time(module, place.device)
+    trainable = trainable_parameters(module)
+    objective = make_objective(params, train.labels, len(data.class_names))
+    with read_rows_only(module, train, validation, test) as (train_rows, validation_rows, test_rows):
+        outcome = train_module(module, train_rows, validation_rows, params, seed, place, progress, objective, test_rows)
+    if adapted and adapted.settle:
+        adapted.settle()
+    saved_bytes = sum(weight.numel() * 4 for weight in module.parameters() if weight.requires_grad)
+    settings: dict[str, Any] = {"before": base.prefix} if base.prefix else {}
+    if adapted and adapted.settings:
+        settings["adapter"] = adapted.settings
+        _save_beside_base(module, base, out)
+        saved_bytes = (out / TRAINED).stat().st_size
+    else:
+        plain: Any = adapted.merge() if adapted and adapted.merge else module.model
+        plain.save_pretrained(out)
+        link_model(base.path, out, ("tokenizer.json",))
+    notes = (adapted.note,) if adapted else ()
+    fit = loop_record(outcome, len(train), tokenise_s, trainable, total, saved_bytes, notes)
+    manifest = make_manifest("sequence", data, trainer.recipe, seed, fit, max_length, settings, base)
+    return save_classifier(out, manifest)
+
+
+def _in_less_time(module: SequenceModule, device: str) -> SequenceModule:
+    """The same function of the same weights, computed in less time where there is a way."""
+    if type(module) is SequenceModule and device == "cpu" and can_pack(module.model):
+        return PackedBert(module.model)
+    if module.pools_last:
+        train_lean(module, device)
+    return module
+
+
+def text_length(base: BaseWeights, wanted: int, virtual_tokens: int) -> int:
+    """Tokens of a text that are read; raises UsageError when virtual tokens leave no room for any."""
+    room = base.max_length - virtual_tokens
+    if room < 8:
+        raise UsageError(
+            f"{virtual_tokens} virtual tokens leave no room for a text in the {base.max_length} tokens of {base.name}; "
+            f"set at most {base.max_length - 8}"
+        )
+    return min(wanted, room)
+
+
+def load_with_new_head(base: BaseWeights, class_count: int) -> tuple[Any, set[str]]:
+    """The base model with a new head, float32, and the names of the weights that it has none for: new, random."""
+    from transformers import AutoModelForSequenceClassification
+
+    model, loading = load_pretrained(
+        AutoModelForSequenceClassification, base.path, num_labels=class_count, output_loading_info=True
+    )
+    return model, set(loading["missing_keys"])
+
+
+def _save_beside_base(module: SequenceModule, base: BaseWeights, out: Path) -> None:
+    """The base model's files as they are, and what training moved."""
+    link_model(base.path, out)
+    save_file(trained_weights(module), out / TRAINED)
