@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from scipy import optimize, stats
 
-from bench.gates.rules import Judgement, Verdict, judge
+from bench.gates.rules import judge
+from bench.results.verdicts import Judgement, Verdict
 
 N, DISCORDANCE, TRIALS = 7600, 0.02, 1000
 LOSSES = (0.0, 0.002, 0.003, 0.0045, 0.005, 0.006, 0.01)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from bench.results.records import ServerPoint, ServerSearch
 from reports.content.rows import TaskRows
 from reports.content.series import ScoreLine, curves_of, published_curves_of, score_charts
+from reports.content.speed import search_of
 from reports.render.words import ENGLISH, message, say, say_marked
-from reports.tables.server import search_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.classifiers.folder import link_or_copy, save_classifier
+from bench.classifiers.folder import save_classifier
 from bench.errors import NotAvailable, UsageError
+from bench.files.cache import link_or_copy
 from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Progress
 from trainers.params import Params, read_params
 from trainers.shared.records import make_manifest

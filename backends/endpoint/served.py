@@ -12,8 +12,7 @@ from backends.endpoint.answers import classify_url, read_choices, read_classes, 
 from backends.endpoint.client import EndpointClient
 from backends.endpoint.options import LISTED_TEXTS, EndpointOptions
 from backends.endpoint.session import Asker, Questions, Replies
-from backends.shared.answers import answers
-from backends.shared.certain import certain
+from backends.shared.answers import answers, certain
 from bench.classifiers.generation import read_answer
 from bench.errors import EndpointFailed
 from bench.types import Classifier

@@ -18,3 +18,12 @@ def answers(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
     labels = np.where(valid, logits.argmax(axis=1), -1).astype(np.int64)
     return probabilities, labels
+
+
+def certain(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Probabilities float32 (n, k) of answers that come without any: 1 for the class read, equal where none was."""
+    probabilities = np.full((len(labels), classes), 1 / classes, dtype=np.float32)
+    read = np.flatnonzero(labels >= 0)
+    probabilities[read] = 0
+    probabilities[read, labels[read]] = 1
+    return probabilities

@@ -10,8 +10,8 @@ import torch
 import transformers
 from torch import nn
 
+from backends.shared.answers import certain
 from backends.shared.batched import BatchLimits, batching_details
-from backends.shared.certain import certain
 from backends.shared.torch_session import DTYPES
 from bench.classifiers.generation import Generator
 from bench.machine.memory import keep_freed_memory

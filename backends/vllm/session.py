@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from time import perf_counter
 
-from backends.vllm.engine import DISTRIBUTIONS, VllmBackend
-from backends.vllm.model import close_model, refusal
+from backends.vllm.engine import VllmBackend
+from backends.vllm.model import DISTRIBUTIONS, close_model, refusal
 from backends.vllm.tasks import Served, serve_generate, serve_options, serve_sequence
 from bench.text.tokens import TextTokenizer, load_tokenizer
 from bench.types import Classifier, Prediction, SessionInfo, StageClock

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends.shared.answers import answers
-from backends.shared.certain import certain
+from backends.shared.answers import answers, certain
 from backends.vllm.lora import lora_folders
 from backends.vllm.model import open_model
 from bench.classifiers.generation import Writer

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.classifiers.pooling import at_last_token
+from bench.classifiers.body import at_last_token
 from bench.classifiers.sequence import SequenceModule
 from bench.errors import AssetError, NotAvailable, UsageError
 

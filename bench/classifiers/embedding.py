@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bench.classifiers.pooling import POOLING, hidden_states
+from bench.classifiers.body import POOLING, hidden_states
 from bench.errors import UsageError
 
 

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from hashlib import sha256
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from bench.errors import AssetError
+from bench.files.cache import file_sha256
 from bench.types import SCHEMA_VERSION, Classifier, Manifest
 
 MANIFEST = "manifest.json"
-
-
-def file_sha256(path: Path) -> str:
-    """Hex sha256 of a file's bytes."""
-    digest = sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def save_classifier(folder: Path, manifest: Manifest) -> Classifier:
@@ -73,12 +63,3 @@ def verify_classifier(classifier: Classifier) -> None:
             raise AssetError(
                 f"{classifier.path / name} is damaged (sha256 differs); train or copy the classifier again"
             )
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """Put a file into a classifier folder without doubling it on disk where the file system allows."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

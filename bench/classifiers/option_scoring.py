@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.classifiers.body import WithBody
-from bench.classifiers.pooling import at_last_token
+from bench.classifiers.body import WithBody, at_last_token
 from bench.errors import UsageError
 
 NORMALISATIONS = ("sum", "per-token", "calibrated", "pmi")

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from bench.classifiers.folder import link_or_copy
+from bench.files.cache import link_or_copy
 
 MODEL_FILES = ("config.json", "tokenizer.json")
 OPTIONAL_FILES = ("generation_config.json", "tokenizer_config.json", "chat_template.jinja")

@@ -6,8 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bench.classifiers.body import WithBody
-from bench.classifiers.pooling import at_last_token
+from bench.classifiers.body import WithBody, at_last_token
 from bench.errors import UsageError
 
 # The last linear layer of a classification model by the names that architectures give it.

@@ -15,9 +15,9 @@ from bench.files.cache import write_whole
 from bench.gates.attribution import attribute
 from bench.gates.baseline import Baseline, make_baseline, read_baseline, write_baseline
 from bench.gates.check import check_run
-from bench.gates.rules import Verdict
 from bench.gates.speed_rows import SpeedOptions, gate_speed
 from bench.results.store import open_run
+from bench.results.verdicts import Verdict
 
 EXIT_CODES = {Verdict.PASS: 0, Verdict.REGRESSED: 9, Verdict.INCONCLUSIVE: 10}
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.classifiers.folder import link_or_copy, load_classifier
+from bench.classifiers.folder import load_classifier
 from bench.cli.report import file_in, print_leaderboard
 from bench.errors import CellsFailed, UsageError
 from bench.execution.console import RunConsole
@@ -17,7 +17,7 @@ from bench.execution.processes import Workers
 from bench.execution.run import run_plan
 from bench.execution.search import load_space, recipe_toml, search
 from bench.execution.training import check_recipes, train
-from bench.files.cache import cache_dir, whole_folder, write_whole
+from bench.files.cache import cache_dir, link_or_copy, whole_folder, write_whole
 from bench.plan.plan import RunRequest, make_plan
 from bench.results.records import Result, Status
 

@@ -19,7 +19,7 @@ from bench.machine.environment import describe_environment
 from bench.plan.plan import Plan, TaskPlan
 from bench.results.evidence import store_texts
 from bench.results.records import Result, RunSettings
-from bench.results.selftest_store import last_selftest
+from bench.results.selftest import last_selftest
 from bench.results.store import ENVIRONMENT, SETTINGS, read_record, result_path, write_json, write_record
 
 LOCK = ".lock"

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 SCRATCH = ".bench-scratch-"  # how names of what is being written begin, so that nothing of others is ever cleared
@@ -64,3 +65,21 @@ def clear_abandoned(cache: Path) -> None:
                 path.unlink()
         except OSError:
             continue  # another run cleared it first, or it is not ours to delete
+
+
+def file_sha256(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    digest = sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Put a file into a classifier folder without doubling it on disk where the file system allows."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -16,9 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from bench.classifiers.folder import file_sha256
 from bench.errors import AssetError, unknown_name
-from bench.files.cache import SCRATCH, cache_dir
+from bench.files.cache import SCRATCH, cache_dir, file_sha256
 from bench.types import Progress, Record
 
 DOWNLOAD_LIMIT_S = 1800.0

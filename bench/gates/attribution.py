@@ -10,18 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from bench import registry
-from bench.classifiers.folder import link_or_copy, load_classifier, save_classifier
+from bench.classifiers.folder import load_classifier, save_classifier
 from bench.errors import BenchError
 from bench.execution.console import RunConsole
+from bench.files.cache import link_or_copy
 from bench.gates.baseline import Baseline, RowAnswers, unpack
 from bench.gates.check import check_run, row_key
-from bench.gates.rules import Verdict, judge_answers
+from bench.gates.rules import judge_answers
 from bench.gates.speed_rows import SpeedOptions, find_classifier, worker_task
 from bench.gates.turns import HERE, Side, SpeedWorker
 from bench.messages import message
 from bench.plan.engines import load_engines
-from bench.results.attribution_record import Attribution, Swap
 from bench.results.records import StoredRun
+from bench.results.verdicts import Attribution, Swap, Verdict
 from bench.types import Classifier
 
 TOKENIZER = "tokenizer.json"

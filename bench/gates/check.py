@@ -6,9 +6,10 @@ import numpy as np
 
 from bench.errors import NotComparable
 from bench.gates.baseline import Baseline, BaselineRow, RowAnswers, row_answers, unpack
-from bench.gates.rules import Check, CheckedRow, Judgement, Verdict, judge_answers
+from bench.gates.rules import judge_answers
 from bench.messages import message
 from bench.results.records import Cell, Result, StoredRun
+from bench.results.verdicts import Check, CheckedRow, Judgement, Verdict
 from bench.types import SplitSizes
 
 Key = tuple[str, str, str | None, int, str | None, str | None, str | None]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from bench.gates.rules import CheckedRow
+    from bench.results.verdicts import CheckedRow
 
 RUN, BASELINE = "--bench-run", "--bench-baseline"
 
@@ -52,7 +52,7 @@ class GatedRow(pytest.Item):
 
     def runtest(self) -> None:
         """The verdict was found when the tests were collected."""
-        from bench.gates.rules import Verdict
+        from bench.results.verdicts import Verdict
 
         message = f"{self.row.verdict}: {self.row.explanation}"
         if self.row.bad:

@@ -2,140 +2,25 @@
 
 from __future__ import annotations
 
-import enum
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from scipy import stats
 
-from bench.messages import Said, joined, message
-from bench.results.records import Cell, Interval
-from bench.types import Record, Scenario
+from bench.quality.stats import percentile_interval
+from bench.results.records import Interval
+from bench.results.verdicts import Judgement, SpeedJudgement, Verdict
+from bench.types import Scenario
 
 SMALLEST_MARGIN = 0.003
 POWER = 2.8  # standard errors: 1.96 for the 95 % interval and 0.84 for 80 % power
 Z95 = 1.959963984540054
-
-
-class Verdict(enum.StrEnum):
-    """What the gate says of a row; FAILED and MISSING rows have no answers to judge."""
-
-    PASS = "PASS"  # noqa: S105 - a verdict
-    REGRESSED = "REGRESSED"
-    INCONCLUSIVE = "INCONCLUSIVE"
-    FAILED = "FAILED"
-    MISSING = "MISSING"
-
-
-class Judgement(Record):
-    """The verdict on n paired items: `difference` of accuracy, new minus old, and `margin`, both as shares.
-
-    `lost` items only the old row has right, `won` only the new one. `items_needed` would settle an INCONCLUSIVE
-    verdict if the shares stayed what they are.
-    """
-
-    verdict: Verdict
-    n: int
-    lost: int
-    won: int
-    difference: Interval
-    margin: float
-    items_needed: int | None = None
-
-    @property
-    def explanation(self) -> str | None:
-        """What a reader of the verdict must know beside it; None where that is nothing."""
-        if self.items_needed:
-            settled = message("about {texts:,} texts would settle it", texts=self.items_needed)
-            worse = [message("worse, by less than the margin")] if self.difference.high < 0 else []
-            return joined("; ", [*worse, settled])
-        if self.verdict is Verdict.REGRESSED:
-            lost = -100 * self.difference.value
-            return message("{lost:.2f} points of accuracy lost on {texts:,} texts", lost=lost, texts=self.n)
-        return None
-
-
-class SpeedJudgement(Record):
-    """The verdict on one scenario, base and head measured by turns; shares of the base's time.
-
-    `slowdown`: time of the head over that of the base, minus 1; `noise`: root mean square of base against base;
-    `bar`: max(10 %, twice the noise); p: two-sided Mann-Whitney; rates in texts/s, medians over the turns.
-    """
-
-    verdict: Verdict
-    scenario: Scenario
-    turns: int
-    slowdown: Interval
-    noise: float
-    bar: float
-    p: float
-    base_rps: float
-    head_rps: float
-
-    @property
-    def explanation(self) -> str | None:
-        """What a reader of the verdict must know; None where that is nothing."""
-        measured = message(
-            "{scenario}: {slowdown:+.1%} time a text, bar {bar:.1%}",
-            scenario=message(self.scenario),
-            slowdown=self.slowdown.value,
-            bar=self.bar,
-        )
-        if self.verdict is Verdict.INCONCLUSIVE:
-            return message(
-                "{measured}: not settled in {turns} turns; leave the machine alone or take more --turns",
-                measured=measured,
-                turns=self.turns,
-            )
-        return measured if self.verdict is Verdict.REGRESSED else None
-
-
-class CheckedRow(Record):
-    """A row of the baseline and what became of it; `judgement` where there are answers, `speed` where it was asked for.
-
-    `macro_f1_difference`, new minus old, is None where the two did not answer the same items.
-    """
-
-    cell: Cell
-    verdict: Verdict
-    reason: Said | None
-    macro_f1_difference: float | None
-    judgement: Judgement | None
-    speed: tuple[SpeedJudgement, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The row as a person calls it: recipe, base model, seed, engine."""
-        base = f" ({self.cell.base_model.rsplit('/', 1)[-1]})" if self.cell.base_model else ""
-        return f"{self.cell.recipe}{base} s{self.cell.seed} {self.cell.engine or '-'}"
-
-    @property
-    def bad(self) -> bool:
-        """Whether this row alone makes the check fail."""
-        return self.verdict in {Verdict.REGRESSED, Verdict.FAILED}
-
-    @property
-    def explanation(self) -> str | None:
-        """What a reader of the verdict must know beside it; None where that is nothing."""
-        parts = (self.reason, self.judgement and self.judgement.explanation, *(part.explanation for part in self.speed))
-        return joined("; ", [part for part in parts if part]) or None
-
-
-class Check(Record):
-    """All rows of a baseline, in its order, and the run's rows that the baseline does not have."""
-
-    baseline_commit: str | None
-    run_commit: str | None
-    same_hardware: bool
-    rows: tuple[CheckedRow, ...]
-    new_rows: tuple[Cell, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """REGRESSED when any row regressed or failed; else INCONCLUSIVE when any is not settled or missing."""
-        if any(row.bad for row in self.rows):
-            return Verdict.REGRESSED
-        verdicts = {row.verdict for row in self.rows}
-        return Verdict.INCONCLUSIVE if verdicts & {Verdict.INCONCLUSIVE, Verdict.MISSING} else Verdict.PASS
+SMALLEST_BAR = 0.10
+NOISES = 2.0
+SIGNIFICANT = 0.01
+WIDEST_BAR = 0.15  # a wider bar could not be told from a slowdown of 20 %, which the gate must find
+RESAMPLES = 1000
 
 
 def judge(lost: int, won: int, n: int) -> Judgement:
@@ -184,3 +69,62 @@ def _items_needed(difference: float, discordant: float, n: int) -> int:
     else:
         needed = discordant * (Z95 / (SMALLEST_MARGIN - drop)) ** 2
     return max(n + 1, math.ceil(needed))
+
+
+def judge_turns(
+    scenario: Scenario, base: Sequence[float], again: Sequence[float], head: Sequence[float]
+) -> SpeedJudgement:
+    """REGRESSED: slower than the bar and p < 0.01. PASS: the 95 % interval is below a bar of at most 15 %.
+
+    base, again, head: seconds a text of every turn, float (turns,), at least 5; the first two ran the same thing in
+    two processes, and the three of a turn followed each other in random order. Else INCONCLUSIVE.
+    """
+    base_s, again_s, head_s = (np.asarray(seconds, dtype=float) for seconds in (base, again, head))
+    slowdown = ratio_interval(head_s, np.stack([base_s, again_s], axis=1))
+    noise = base_noise(base_s, again_s)
+    bar = max(SMALLEST_BAR, NOISES * noise)
+    p = float(stats.mannwhitneyu(head_s, np.concatenate([base_s, again_s])).pvalue)
+    if slowdown.value > bar and p < SIGNIFICANT:
+        verdict = Verdict.REGRESSED
+    elif slowdown.high <= bar <= WIDEST_BAR:
+        verdict = Verdict.PASS
+    else:
+        verdict = Verdict.INCONCLUSIVE
+    return SpeedJudgement(
+        verdict=verdict,
+        scenario=scenario,
+        turns=len(head_s),
+        slowdown=slowdown,
+        noise=noise,
+        bar=bar,
+        p=p,
+        base_rps=float(1 / np.median(np.concatenate([base_s, again_s]))),
+        head_rps=float(1 / np.median(head_s)),
+    )
+
+
+def base_noise(base: np.ndarray, again: np.ndarray) -> float:
+    """Root mean square of base against base over the bootstrap: chance between turns, difference between processes."""
+    return float(np.sqrt(np.mean(_bootstrap(again, base) ** 2)))
+
+
+def ratio_interval(seconds: np.ndarray, reference: np.ndarray) -> Interval:
+    """Lower quartile of seconds over that of reference, minus 1, with its seeded percentile bootstrap over the turns.
+
+    seconds float (turns,), reference float (turns,) or (turns, 2). Every turn computes the same, and other processes
+    only ever add time, so the lower quartile varies less than the median.
+    """
+    value = _quartile(seconds) / _quartile(reference.ravel()) - 1
+    return percentile_interval(float(value), _bootstrap(seconds, reference))
+
+
+def _bootstrap(seconds: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    reference = reference.reshape(len(seconds), -1)
+    rows = np.random.default_rng(0).integers(0, len(seconds), (RESAMPLES, len(seconds)))
+    return _quartile(seconds[rows]) / _quartile(reference[rows].reshape(RESAMPLES, -1)) - 1
+
+
+def _quartile(seconds: np.ndarray) -> np.ndarray:
+    """The value that a quarter of the turns stay within; partitioning is ten times faster than interpolating."""
+    place = (seconds.shape[-1] - 1) // 4
+    return np.asarray(np.partition(seconds, place, axis=-1)[..., place])

@@ -14,13 +14,13 @@ from bench.execution.console import RunConsole
 from bench.files.cache import cache_dir
 from bench.gates.baseline import Baseline, BaselineRow
 from bench.gates.check import row_key
-from bench.gates.rules import Check, CheckedRow, SpeedJudgement, Verdict
 from bench.gates.turns import HERE, MOST_TURNS, TURN_S, Side, compare_speed
 from bench.gates.worker import WorkerTask
 from bench.machine.environment import hardware_fingerprint
 from bench.plan.engines import load_engines, with_options
 from bench.results.autotuned import THREADS
 from bench.results.records import Result, StoredRun
+from bench.results.verdicts import Check, CheckedRow, SpeedJudgement, Verdict
 from bench.types import EngineSpec, Scenario
 
 WORST_FIRST = (Verdict.FAILED, Verdict.REGRESSED, Verdict.MISSING, Verdict.INCONCLUSIVE, Verdict.PASS)

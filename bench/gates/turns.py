@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
-from bench.gates.rules import SpeedJudgement
-from bench.gates.speed_gate import SMALLEST_BAR, base_noise, judge_turns
+from bench.gates.rules import SMALLEST_BAR, base_noise, judge_turns
 from bench.gates.worker import Turn, WorkerTask
+from bench.results.verdicts import SpeedJudgement
 from bench.types import Scenario
 
 TURN_S: dict[Scenario, float] = {"single": 0.1, "offline": 0.1}

@@ -9,10 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.classifiers.folder import file_sha256, link_or_copy
 from bench.errors import AssetError, NotAvailable, unknown_name
 from bench.files.archives import copy_member
-from bench.files.cache import cache_dir, whole_folder
+from bench.files.cache import cache_dir, file_sha256, link_or_copy, whole_folder
 from bench.files.packages import fetch_archive, find_asset
 from bench.models.base import base_weights
 from bench.types import BaseWeights, Progress, Recipe, Record

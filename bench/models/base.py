@@ -12,10 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.classifiers.folder import file_sha256, link_or_copy
 from bench.errors import AssetError, NotAvailable, UsageError, unknown_name
 from bench.files.archives import copy_member
-from bench.files.cache import cache_dir, whole_folder
+from bench.files.cache import cache_dir, file_sha256, link_or_copy, whole_folder
 from bench.files.packages import disk_is_full, fetch_archive, find_asset, no_space
 from bench.types import BaseWeights, Progress, Record
 

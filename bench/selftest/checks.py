@@ -19,8 +19,7 @@ from bench.errors import BenchError
 from bench.execution.console import RunConsole
 from bench.execution.run import run_plan
 from bench.files.cache import cache_dir
-from bench.gates.rules import Verdict, judge_answers
-from bench.gates.speed_gate import judge_turns
+from bench.gates.rules import judge_answers, judge_turns
 from bench.gates.turns import MOST_TURNS, Side, SpeedWorker, take_turns
 from bench.gates.worker import WorkerTask
 from bench.machine.environment import git_state, hardware_fingerprint
@@ -29,8 +28,8 @@ from bench.plan.plan import Plan, TaskPlan, store_dataset
 from bench.plan.recipes import recipes_for
 from bench.plan.tiers import load_tier
 from bench.results.records import Result, Status
-from bench.results.selftest import SelfCheck, SelfTest
-from bench.results.selftest_store import store_selftest
+from bench.results.selftest import SelfCheck, SelfTest, store_selftest
+from bench.results.verdicts import Verdict
 from bench.types import EngineSpec
 
 SAMPLE = Path(bench.__file__).parent / "data" / "samples" / "agnews.tsv"

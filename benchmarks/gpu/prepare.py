@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.classifiers.folder import file_sha256
+from bench.files.cache import file_sha256
 from bench.files.packages import find_asset
 from bench.models.architectures import load_architectures, prepare_architecture
 from bench.models.base import ORIGIN, WEIGHTS, base_weights

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
+from bench.quality.stats import wilson
 from bench.results.published import PublishedFigure, PublishedPoint
 from bench.results.records import Interval, Quality
 from bench.types import CurvePoint
 from reports.content.published import Published
 from reports.content.rows import Group, TaskRows
 from reports.render.words import message
-from reports.tables.first_texts import SIZES, first_accuracy, instructed, published_instructed
-from reports.tables.studies import varied_recipes
+
+SIZES = (16, 64, 256, 512)
+_ROW = "D2"
 
 
 @dataclass(frozen=True)
@@ -162,3 +166,35 @@ def _published_line(system: str, figures: Iterable[PublishedFigure], full: int |
 def _full_size(task: TaskRows, figure: PublishedFigure) -> int | None:
     """All training texts of the published split, where it is ours."""
     return task.data.full_sizes.train if figure.suite == task.data.task else None
+
+
+def instructed(task: TaskRows) -> list[Group]:
+    """The classifiers of row D2 whose answers are there."""
+    return [each for each in task.groups if each.row == _ROW and each.shown and each.shown.cell.id in task.answers]
+
+
+def published_instructed(task: TaskRows) -> dict[str, list[PublishedFigure]]:
+    """The published accuracies of row D2, all systems, whichever of them were run here."""
+    found: dict[str, list[PublishedFigure]] = {}
+    for figure in Published(task).figures:
+        if figure.row == _ROW and figure.metric == "accuracy":
+            found.setdefault(figure.system, []).append(figure)
+    return found
+
+
+def first_accuracy(task: TaskRows, group: Group, size: int) -> Interval | None:
+    """Accuracy on the first `size` test texts with its Wilson interval; None where fewer were answered."""
+    answers = task.answers[group.shown.cell.id] if group.shown else None
+    if answers is None or len(answers.ids) < size:
+        return None
+    first = np.argsort(answers.ids, kind="stable")[:size]
+    return wilson(int((answers.prediction.labels[first] == answers.labels[first]).sum()), size)
+
+
+def varied_recipes(task: TaskRows) -> dict[str, list[Group]]:
+    """The variants of each recipe that has some."""
+    found: dict[str, list[Group]] = {}
+    for group in task.groups:
+        if group.variant_of:
+            found.setdefault(group.variant_of, []).append(group)
+    return found

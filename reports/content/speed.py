@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.results.records import LoadRun, LoadSummary, MachineLimits, Result, Status
+from bench.results.records import (
+    LoadRun,
+    LoadSummary,
+    MachineLimits,
+    Result,
+    ServerSearch,
+    Status,
+)
 from bench.types import Scenario
 from reports.content.rows import Group
 from reports.render import figures
@@ -13,6 +20,7 @@ from reports.render.table import numbers
 from reports.render.words import joined, message
 
 LIMIT_COLUMNS = (numbers("matmul", "of limit", 110), numbers("memory", "of limit", 110))
+MILLION = 1_000_000
 
 
 def verdict(row: Result, scenario: Scenario) -> str:
@@ -109,3 +117,18 @@ def answers_mark(row: Result) -> str:
     if row.parity is None:
         return message("own") if row.without_reference else MISSING
     return message("same") if row.parity.passed else message("CHANGED")
+
+
+def price_per_million(row: Result, scenario: Scenario, price_per_hour: float | None) -> float | None:
+    """Price of a million texts at the measured rate; None without a price or without a rate to believe."""
+    summary = usable(row, scenario)
+    if price_per_hour is None or summary is None or summary.rate_rps <= 0:
+        return None
+    return price_per_hour / 3600 / summary.rate_rps * MILLION
+
+
+def search_of(row: Result) -> tuple[LoadRun, ServerSearch] | None:
+    """The run that stands for a row's server figures and how its rate was found; None where it was not measured."""
+    summary = row.load.get("server")
+    run = median_run(summary) if summary else None
+    return (run, run.server) if run and run.server else None

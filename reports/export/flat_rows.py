@@ -9,9 +9,8 @@ from bench.results.records import Interval, Result, StoredRun
 from reports.content.pareto import pareto_rows
 from reports.content.provenance import machine_of
 from reports.content.rows import Group, TaskRows, tasks_of
-from reports.content.speed import against_reference, usable, verdict
+from reports.content.speed import against_reference, price_per_million, usable, verdict
 from reports.content.standing import Standing, standing_of
-from reports.tables.costs import price_per_million
 
 SCENARIO_FIGURES = ("rate_rps", "rate_low_rps", "rate_high_rps", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms")
 QUALITY_INTERVALS = ("macro_f1", "accuracy", "macro_precision", "macro_recall")

@@ -8,9 +8,8 @@ from typing import Any
 
 from bench.results.records import LoadSummary, Result
 from reports.content.rows import Group, TaskRows
-from reports.content.speed import against_reference, median_run, usable, verdict
+from reports.content.speed import against_reference, median_run, price_per_million, usable, verdict
 from reports.content.standing import Standing
-from reports.tables.costs import price_per_million
 
 
 def task_record(task: TaskRows, standing: Standing) -> dict[str, Any]:

@@ -8,15 +8,14 @@ from typing import Any
 
 from bench.results.records import Interval, LoadSummary, Result, Status
 from bench.types import Scenario
-from reports.content.front import pareto_front
+from reports.content.pareto import pareto_front
 from reports.content.rows import Group, TaskRows
-from reports.content.speed import answers_mark, usable, verdict
+from reports.content.speed import answers_mark, price_per_million, usable, verdict
 from reports.content.standing import Standing
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean
 from reports.render.words import message, say, say_marked
-from reports.tables.costs import price_per_million
 
 SCENARIO_NAMES = {
     "single": (message("one request at a time"), message("requests/s")),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.results.records import QUERIES_FOR, Result, ServerPoint, ServerSearch
-from reports.tables.server import search_of
+from reports.content.speed import search_of
 
 
 def server_record(rows: Sequence[Result]) -> list[dict[str, Any] | None]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.results.attribution_record import Attribution, Swap
 from bench.results.records import Interval
+from bench.results.verdicts import Attribution, Swap
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers, spoken, to_markdown, to_rich

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from rich.console import Console
 from rich.text import Text
 
-from bench.gates.rules import Check, CheckedRow, SpeedJudgement, Verdict
+from bench.results.verdicts import Check, CheckedRow, SpeedJudgement, Verdict
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean, escape

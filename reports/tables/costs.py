@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from bench.results.records import Result, SessionCard
-from bench.types import Scenario
 from reports.content.rows import Group, TaskRows
-from reports.content.speed import answers_mark, usable
+from reports.content.speed import answers_mark, price_per_million
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
 from reports.render.words import message
-
-MILLION = 1_000_000
 
 _NOTE = message(
     "memory: peak of the serving process; size: what the engine loads from disk; convert: export or compile, once"
@@ -60,14 +57,6 @@ def _row(task: TaskRows, group: Group, row: Result, session: SessionCard, on_dev
         figures.duration(session.convert_s),
         *prices,
     )
-
-
-def price_per_million(row: Result, scenario: Scenario, price_per_hour: float | None) -> float | None:
-    """Price of a million texts at the measured rate; None without a price or without a rate to believe."""
-    summary = usable(row, scenario)
-    if price_per_hour is None or summary is None or summary.rate_rps <= 0:
-        return None
-    return price_per_hour / 3600 / summary.rate_rps * MILLION
 
 
 def _notes(task: TaskRows) -> tuple[str, ...]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from bench.quality.stats import wilson
 from bench.results.published import PublishedFigure
 from bench.results.records import Interval
 from reports.content.published import Published
 from reports.content.rows import Group, TaskRows
+from reports.content.series import SIZES, first_accuracy, instructed, published_instructed
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
 from reports.render.words import message
 
-SIZES = (16, 64, 256, 512)
-_ROW = "D2"
 _NOTE = message("the same classifier on more and more texts: at 16 texts the interval is wider than any difference")
 
 
@@ -33,29 +29,6 @@ def first_texts_tables(task: TaskRows) -> list[Table]:
     columns = (Column("classifier"), Column("base model"), *(numbers(message("first {n}", n=size)) for size in SIZES))
     notes = (_NOTE, *Published(task).notes(figure for found in published.values() for figure in found))
     return [Table("Accuracy on the first test texts", columns, (*ours, *theirs), notes)]
-
-
-def instructed(task: TaskRows) -> list[Group]:
-    """The classifiers of row D2 whose answers are there."""
-    return [each for each in task.groups if each.row == _ROW and each.shown and each.shown.cell.id in task.answers]
-
-
-def published_instructed(task: TaskRows) -> dict[str, list[PublishedFigure]]:
-    """The published accuracies of row D2, all systems, whichever of them were run here."""
-    found: dict[str, list[PublishedFigure]] = {}
-    for figure in Published(task).figures:
-        if figure.row == _ROW and figure.metric == "accuracy":
-            found.setdefault(figure.system, []).append(figure)
-    return found
-
-
-def first_accuracy(task: TaskRows, group: Group, size: int) -> Interval | None:
-    """Accuracy on the first `size` test texts with its Wilson interval; None where fewer were answered."""
-    answers = task.answers[group.shown.cell.id] if group.shown else None
-    if answers is None or len(answers.ids) < size:
-        return None
-    first = np.argsort(answers.ids, kind="stable")[:size]
-    return wilson(int((answers.prediction.labels[first] == answers.labels[first]).sum()), size)
 
 
 def _published_row(system: str, found: list[PublishedFigure], groups: list[Group]) -> Row:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from bench.results.records import Result
 from reports.content.pareto import pareto_rows
 from reports.content.rows import Group, TaskRows
-from reports.content.speed import usable
+from reports.content.speed import price_per_million, usable
 from reports.content.standing import Standing
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
 from reports.render.words import message
-from reports.tables.costs import price_per_million
 from reports.tables.quality import ordered_rows, status_mark
 
 _NOTES = (

@@ -9,8 +9,8 @@ from reports.content.speed import (
     against_reference,
     answers_mark,
     limit_shares,
-    median_run,
     random_notes,
+    search_of,
     usable,
     verdict,
 )
@@ -61,13 +61,6 @@ def server_tables(task: TaskRows) -> list[Table]:
     tiers = ", ".join(dict.fromkeys(row.load["server"].tier for _, row in cells))
     title = message("Server: Poisson arrivals within a latency limit (LoadGen Server, tier {tiers})", tiers=tiers)
     return [Table(title, columns, rows, (*_NOTES, *_further_notes(cells)))]
-
-
-def search_of(row: Result) -> tuple[LoadRun, ServerSearch] | None:
-    """The run that stands for a row's server figures and how its rate was found; None where it was not measured."""
-    summary = row.load.get("server")
-    run = median_run(summary) if summary else None
-    return (run, run.server) if run and run.server else None
 
 
 def _row(group: Group, row: Result, several: bool) -> Row:

@@ -6,6 +6,7 @@ from statistics import mean, stdev
 
 from reports.content.published import Published, published_cell, published_column
 from reports.content.rows import Group, TaskRows
+from reports.content.series import varied_recipes
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
@@ -27,15 +28,6 @@ _SAME_TEXTS = message("the same test texts in every row; ±: 95 % interval over 
 def study_tables(task: TaskRows) -> list[Table]:
     """One table a recipe that was varied, in the order of the study."""
     return [_variants(task, recipe, groups) for recipe, groups in varied_recipes(task).items()]
-
-
-def varied_recipes(task: TaskRows) -> dict[str, list[Group]]:
-    """The variants of each recipe that has some."""
-    found: dict[str, list[Group]] = {}
-    for group in task.groups:
-        if group.variant_of:
-            found.setdefault(group.variant_of, []).append(group)
-    return found
 
 
 def _variants(task: TaskRows, recipe: str, groups: list[Group]) -> Table:

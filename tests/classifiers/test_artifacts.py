@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.classifiers.folder import MANIFEST, link_or_copy, load_classifier, save_classifier, verify_classifier
+from bench.classifiers.folder import MANIFEST, load_classifier, save_classifier, verify_classifier
 from bench.errors import AssetError
+from bench.files.cache import link_or_copy
 from bench.types import Classifier, FitRecord, Manifest, Recipe
 
 

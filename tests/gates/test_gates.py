@@ -25,9 +25,10 @@ from bench.cli.main import cli
 from bench.errors import NotComparable, StoreError
 from bench.gates.baseline import Baseline, make_baseline, read_baseline, row_answers, unpack, write_baseline
 from bench.gates.check import check_run
-from bench.gates.rules import Check, Verdict, judge, paired_difference_interval
+from bench.gates.rules import judge, paired_difference_interval
 from bench.results.records import Answers, Result, Status, StoredRun
 from bench.results.store import write_answers, write_json, write_record
+from bench.results.verdicts import Check, Verdict
 from reports.pages.check import CheckPage
 
 N = 7600

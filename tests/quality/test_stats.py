@@ -14,8 +14,7 @@ from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 
-from bench.gates.rules import paired_difference_interval
-from bench.gates.speed_gate import judge_turns, ratio_interval
+from bench.gates.rules import judge_turns, paired_difference_interval, ratio_interval
 from bench.quality.scores import confusion_matrix
 from bench.quality.stats import (
     brier,

@@ -25,7 +25,7 @@ from bench.results.evidence import STORED_CHARACTERS, TEXTS, evidence_of
 from bench.results.records import Answers, Evidence, Status, StoredRun
 from bench.results.store import open_run
 from bench.types import Prediction
-from reports.content.front import pareto_front
+from reports.content.pareto import pareto_front
 from reports.html.items import MOST_FLIPS, MOST_FLIPS_A_ROW, MOST_HARD, hard_items
 from reports.html.page import WEB, embedded_json, vendored_files
 from reports.leaderboard import render_leaderboard

@@ -15,8 +15,7 @@ from tiny_classifiers import linear, network, tiny_texts
 
 from bench import registry
 from bench.results.records import Result, Status
-from bench.results.selftest import SelfCheck, SelfTest
-from bench.results.selftest_store import last_selftest, store_selftest
+from bench.results.selftest import SelfCheck, SelfTest, last_selftest, store_selftest
 from bench.selftest.checks import ENGINES, SLOWDOWNS, accuracy_checks, engine_checks, slowdown_checks
 from bench.selftest.faults import FAULTS, Caches, WrappedSession
 from bench.speed.loadgen import repeat_speedup

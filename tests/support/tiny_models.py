@@ -28,7 +28,7 @@ from transformers import (
     RobertaModel,
 )
 
-from bench.classifiers.folder import file_sha256
+from bench.files.cache import file_sha256
 from bench.types import BaseWeights, Dataset, Prompt, Source, Split, SplitSizes
 
 TOPICS = (

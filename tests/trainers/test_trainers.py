@@ -36,8 +36,7 @@ from trainers.loop.batches import TokenisedSplit, grouped_batches
 from trainers.loop.loop import LoopParams, train_module
 from trainers.lora import find_targets
 from trainers.shared.heads import apply_head, choose_logistic_regression, choose_mlp
-from trainers.shared.prompting import BuiltPrompt, continuation_ids
-from trainers.shared.prompts import prompt_halves
+from trainers.shared.prompting import BuiltPrompt, continuation_ids, prompt_halves
 
 FAST = {"learning_rate": 5e-3, "epochs": 15, "batch_size": 16, "max_length": 32}
 

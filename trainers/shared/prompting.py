@@ -14,7 +14,6 @@ from bench.errors import UsageError
 from bench.text.splits import stratified_order
 from bench.types import BaseWeights, Dataset, Prompt
 from trainers.params import Params
-from trainers.shared.prompts import prompt_halves
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 PLACE = "\x00text\x00"
 EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
 OPEN_THOUGHT = "<think>\n"
+TEXT = "{text}"
+OPTIONS = "{options}"
 
 
 class PromptParams(Params):
@@ -196,3 +197,13 @@ def end_of_answer(folder: Path) -> str:
     if not end:
         raise UsageError(f"{folder.name} has no end-of-text token; it cannot be trained to stop")
     return str(end)
+
+
+def prompt_halves(prompt: Prompt) -> tuple[str, str]:
+    """What stands before and after the text; {options} becomes the label words."""
+    if prompt.template.count(TEXT) != 1:
+        raise UsageError(f"the prompt must hold {TEXT} exactly once; it is: {prompt.template!r}")
+    words = [word.strip() for word in prompt.label_words]
+    listed = f"{', '.join(words[:-1])} or {words[-1]}"
+    before, after = prompt.template.split(TEXT)
+    return before.replace(OPTIONS, listed), after.replace(OPTIONS, listed)
