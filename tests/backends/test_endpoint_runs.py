@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from faulty_server import Body, Reply, classified, faulty_server
-from test_run import run
+from own_data_runs import run
 
 from bench.results.records import Status
 from bench.results.store import open_run

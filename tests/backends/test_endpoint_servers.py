@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from own_data_runs import run
 from servers import Server, llama_server, vllm_server
-from test_run import run
 from tiny_classifiers import MAX_LENGTH, finish, tiny_texts
 from tiny_models import CLASS_NAMES, TINY, no_progress, save_tokenizer
 from transformers import BertConfig, BertForSequenceClassification, LlamaConfig, LlamaForCausalLM

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_random_weights import build, tiny_architecture
+from tiny_architectures import build, tiny_architecture
 from tiny_classifiers import CLASSIFIERS, finish, sequence_relu, tiny_texts
 from tiny_models import tiny_llama
 from torch.nn import functional

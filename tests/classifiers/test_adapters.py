@@ -10,8 +10,8 @@ import pytest
 import tiny_models
 import torch
 from safetensors.torch import load_file
-from test_trainers import FAST, fit, logits_of, recipe
-from test_trainers import TRAINED as METHODS
+from tiny_trainings import FAST, fit, logits_of, recipe
+from tiny_trainings import TRAINED as METHODS
 from transformers import AutoModelForSequenceClassification
 
 from bench import registry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -11,29 +10,17 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from tiny_models import no_progress, save_tokenizer, toy_dataset
+from tiny_architectures import build, tiny_architecture
+from tiny_models import no_progress, toy_dataset
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from backends.eager import EagerBackend
-from bench import registry
 from bench.errors import NotAvailable, UsageError
 from bench.models.architectures import load_architectures, random_recipes
 from bench.plan.engines import load_engines
 from bench.plan.plan import RunRequest, make_plan
 from bench.results.records import Status
 from bench.results.store import open_run
-from bench.types import BaseWeights, Classifier, Recipe, Workplace
-
-TINY_QWEN = {
-    "model_type": "qwen3",
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "vocab_size": 80,
-}
 
 # Weights as the models' cards and safetensors headers give them, heads left out.
 PUBLISHED = {
@@ -57,27 +44,6 @@ def test_every_architecture_has_the_published_number_of_weights() -> None:
         assert weights == PUBLISHED[name], name
         assert spec.source.startswith("https://huggingface.co/")
         assert spec.source.endswith("config.json")
-
-
-def tiny_architecture(folder: Path, **changes: object) -> BaseWeights:
-    folder.mkdir(parents=True)
-    save_tokenizer(folder)
-    (folder / "config.json").write_text(json.dumps(TINY_QWEN | changes))
-    return BaseWeights("tiny", folder, "none", "random weights", pooling="last", note="its own tokenizer")
-
-
-def build(tmp_path: Path, head: str, base: BaseWeights) -> Classifier:
-    recipe = Recipe(
-        id="random-tiny",
-        title="tiny",
-        method="random-weights",
-        base_model="tiny",
-        weights="random",
-        params={"head": head},
-    )
-    place = Workplace("cpu", 1, tmp_path / "cache")
-    trainer = registry.find("trainer", "random-weights")(recipe, base, place)
-    return trainer.fit(toy_dataset(), 0, tmp_path / "classifier", no_progress)
 
 
 @pytest.mark.parametrize(("head", "kind"), [("linear", "sequence"), ("options", "options"), ("embedding", "embedding")])

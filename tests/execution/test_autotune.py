@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from test_run import own_data, run
+from own_data_runs import own_data, run
 
 from bench.execution import autotune
 from bench.execution.autotune import Tuned

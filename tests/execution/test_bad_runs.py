@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command_line import assert_one_line_error, bench
+from gate_runs import stored
 from synthetic_runs import full_run
-from test_cli import assert_one_line_error, bench
-from test_gates import stored
 
 from bench.errors import NotComparable, StoreError
 from bench.gates.baseline import make_baseline, write_baseline

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_trainers import FAST, recipe, split_of
 from tiny_models import no_progress, tiny_bert, tiny_chat, tiny_llama, toy_dataset
+from tiny_trainings import FAST, recipe, split_of
 from torch import Tensor, nn
 
 from bench import registry

@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from own_data_runs import COMMAND, own_data, run
 
 from bench.results.records import Status
 from bench.results.store import open_run
 
-COMMAND = [sys.executable, "-c", "from bench.cli.main import main; main()", "run"]
 PATIENCE_S = 300
-
-
-def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        env=os.environ | {"COLUMNS": "100"} | env,
-        check=False,
-    )
-
-
-def own_data(folder: Path) -> Path:
-    rows = [f"the {word} number {n} was {word} today,{word}\n" for n in range(40) for word in ("good", "bad", "odd")]
-    path = folder / "mine.csv"
-    path.write_text("text,label\n" + "".join(rows))
-    return path
 
 
 def cells(out: Path) -> dict[str, float]:

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tokenizers
+from command_line import bench
+from gate_runs import stored
 from safetensors.torch import load_file, save_file
 from synthetic_runs import EAGER, ONNX, Method, full_run, prediction_of, result_of
-from test_cli import bench
-from test_gates import stored
-from test_speed_gate import tiny_dataset
 from tiny_classifiers import sequence_bert
+from tiny_datasets import tiny_dataset
 from tiny_models import WORDS
 
 from bench import registry

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shlex
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,19 +13,19 @@ import click
 import numpy as np
 import pytest
 import yaml
+from command_line import assert_one_line_error, bench
+from gate_runs import changed, losing, run_pytest, stored, with_answers
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_runs import full_run, sample_run, without_figures
-from test_cli import assert_one_line_error, bench
 
 from bench.cli.main import cli
 from bench.errors import NotComparable, StoreError
 from bench.gates.baseline import Baseline, make_baseline, read_baseline, row_answers, unpack, write_baseline
 from bench.gates.check import check_run
 from bench.gates.rules import judge, paired_difference_interval
-from bench.results.records import Answers, Result, Status, StoredRun
-from bench.results.store import write_answers, write_json, write_record
-from bench.results.verdicts import Check, Verdict
+from bench.results.records import Result, Status, StoredRun
+from bench.results.verdicts import Verdict
 from reports.pages.check import CheckPage
 
 N = 7600
@@ -99,29 +96,6 @@ def test_the_items_needed_do_settle_it() -> None:
 # ---------------------------------------------------------------- baselines
 
 
-def stored(run: StoredRun, folder: Path) -> Path:
-    """The run as a folder on disk."""
-    write_record(folder / "run.json", run.settings)
-    write_json(folder / "environment.json", dict(run.environment))
-    for result in run.results:
-        write_record(folder / "cells" / f"{result.cell.id}.json", result)
-    for cell_id, answers in run.answers.items():
-        write_answers(folder / "predictions" / f"{cell_id}.parquet", answers)
-    return folder
-
-
-def with_answers(run: StoredRun, cell_id: str, answers: Answers) -> StoredRun:
-    return replace(run, answers={**run.answers, cell_id: answers})
-
-
-def losing(answers: Answers, count: int, k: int) -> Answers:
-    """The same answers, but this many right ones are wrong now."""
-    right = np.flatnonzero(answers.prediction.labels == answers.labels)[:count]
-    labels = answers.prediction.labels.copy()
-    labels[right] = (labels[right] + 1) % k
-    return replace(answers, prediction=replace(answers.prediction, labels=labels))
-
-
 def test_a_baseline_gives_every_answer_back(tmp_path: Path) -> None:
     run = full_run()
     write_baseline(tmp_path / "b.json", make_baseline(run))
@@ -144,15 +118,6 @@ def test_a_run_passes_against_itself() -> None:
     assert check.verdict is Verdict.PASS
     assert len(check.rows) == len(full_run().answers)
     assert check.same_hardware
-
-
-def changed(**lost: int) -> Check:
-    run = full_run()
-    baseline = make_baseline(run)
-    for name, count in lost.items():
-        cell_id = f"agnews.{name.replace('_', '-')}.s0.eager"
-        run = with_answers(run, cell_id, losing(run.answers[cell_id], count, 4))
-    return check_run(run, baseline)
 
 
 def test_a_row_that_lost_is_found_among_those_that_did_not() -> None:
@@ -329,19 +294,6 @@ def test_what_cannot_be_compared_has_its_own_exit_code(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- pytest plugin
-
-
-def run_pytest(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A pytest of its own, also where this one is xdist's worker: there pytest-benchmark would measure nothing."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rfs", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_pytest_makes_every_row_a_test(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import assert_one_line_error, bench
+from gate_runs import stored
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_runs import full_run
-from test_cli import assert_one_line_error, bench
-from test_gates import stored
-from tiny_classifiers import linear, tiny_texts
-from tiny_models import CLASS_NAMES
+from tiny_classifiers import linear
+from tiny_datasets import tiny_dataset
 
 from bench.data.datasets import find_stored, save_dataset
 from bench.errors import BenchError, NotAvailable
@@ -27,7 +27,7 @@ from bench.gates.worker import WorkerTask
 from bench.machine.environment import hardware_fingerprint
 from bench.results.records import StoredRun
 from bench.results.verdicts import Verdict
-from bench.types import Dataset, EngineSpec, Prompt, Source, Split, SplitSizes
+from bench.types import EngineSpec
 from reports.pages.check import CheckPage
 
 TRIALS = 150
@@ -74,24 +74,6 @@ def test_the_verdict_follows_the_rule(seed: int, spread: float, slowdown: float)
 
 
 # ---------------------------------------------------------------- processes
-
-
-def tiny_dataset() -> Dataset:
-    def split(count: int, seed: int) -> Split:
-        return Split(tuple(tiny_texts(count, seed)), np.arange(count, dtype=np.int64) % 3, np.arange(count))
-
-    return Dataset(
-        name="agnews",
-        title="tiny",
-        language="en",
-        class_names=CLASS_NAMES,
-        train=split(60, 1),
-        validation=split(6, 2),
-        test=split(60, 3),
-        full_sizes=SplitSizes(train=60, validation=6, test=60),
-        source=Source(kind="local", name="tiny"),
-        prompt=Prompt(template="{text}", label_words=CLASS_NAMES),
-    )
 
 
 def tiny_task(folder: Path, **fault: object) -> WorkerTask:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command_line import bench
+from gate_runs import changed, losing, stored, with_answers
 from rich.console import Console
+from selftest_records import honest_rows, planted_turns, record
 from synthetic_runs import full_run
-from test_cli import bench
-from test_gates import changed, losing, stored, with_answers
-from test_selftest import honest_rows, planted_turns, record
 from untranslated import data_of, english_left
 
 from bench.gates.baseline import make_baseline

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import bench
-from test_trainers import FAST, fit, logits_of, recipe
+from command_line import bench
 from tiny_models import CLASS_NAMES, no_progress, tiny_bert, tiny_llama, toy_dataset
+from tiny_trainings import FAST, fit, logits_of, recipe
 from transformers import AutoModelForSequenceClassification
 
 from bench.data.cuts import cut_train

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import synthetic_runs as synthetic
+from command_line import assert_one_line_error, bench
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 from stored_runs import store
-from test_cli import assert_one_line_error, bench
 from tiny_classifiers import linear, tiny_texts
 
 from bench.classifiers.linear import load_linear

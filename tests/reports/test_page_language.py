@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import synthetic_runs as synthetic
+from browser_pages import NOTHING, browser, opened  # noqa: F401 - fixtures
 from invented_run import Size, write_run
 from playwright.sync_api import Page
 from synthetic_published import agnews_run, sst2_run
 from synthetic_server import server_run
 from synthetic_study import study_run
-from test_page_browser import NOTHING, browser, opened  # noqa: F401 - fixtures
 from untranslated import data_of, english_left
 
 from bench.results.evidence import evidence_of

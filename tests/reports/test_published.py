@@ -7,7 +7,7 @@ import re
 import pytest
 import synthetic_published as synthetic
 import synthetic_runs
-from test_reports import printed, table
+from printed_reports import printed, table
 
 from bench.data.suites import load_suite
 from bench.plan.recipes import recipes_for

@@ -11,27 +11,12 @@ import pytest
 import synthetic_runs as synthetic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from printed_reports import printed, table
 from rich.cells import cell_len
-from rich.console import Console
 
 from bench.results.records import Result, Status, StoredRun
 from bench.types import FitRecord, SplitSizes
 from reports.leaderboard import Leaderboard, render_leaderboard
-
-
-def printed(leaderboard: Leaderboard, width: int) -> str:
-    console = Console(width=width, force_terminal=False, color_system=None, highlight=False)
-    with console.capture() as capture:
-        leaderboard.print(console)
-    return capture.get()
-
-
-def table(leaderboard: Leaderboard, title: str) -> list[dict[str, str]]:
-    """The rows of the first table whose title begins so, read back from the markdown."""
-    section = leaderboard.markdown.split(f"\n### {title}", 1)[1].split("\n### ", 1)[0]
-    lines = [line for line in section.split("\n") if line.startswith("|")]
-    heading, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return [dict(zip(heading, row, strict=True)) for row in rows]
 
 
 def of_row(rows: list[dict[str, str]], classifier: str, engine: str) -> dict[str, str]:

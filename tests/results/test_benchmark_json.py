@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import assert_one_line_error, bench
+from gate_runs import run_pytest, stored
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_benchmark.stats import Stats
 from synthetic_runs import full_run
-from test_cli import assert_one_line_error, bench
-from test_gates import run_pytest, stored
 
 from bench.results.pytest_benchmark import export_run, import_rows, statistics_of
 from bench.results.records import StoredRun

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import synthetic_runs as synthetic
+from command_line import assert_one_line_error, bench
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stored_runs import store
-from test_cli import assert_one_line_error, bench
 
 from bench.cli.result_commands import csv_text
 from bench.errors import StoreError

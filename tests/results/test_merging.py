@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import synthetic_runs as synthetic
+from command_line import assert_one_line_error, bench
 from stored_runs import store
-from test_cli import assert_one_line_error, bench
 
 from bench.errors import StoreError, UsageError
 from bench.results.merging import merge_runs

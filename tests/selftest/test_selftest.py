@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
-from synthetic_load import load_summary
-from synthetic_runs import EAGER, ENVIRONMENT, METHODS, answers_of, data_card, result_of, settings
+from selftest_records import honest_rows, planted_turns, record
+from synthetic_runs import ENVIRONMENT, data_card, settings
 from tiny_classifiers import linear, network, tiny_texts
 
 from bench import registry
-from bench.results.records import Result, Status
-from bench.results.selftest import SelfCheck, SelfTest, last_selftest, store_selftest
+from bench.results.records import Status
+from bench.results.selftest import last_selftest, store_selftest
 from bench.selftest.checks import ENGINES, SLOWDOWNS, accuracy_checks, engine_checks, slowdown_checks
 from bench.selftest.faults import FAULTS, Caches, WrappedSession
 from bench.speed.loadgen import repeat_speedup
@@ -94,25 +94,12 @@ def test_the_gates_rates_are_those_stated() -> None:
     assert len(checks) == 4
 
 
-def planted_turns(shares: Sequence[float], spread: float = 0.02) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    return rng.lognormal(sigma=spread, size=(40, 2 + len(shares))) * (1 + np.array([0.0, 0.0, *shares]))
-
-
 def test_slowdowns_are_found_and_a_harness_that_does_not_see_them_fails() -> None:
     assert all(check.passed for check in slowdown_checks(planted_turns(SLOWDOWNS)))
     unseen = list(slowdown_checks(planted_turns([0.0] * len(SLOWDOWNS))))
     assert [check.passed for check in unseen] == [True, True, False, False]
     crying_wolf = list(slowdown_checks(planted_turns([0.3] * len(SLOWDOWNS))))
     assert [check.passed for check in crying_wolf] == [False, False, False, True]
-
-
-def honest_rows() -> dict[str, Result]:
-    """Every planted engine's row as an honest engine's would be."""
-    card = data_card()
-    answers = answers_of(np.arange(card.sizes.test) % 4, 4, 0.9, seed=0)
-    row = result_of(card, METHODS[1], EAGER, answers)
-    return dict.fromkeys(ENGINES, row.model_copy(update={"load": {"single": load_summary("single", (95.0,))}}))
 
 
 def test_faults_that_are_not_found_fail_the_self_test() -> None:
@@ -129,18 +116,6 @@ def test_an_honest_engine_called_faulty_fails_it_too() -> None:
 
 
 # ---------------------------------------------------------------- the record
-
-
-def record(*passed: bool) -> SelfTest:
-    checks = tuple(SelfCheck(name=f"a|b {n}", expected="x", found="<y>", passed=ok) for n, ok in enumerate(passed))
-    return SelfTest(
-        harness="0.1.0",
-        commit="0123456789abcdef",
-        hardware_sha256="feed",
-        finished_at="2026-11-21T16:00:00+00:00",
-        wall_s=100.0,
-        checks=checks,
-    )
 
 
 def test_the_last_result_is_kept_and_stands_in_the_provenance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,49 +12,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sleeping_session import OTHER_TEXTS, TEXTS, SleepingSession
 
 from bench.errors import BenchError, UsageError
 from bench.plan.tiers import Tier, load_tier, tier_names
 from bench.results.records import QUERIES_FOR, LoadRun
 from bench.speed.loadgen import latency_figures, read_verdict, run_scenario, summarise_runs, warm_up
-from bench.types import Prediction, Scenario, SessionInfo, StageClock
+from bench.types import Prediction, Scenario
 
-TEXTS = [f"text number {n}" for n in range(100)]
-OTHER_TEXTS = [f"other text {n}" for n in range(32)]
 SHORT = Tier(name="short", min_duration_s=0.3, min_queries=20, repeats=1, cell_limit_s=60, fit_limit_s=60)
-
-
-class SleepingSession:
-    """Answers after a known time per text and remembers what it was asked."""
-
-    def __init__(self, seconds_per_text: float, fail_at: int | None = None) -> None:
-        self.clock = StageClock()
-        self.info = SessionInfo(load_s=0.0)
-        self.seconds_per_text = seconds_per_text
-        self.fail_at = fail_at
-        self.calls: list[Sequence[str]] = []
-
-    def predict(self, texts: Sequence[str]) -> Prediction:
-        self.calls.append(texts)
-        if self.fail_at is not None and texts[0].startswith("text") and len(self.calls) > self.fail_at:
-            raise ValueError("the engine broke")
-        time.sleep(self.seconds_per_text * len(texts))
-        n = len(texts)
-        self.clock.forward_s += self.seconds_per_text * n
-        self.clock.real_tokens += 3 * n
-        self.clock.padded_tokens += 4 * n
-        return Prediction(
-            np.full((n, 2), 0.5, np.float32), np.zeros(n, int), np.full(n, 3, np.int32), np.zeros(n, bool)
-        )
-
-    def token_sha256(self, texts: Sequence[str]) -> str | None:
-        return None
-
-    def recompiles(self) -> int | None:
-        return len(self.calls)
-
-    def close(self) -> None:
-        pass
 
 
 def drive(session: SleepingSession, scenario: Scenario, folder: Path, tier: Tier = SHORT) -> tuple[LoadRun, np.ndarray]:

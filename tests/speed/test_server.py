@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_load import OTHER_TEXTS, TEXTS, SleepingSession
+from sleeping_session import OTHER_TEXTS, TEXTS, SleepingSession
 
 from bench.plan.plan import RunRequest, make_plan
 from bench.plan.tiers import Tier, load_tier, tier_names

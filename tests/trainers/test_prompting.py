@@ -11,8 +11,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from test_trainers import FAST, fit, logits_of, recipe
 from tiny_models import CLASS_NAMES, tiny_chat, tiny_gpt2, tiny_llama, tiny_qwen3, toy_dataset
+from tiny_trainings import FAST, fit, logits_of, recipe
 from transformers import AutoModelForCausalLM
 
 from backends.packed.linear import PackedLinear, pack_linears
