@@ -25,6 +25,7 @@ from bench.cli.options import (
     recipe_options,
 )
 from bench.errors import BenchError, CellsFailed
+from bench.machine.companions import hide_unfit_companions
 
 EPILOG = """\b
 Exit codes:
@@ -118,7 +119,8 @@ def run(language: str, quiet: bool, as_json: bool, **choices: Any) -> None:
 @json_option
 def report(folder: Path, page: Path | None, language: str, as_json: bool) -> None:
     """Make the leaderboards of a run FOLDER again, from its files alone."""
-    from bench.cli.report import file_in, print_leaderboard
+    from bench.cli.report import print_leaderboard
+    from bench.results.leaderboards import file_in
 
     print_leaderboard(folder, as_json, file_in(folder, language, "html") if page == Path() else page, language)
 
@@ -175,6 +177,7 @@ results.add_commands(cli)
 
 def main() -> None:
     """Run the command line; every error becomes one line and its exit code, and `check` returns its own."""
+    hide_unfit_companions()
     try:
         sys.exit(cli.main(prog_name="bench", standalone_mode=False) or 0)
     except (click.Abort, KeyboardInterrupt):
