@@ -72,7 +72,7 @@ class Run:
         return Results.of(self.stored)
 
     def leaderboard(self, language: str = "en") -> Leaderboard:
-        """The leaderboards ("en" or "zh"), tables in a notebook; `.markdown` is the whole text, `.to_dict()` all figures."""
+        """The leaderboards, "en" or "zh": tables in a notebook, `.markdown` every table, `.to_dict()` every figure."""
         return make_leaderboard(self.stored, language)
 
     def classifiers(self) -> dict[str, Path]:
