@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError, EndpointFailed, NotAvailable, is_out_of_memory
+from bench.errors import AssetError, BenchError, EndpointFailed, NotAvailable, is_out_of_memory
 from bench.results.records import Status
 from bench.types import Progress
 
@@ -213,7 +213,7 @@ def _redirect_output(log: str) -> None:
 def _classify(error: Exception) -> Status:
     if isinstance(error, NotAvailable):
         return Status.SKIPPED
-    if isinstance(error, EndpointFailed):
+    if isinstance(error, (EndpointFailed, AssetError)):
         return Status.INVALID
     return Status.OOM if is_out_of_memory(error) else Status.CRASH
 
