@@ -50,7 +50,7 @@ def test_result_and_progress_come_back(workers: Workers, tmp_path: Path) -> None
 def test_parts_of_one_name_are_added_up(workers: Workers, tmp_path: Path) -> None:
     outcome = run(workers, tmp_path, take_turns, 3)
     assert [phase.what for phase in outcome.phases] == ["starting", "computing", "waiting"]
-    starting, computing, waiting = outcome.phases
+    _, computing, waiting = outcome.phases
     assert waiting.wall_s >= 3 * 0.02
     assert sum(phase.wall_s for phase in outcome.phases) <= outcome.wall_s
     assert computing.cpu_s > waiting.cpu_s
