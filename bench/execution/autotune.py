@@ -86,7 +86,9 @@ def _key(context: Context, trained: Trained, engine: EngineSpec, texts: int | No
             "space": search_space().get(engine.backend),
             "place": [context.plan.device, context.plan.threads, hardware_fingerprint()],
             "versions": package_versions(),
-            "code": source_digest(("backends",), ("autotune", "trial", "batching")),
+            "code": source_digest(
+                "backends", "bench/execution/autotune.py", "bench/execution/trial.py", "bench/text/batching.py"
+            ),
         }
     )[:32]
 

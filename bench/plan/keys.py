@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -14,44 +14,14 @@ from bench.plan.tiers import Tier
 from bench.types import SCHEMA_VERSION, BaseWeights, Classifier, Dataset, EngineSpec, Recipe, Scenario
 
 _ROOT = Path(__file__).resolve().parents[2]
-_MODULES = (
-    "modules",
-    "pretrained",
-    "pooling",
-    "sequence",
-    "embedding",
-    "networks",
-    "options",
-    "generation",
-    "adapters",
-)
 _FOUNDATION = (
-    "tokens",
-    "batching",
-    "prompts",
-    "linear",
-    "threads",
-    "artifacts",
-    "cuts",
-    "hardness",
-    "endpoints",
-    *_MODULES,
+    "bench/classifiers",
+    "bench/data/cuts.py",
+    "bench/execution/hardness.py",
+    "bench/machine/threads.py",
+    "bench/text",
 )
-_MEASURING = (
-    "jobs",
-    "load",
-    "server",
-    "server_capacity",
-    "server_points",
-    "batcher",
-    "rate_search",
-    "flops",
-    "limits",
-    "quality",
-    "stats",
-    "parity",
-    "tiers",
-)
+_MEASURING = ("bench/execution/jobs.py", "bench/plan/tiers.py", "bench/quality", "bench/speed")
 
 
 def content_hash(content: Any) -> str:
@@ -85,7 +55,7 @@ def classifier_key(
             "threads": threads,
             "hardware": hardware_fingerprint(),
             "versions": {name: package_versions()[name] for name in TRAINING_PACKAGES},
-            "code": source_digest(("trainers",), _FOUNDATION),
+            "code": source_digest("trainers", *_FOUNDATION),
         }
     )
 
@@ -114,23 +84,24 @@ def cell_key(
             "threads": threads,
             "hardware": hardware_fingerprint(),
             "versions": package_versions(),
-            "code": source_digest(("backends",), (*_FOUNDATION, *_MEASURING)),
+            "code": source_digest("backends", *_FOUNDATION, *_MEASURING),
         }
     )
 
 
 @cache
-def source_digest(packages: tuple[str, ...], modules: tuple[str, ...]) -> str:
-    """Hex sha256 over the source of whole packages and of single modules of bench."""
+def source_digest(*parts: str) -> str:
+    """Hex sha256 over the Python source of folders (all below them) and files, named from the project's root."""
     digest = sha256()
-    for path in _source_files(packages, modules):
-        digest.update(path.name.encode("utf-8"))
+    for path in _source_files(parts):
+        digest.update(path.relative_to(_ROOT).as_posix().encode("utf-8"))
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _source_files(packages: Iterable[str], modules: Iterable[str]) -> Iterable[Path]:
-    for package in packages:
-        yield from sorted((_ROOT / package).glob("*.py"))
-    for module in modules:
-        yield _ROOT / "bench" / f"{module}.py"
+def _source_files(parts: Iterable[str]) -> Iterator[Path]:
+    for part in parts:
+        if (_ROOT / part).is_dir():
+            yield from sorted((_ROOT / part).rglob("*.py"))
+        else:
+            yield _ROOT / part
