@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.classifiers.folder import load_classifier
 from bench.cli.options import take_reading
-from bench.cli.report import file_in, print_leaderboard
+from bench.cli.report import print_leaderboard
 from bench.errors import CellsFailed, UsageError
 from bench.execution.console import RunConsole
 from bench.execution.context import Context
@@ -18,8 +18,9 @@ from bench.execution.processes import Workers
 from bench.execution.run import run_plan
 from bench.execution.search import load_space, recipe_toml, search
 from bench.execution.training import check_recipes, train
-from bench.files.cache import cache_dir, link_or_copy, whole_folder, write_whole
+from bench.files.cache import cache_dir, clone_or_copy, whole_folder, write_whole
 from bench.plan.plan import RunRequest, make_plan
+from bench.results.leaderboards import file_in
 from bench.results.records import Result, Status
 
 FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
@@ -94,12 +95,12 @@ def tune_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
 
 
 def _deliver(source: Path, target: Path) -> Path:
-    """A folder that stands alone: nothing in it points into the cache."""
+    """A folder that stands alone: nothing in it points into the cache, and no file in it is one of the cache's."""
     if target.exists():
         load_classifier(target)
         shutil.rmtree(target)
     with whole_folder(target) as scratch:
         for file in source.rglob("*"):
             if file.is_file():
-                link_or_copy(file, scratch / file.relative_to(source))
+                clone_or_copy(file, scratch / file.relative_to(source))
     return target

@@ -29,10 +29,10 @@ def read_parquet(path: Path, data: bytes, reading: Reading) -> Rows:
         table = file.read(columns=_wanted(names, reading))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, "parquet", error) from error
-    return _rows(path, table, names, "parquet", reading)
+    return _rows(path, table, names, "parquet")
 
 
-def read_arrow(path: Path, data: bytes, reading: Reading) -> Rows:
+def read_arrow(path: Path, data: bytes, _reading: Reading) -> Rows:
     """An Arrow file or stream, as the hub's library saves data sets."""
     import pyarrow as pa
 
@@ -43,7 +43,7 @@ def read_arrow(path: Path, data: bytes, reading: Reading) -> Rows:
             table = pa.ipc.open_stream(io.BytesIO(data)).read_all()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, "Arrow", error) from error
-    return _rows(path, table, tuple(table.column_names), "Arrow", reading)
+    return _rows(path, table, tuple(table.column_names), "Arrow")
 
 
 def _unreadable(path: Path, kind: str, error: Exception) -> DataError:
@@ -71,7 +71,7 @@ def _wanted(names: Sequence[str], reading: Reading) -> list[str]:
     ]
 
 
-def _rows(path: Path, table: pa.Table, names: tuple[str, ...], kind: str, reading: Reading) -> Rows:
+def _rows(path: Path, table: pa.Table, names: tuple[str, ...], kind: str) -> Rows:
     from bench.data.json_files import from_records
 
     if not table.num_rows:
