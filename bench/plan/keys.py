@@ -3,55 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
+from bench import registry
 from bench.machine.environment import TRAINING_PACKAGES, hardware_fingerprint, package_versions
+from bench.plan.engines import load_engines
+from bench.plan.import_graph import source_digest
 from bench.plan.tiers import Tier
 from bench.types import SCHEMA_VERSION, BaseWeights, Classifier, Dataset, EngineSpec, Recipe, Scenario
 
-_ROOT = Path(__file__).resolve().parents[2]
-_MODULES = (
-    "modules",
-    "pretrained",
-    "pooling",
-    "sequence",
-    "embedding",
-    "networks",
-    "options",
-    "generation",
-    "adapters",
-)
-_FOUNDATION = (
-    "tokens",
-    "batching",
-    "prompts",
-    "linear",
-    "threads",
-    "artifacts",
-    "cuts",
-    "hardness",
-    "endpoints",
-    *_MODULES,
-)
-_MEASURING = (
-    "jobs",
-    "load",
-    "server",
-    "server_capacity",
-    "server_points",
-    "batcher",
-    "rate_search",
-    "flops",
-    "limits",
-    "quality",
-    "stats",
-    "parity",
-    "tiers",
-)
+# what runs in a training's and in a measurement's own process, and what makes the row of the parts
+_FIT_JOB = "bench.execution.fit_job"
+_MEASURE_JOBS = ("bench.execution.measure_job", "bench.execution.cells")
 
 
 def content_hash(content: Any) -> str:
@@ -84,8 +48,8 @@ def classifier_key(
             "device": device,
             "threads": threads,
             "hardware": hardware_fingerprint(),
-            "versions": {name: package_versions()[name] for name in TRAINING_PACKAGES},
-            "code": source_digest(("trainers",), _FOUNDATION),
+            "versions": package_versions(TRAINING_PACKAGES),
+            "code": source_digest(training_modules(recipe)),
         }
     )
 
@@ -114,23 +78,20 @@ def cell_key(
             "threads": threads,
             "hardware": hardware_fingerprint(),
             "versions": package_versions(),
-            "code": source_digest(("backends",), (*_FOUNDATION, *_MEASURING)),
+            "code": source_digest(measuring_modules(engine)),
         }
     )
 
 
-@cache
-def source_digest(packages: tuple[str, ...], modules: tuple[str, ...]) -> str:
-    """Hex sha256 over the source of whole packages and of single modules of bench."""
-    digest = sha256()
-    for path in _source_files(packages, modules):
-        digest.update(path.name.encode("utf-8"))
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def training_modules(recipe: Recipe) -> tuple[str, ...]:
+    """The modules that a training's process imports by name; the rest follows from their imports."""
+    scoring = recipe.cut.selection != "stratified"
+    methods = (recipe.method, "zero-shot") if scoring else (recipe.method,)
+    return (_FIT_JOB, *(registry.module_of("trainer", method) for method in methods))
 
 
-def _source_files(packages: Iterable[str], modules: Iterable[str]) -> Iterable[Path]:
-    for package in packages:
-        yield from sorted((_ROOT / package).glob("*.py"))
-    for module in modules:
-        yield _ROOT / "bench" / f"{module}.py"
+def measuring_modules(engine: EngineSpec) -> tuple[str, ...]:
+    """The modules that a measuring process imports by name; an engine that wraps another names it in its options."""
+    wrapped = load_engines().get(str(engine.options.get("engine")))
+    backends = (engine.backend, wrapped.backend) if wrapped else (engine.backend,)
+    return (*_MEASURE_JOBS, *(registry.module_of("backend", name) for name in backends))
