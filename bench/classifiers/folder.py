@@ -56,10 +56,18 @@ def _content_sha256(manifest: Manifest) -> str:
     return sha256(json.dumps(deciding, sort_keys=True).encode("utf-8")).hexdigest()
 
 
+def load_whole_classifier(folder: Path) -> Classifier:
+    """Read a classifier folder and compare every file with its hash: for answers that somebody will act on."""
+    classifier = load_classifier(folder)
+    verify_classifier(classifier)
+    return classifier
+
+
 def verify_classifier(classifier: Classifier) -> None:
     """Compare every file with its hash in the manifest; raises AssetError on the first difference."""
     for name, expected in classifier.manifest.files.items():
         if file_sha256(classifier.path / name) != expected:
             raise AssetError(
-                f"{classifier.path / name} is damaged (sha256 differs); train or copy the classifier again"
+                f"{classifier.path / name} is not what {MANIFEST} says (its sha256 differs): it is damaged, or was "
+                "written over; train or copy the classifier again"
             )

@@ -17,7 +17,7 @@ from bench.execution.processes import Workers
 from bench.execution.run import run_plan
 from bench.execution.search import load_space, recipe_toml, search
 from bench.execution.training import check_recipes, train
-from bench.files.cache import cache_dir, link_or_copy, whole_folder, write_whole
+from bench.files.cache import cache_dir, clone_or_copy, whole_folder, write_whole
 from bench.plan.plan import RunRequest, make_plan
 from bench.results.records import Result, Status
 
@@ -88,12 +88,12 @@ def tune_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
 
 
 def _deliver(source: Path, target: Path) -> Path:
-    """A folder that stands alone: nothing in it points into the cache."""
+    """A folder that stands alone: nothing in it points into the cache, and no file in it is one of the cache's."""
     if target.exists():
         load_classifier(target)
         shutil.rmtree(target)
     with whole_folder(target) as scratch:
         for file in source.rglob("*"):
             if file.is_file():
-                link_or_copy(file, scratch / file.relative_to(source))
+                clone_or_copy(file, scratch / file.relative_to(source))
     return target

@@ -57,7 +57,7 @@ def new_cell(
         engine=engine.name if engine else None,
         precision=engine.precision if engine else None,
         row=recipe.row,
-        stands_for=recipe.stands_for,
+        stands_for=recipe.stands_for if recipe.stands_for != base_name else None,
         variant_of=recipe.variant_of,
         variant=recipe.variant,
         weights=recipe.weights,

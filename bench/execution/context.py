@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.execution.console import RunConsole
 from bench.execution.processes import Outcome, Workers
 from bench.plan.plan import Plan
+
+JOBS = "jobs.jsonl"
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,19 @@ class Context:
         return self.plan.out
 
     def run(self, title: str, job: Callable[..., Any], argument: Any, limit_s: float, log_name: str) -> Outcome:
-        """Run one job in its own process, its progress on the console, its output in a log of its own."""
+        """Run one job in its own process, its progress on the console, its output in a log of its own.
+
+        What took how long is a line of jobs.jsonl beside the logs.
+        """
         self.console.start(title)
-        return self.workers.run(job, (argument,), limit_s, self.logs / f"{log_name}.log", self.console.progress)
+        outcome = self.workers.run(job, (argument,), limit_s, self.logs / f"{log_name}.log", self.console.progress)
+        record = {
+            "title": title,
+            "job": job.__name__,
+            "status": outcome.status,
+            "wall_s": round(outcome.wall_s, 3),
+            "phases": [asdict(phase) for phase in outcome.phases],
+        }
+        with (self.logs / JOBS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        return outcome

@@ -58,11 +58,13 @@ class FitTask:
 def fit(task: FitTask, progress: Progress) -> None:
     """Train one classifier; its folder appears whole or not at all, and an interrupted training goes on."""
     set_threads(task.place.threads)
+    progress("opening the data", 0, 1)
     data = open_dataset(task.data_folder)
     checkpoint = task.place.cache / "checkpoints" / task.target.name
     place = replace(task.place, checkpoint=checkpoint)
     hardness = hardness_of_train(data, task.scorer, place, progress) if task.scorer else None
     data = cut_train(data, task.recipe.cut, hardness)
+    progress("loading the method", 0, 1)
     trainer = registry.find("trainer", task.recipe.method)(task.recipe, task.base, place)
     with whole_folder(task.target) as scratch:
         trainer.fit(data, task.seed, scratch, progress)

@@ -60,6 +60,7 @@ class MeasureTask:
 def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
     """Load one engine, answer the test items, then run the LoadGen scenarios over their texts."""
     set_threads(task.place.threads)
+    progress("opening data and classifier", 0, 1)
     data = open_dataset(task.data_folder)
     test = data.test.take(np.arange(task.items))
     classifier = replace(load_classifier(task.classifier_folder), examples=data.train.texts[:WARMUP_TEXTS])
@@ -78,8 +79,12 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
         scenarios = () if unanswered else task.scenarios
         runs = tuple(_run(task, scenario, session, test, data.train, progress) for scenario in scenarios)
         card = _card(session, task.place.device)
+        progress("counting the work", 0, 1)
         counted = runs and card.device != REMOTE and card.precision in BYTES_PER_WEIGHT
         work = _work(task, classifier, test, card.precision, runs, progress) if counted else None
+        progress("asking texts twice", 0, 1)
+        speedup = repeat_speedup(session, data.train.texts) if runs else None
+        progress("hashing the tokens", 0, 1)
         return MeasuredPart(
             session=card,
             token_sha256=session.token_sha256(test.texts),
@@ -87,7 +92,7 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
             items=task.items,
             runs=tuple(_with_shares(run, work) for run in runs) if work else runs,
             work=work,
-            repeat_speedup=repeat_speedup(session, data.train.texts) if runs else None,
+            repeat_speedup=speedup,
             failed_requests=failed_requests,
             unanswered=unanswered,
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bench.classifiers.folder import load_classifier
+from bench.classifiers.folder import load_whole_classifier
 from bench.errors import DataError, NotAvailable, unknown_name
 from bench.execution.sessions import open_sessions
 from bench.files.cache import cache_dir
@@ -21,7 +21,7 @@ class Predictor:
     """Open sessions of the classifiers given; a context manager that closes them."""
 
     def __init__(self, folders: Sequence[Path], engine: str | None, device: str | None, threads: int | None) -> None:
-        self._classifiers = [load_classifier(folder) for folder in folders]
+        self._classifiers = [load_whole_classifier(folder) for folder in folders]
         self._engine = engine
         self._device = device or default_device()
         self._threads = threads or usable_cores()

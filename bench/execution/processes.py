@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError, EndpointFailed, NotAvailable, is_out_of_memory
+from bench.errors import AssetError, BenchError, EndpointFailed, NotAvailable, is_out_of_memory
 from bench.results.records import Status
 from bench.types import Progress
 
@@ -28,13 +28,26 @@ CHECK_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
+class Phase:
+    """One part of a job, named as its progress was: seconds passed, and seconds of all its processor time."""
+
+    what: str
+    wall_s: float
+    cpu_s: float
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """How a job ended; `payload` is what it returned when `status` is OK, else `reason` says why not."""
+    """How a job ended; `payload` is what it returned when `status` is OK, else `reason` says why not.
+
+    `phases` are those of a job that came to its end: what `wall_s` has more is its start and its end.
+    """
 
     status: Status
     payload: Any = None
     reason: str | None = None
     wall_s: float = 0.0
+    phases: tuple[Phase, ...] = ()
 
 
 class Workers:
@@ -72,8 +85,8 @@ class Workers:
         if message == "gone":
             status, reason = _how_it_died(process.exitcode)
             return Outcome(status, reason=f"{reason}; log: {log}", wall_s=wall_s)
-        status, payload, reason = message
-        return Outcome(status, payload, reason, wall_s)
+        status, payload, reason, phases = message
+        return Outcome(status, payload, reason, wall_s, phases)
 
 
 @contextmanager
@@ -128,20 +141,50 @@ def _how_it_died(exit_code: int | None) -> tuple[Status, str]:
     return Status.CRASH, f"ended with exit code {exit_code} and no result"
 
 
+class _PhaseClock:
+    """Hands progress on to the parent and keeps how long each part took."""
+
+    def __init__(self, sender: multiprocessing.connection.Connection) -> None:
+        self._sender = sender
+        self._what = "starting"
+        self._began = self._now()
+        self._spent: dict[str, tuple[float, float]] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what != self._what:
+            self._close()
+            self._what = what
+        self._sender.send(("progress", what, done, total))
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Every part so far, in the order in which each came first; parts of one name are added up."""
+        self._close()
+        return tuple(Phase(what, wall_s, cpu_s) for what, (wall_s, cpu_s) in self._spent.items())
+
+    def _close(self) -> None:
+        now = self._now()
+        before = self._spent.get(self._what, (0.0, 0.0))
+        self._spent[self._what] = (before[0] + now[0] - self._began[0], before[1] + now[1] - self._began[1])
+        self._began = now
+
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        times = os.times()
+        return time.perf_counter(), times.user + times.system + times.children_user + times.children_system
+
+
 def _enter(
     sender: multiprocessing.connection.Connection, log: str, job: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> None:
     _die_with_parent()
     _redirect_output(log)
-
-    def progress(what: str, done: int, total: int) -> None:
-        sender.send(("progress", what, done, total))
-
+    progress = _PhaseClock(sender)
     try:
-        sender.send(("end", Status.OK, job(*arguments, progress), None))
+        payload = job(*arguments, progress)
+        sender.send(("end", Status.OK, payload, None, progress.phases()))
     except Exception as error:
         traceback.print_exc()
-        sender.send(("end", _classify(error), None, _one_line(error)))
+        sender.send(("end", _classify(error), None, _one_line(error), progress.phases()))
     sender.close()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -170,7 +213,7 @@ def _redirect_output(log: str) -> None:
 def _classify(error: Exception) -> Status:
     if isinstance(error, NotAvailable):
         return Status.SKIPPED
-    if isinstance(error, EndpointFailed):
+    if isinstance(error, (EndpointFailed, AssetError)):
         return Status.INVALID
     return Status.OOM if is_out_of_memory(error) else Status.CRASH
 

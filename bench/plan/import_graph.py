@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
@@ -16,10 +16,15 @@ _OWN = frozenset({"bench", "backends", "reports", "trainers"})
 @cache
 def source_digest(modules: tuple[str, ...]) -> str:
     """Hex sha256 over the source of the modules and of every module they import, directly or not."""
+    return digest_of(imported_files(modules))
+
+
+def digest_of(files: Mapping[str, Path]) -> str:
+    """Hex sha256 over names and contents."""
     digest = sha256()
-    for name, path in sorted(imported_files(modules).items()):
-        digest.update(name.encode("utf-8"))
-        digest.update(path.read_bytes())
+    for name, path in sorted(files.items()):
+        digest.update(f"{name}\n".encode())
+        digest.update(sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 

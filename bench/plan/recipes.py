@@ -39,7 +39,6 @@ class RecipeSpec(Record):
         chosen: SetChoice | None = getattr(self, models)
         if chosen is None:
             return None
-        stands_for = self.published.base_model if self.published and models == "small" and chosen.role else None
         return Recipe(
             id=name,
             title=self.title,
@@ -48,10 +47,17 @@ class RecipeSpec(Record):
             needs=chosen.needs,
             role=chosen.role,
             base_model=chosen.base_model,
-            stands_for=stands_for,
+            stands_for=self._stands_for(models, chosen),
             params={**self.params, **chosen.params},
             cut=self.cut,
         )
+
+    def _stands_for(self, models: ModelSet, chosen: SetChoice) -> str | None:
+        """The published base model that a smaller one takes the place of; none where both are the same."""
+        if models != "small" or self.published is None or not chosen.role:
+            return None
+        published = self.published.base_model
+        return None if published == chosen.base_model else published
 
 
 def recipes_for(models: ModelSet, file: Path | None = None) -> list[Recipe]:

@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from tiny_classifiers import sequence_bert
+from tiny_models import CLASS_NAMES
 
 from bench.classifiers.folder import MANIFEST, load_classifier, save_classifier, verify_classifier
 from bench.errors import AssetError
-from bench.files.cache import link_or_copy
+from bench.execution.predict import Predictor
+from bench.files.cache import clone_or_copy, link_or_copy
 from bench.types import Classifier, FitRecord, Manifest, Recipe
 
 
@@ -47,7 +50,7 @@ def test_the_hash_covers_weights_and_not_times(tmp_path: Path) -> None:
 def test_damage_is_found(tmp_path: Path) -> None:
     classifier = save(tmp_path / "c")
     (tmp_path / "c" / "linear.safetensors").write_bytes(b"weighty")
-    with pytest.raises(AssetError, match=r"linear\.safetensors is damaged"):
+    with pytest.raises(AssetError, match=r"linear\.safetensors is not what manifest\.json says"):
         verify_classifier(classifier)
 
 
@@ -80,3 +83,22 @@ def test_linked_files_hold_the_same_bytes(tmp_path: Path) -> None:
     source.write_bytes(b"x")
     link_or_copy(source, tmp_path / "deep" / "target")
     assert (tmp_path / "deep" / "target").read_bytes() == b"x"
+
+
+def test_a_copy_of_its_own_stays_when_the_source_is_written_over(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "deep" / "target"
+    source.write_bytes(b"before")
+    clone_or_copy(source, target)
+    assert source.stat().st_ino != target.stat().st_ino
+    source.write_bytes(b"after")
+    assert target.read_bytes() == b"before"
+
+
+def test_answers_are_refused_from_weights_that_were_written_over(tmp_path: Path) -> None:
+    folder = sequence_bert(tmp_path / "c").path
+    with Predictor([folder], None, "cpu", 1) as predictor:
+        assert predictor.rows(["goal"])[0]["models"][0]["label"] in CLASS_NAMES
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
+    with pytest.raises(AssetError, match=r"model\.safetensors is not what manifest\.json says .*written over"):
+        Predictor([folder], None, "cpu", 1)

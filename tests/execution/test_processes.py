@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import process_jobs
 import pytest
 from process_jobs import (
     divide,
@@ -21,6 +22,7 @@ from process_jobs import (
     run_out_of_memory,
     sleep,
     succeed,
+    take_turns,
 )
 
 from bench.execution.processes import Outcome, Workers
@@ -42,6 +44,21 @@ def test_result_and_progress_come_back(workers: Workers, tmp_path: Path) -> None
     assert outcome.status is Status.OK
     assert outcome.payload == {"a": 1}
     assert seen == [("working", 1, 2)]
+    assert [phase.what for phase in outcome.phases] == ["starting", "working"]
+
+
+def test_parts_of_one_name_are_added_up(workers: Workers, tmp_path: Path) -> None:
+    outcome = run(workers, tmp_path, take_turns, 3)
+    assert [phase.what for phase in outcome.phases] == ["starting", "computing", "waiting"]
+    _, computing, waiting = outcome.phases
+    assert waiting.wall_s >= 3 * 0.02
+    assert sum(phase.wall_s for phase in outcome.phases) <= outcome.wall_s
+    assert computing.cpu_s > waiting.cpu_s
+
+
+def test_a_job_that_fails_says_how_far_it_came(workers: Workers, tmp_path: Path) -> None:
+    outcome = run(workers, tmp_path, refuse, "no such GPU")
+    assert [phase.what for phase in outcome.phases] == ["starting"]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +131,7 @@ except KeyboardInterrupt:
 def test_ctrl_c_while_a_job_starts_leaves_no_traceback(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED_WHILE_IT_STARTS, str(tmp_path / "job.log")],
-        cwd=Path(__file__).parent,
+        cwd=Path(process_jobs.__file__).parent,
         capture_output=True,
         text=True,
         timeout=120,

@@ -16,6 +16,7 @@ from transformers import AutoModelForSequenceClassification
 
 from bench.data.cuts import cut_train
 from bench.errors import AssetError, NotAvailable, UsageError
+from bench.execution.cells import new_cell
 from bench.execution.hardness import hardness_of_train
 from bench.execution.search import load_space, recipe_toml
 from bench.models.base import base_weights
@@ -38,6 +39,19 @@ def test_a_stand_in_is_named() -> None:
     assert by_id["bert-scl"].stands_for == "bert-base-uncased"
     assert by_id["sft"].stands_for == "qwen3-0.6b"
     assert by_id["tfidf"].stands_for is None
+
+
+def test_a_model_of_ones_own_stands_for_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    own = '[mine]\ntitle = "Mine"\nmethod = "frozen-head"\nrole = "encoder"\nbase_model = "./m"\n'
+    two = '[two]\ntitle = "Two"\nmethod = "frozen-head"\nsmall = { role = "encoder" }\n'
+    file.write_text(f'{own}{two}published = {{ role = "encoder", base_model = "e5-small" }}\n', encoding="utf-8")
+    mine, other = default_recipes("small", file)
+    assert mine.stands_for is None
+    assert other.stands_for == "e5-small"
+    data = toy_dataset()
+    assert new_cell(data, other, "minilm", 0, None, "key").stands_for == "e5-small"
+    assert new_cell(data, other, "e5-small", 0, None, "key").stands_for is None
 
 
 def test_a_users_recipes(tmp_path: Path) -> None:

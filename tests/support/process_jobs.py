@@ -16,6 +16,16 @@ def succeed(value: Any, progress: Progress) -> Any:
     return value
 
 
+def take_turns(times: int, progress: Progress) -> None:
+    for turn in range(times):
+        progress("computing", turn, times)
+        until = time.process_time() + 0.05
+        while time.process_time() < until:
+            pass
+        progress("waiting", turn, times)
+        time.sleep(0.02)
+
+
 def leave(exit_code: int, progress: Progress) -> None:
     os._exit(exit_code)
 

@@ -151,6 +151,7 @@ class _Training:
             if self.step % every == 0 or self.step == self.steps:
                 self.fit_s += time.perf_counter() - started
                 started = time.perf_counter()
+                progress("evaluating", self.step, self.steps)
                 self._evaluate(float(np.mean(losses)))
                 losses = []
                 self.evaluate_s += time.perf_counter() - started

@@ -70,11 +70,13 @@ def fit_sequence(
     """
     base, place = trainer.require_base(), trainer.place
     max_length = text_length(base, params.max_length, virtual_tokens)
+    progress("tokenising", 0, 1)
     started = time.perf_counter()
     tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, before=base.prefix)
     train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
     test = tokenise(data.test, tokenizer) if params.test_curve else None
     tokenise_s = time.perf_counter() - started
+    progress("loading the base model", 0, 1)
     seed_everything(seed)
     model, fresh = load_with_new_head(base, len(data.class_names))
     total = all_parameters(model)
@@ -92,6 +94,7 @@ def fit_sequence(
     objective = make_objective(params, train.labels, len(data.class_names))
     with read_rows_only(module, train, validation, test) as (train_rows, validation_rows, test_rows):
         outcome = train_module(module, train_rows, validation_rows, params, seed, place, progress, objective, test_rows)
+    progress("saving the classifier", 0, 1)
     if adapted and adapted.settle:
         adapted.settle()
     saved_bytes = sum(weight.numel() * 4 for weight in module.parameters() if weight.requires_grad)
