@@ -55,8 +55,7 @@ def _of_user(file: Path, name: str, fields: Any) -> EngineSpec:
 
 def backend_of(engine: EngineSpec) -> type[Backend]:
     """The class behind an engine; raises UsageError for a backend that nobody registered."""
-    found: type[Backend] = registry.find("backend", engine.backend)
-    return found
+    return registry.find("backend", engine.backend)
 
 
 def reference_engine(kind: ClassifierKind) -> EngineSpec | None:
