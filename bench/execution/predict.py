@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from bench.classifiers.folder import load_whole_classifier
-from bench.errors import DataError, NotAvailable, unknown_name
+from bench.errors import NotAvailable, unknown_name
 from bench.execution.sessions import open_sessions
 from bench.files.cache import cache_dir
 from bench.machine.environment import default_device
@@ -58,10 +58,19 @@ class Predictor:
 
     def rows(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """One row a text: the text and, for each model, its label, confidence and class probabilities."""
+        if not texts:
+            return []
         predictions = [session.predict(texts) for session in self._sessions]
         return [
             {"text": text, "models": [self._answer(m, predictions[m], n) for m in range(len(predictions))]}
             for n, text in enumerate(texts)
+        ]
+
+    def no_answers(self) -> list[dict[str, Any]]:
+        """What stands in the row of a blank text: every model, and no label."""
+        return [
+            {"model": str(c.path), "label": None, "confidence": None, "probabilities": {}, "truncated": False}
+            for c in self._classifiers
         ]
 
     def _answer(self, m: int, prediction: Any, n: int) -> dict[str, Any]:
@@ -91,17 +100,3 @@ def engine_for(classifier: Classifier, name: str | None) -> EngineSpec:
     raise NotAvailable(
         f"{classifier.path} holds no weights, its model is behind an endpoint; use `bench run --endpoint`"
     )
-
-
-def read_lines(file: Path) -> list[str]:
-    """The non-empty lines of a UTF-8 file; raises DataError when it cannot be read or holds none."""
-    try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
-    except OSError as error:
-        raise DataError(f"--file {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"--file {file} is not UTF-8 (byte {error.start}); convert it first") from error
-    texts = [line for line in lines if line]
-    if not texts:
-        raise DataError(f"--file {file} holds no text")
-    return texts
