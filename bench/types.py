@@ -86,6 +86,24 @@ class SplitSizes(Record):
     test: int
 
 
+class DataCheck(Record):
+    """What a look at the texts and labels found before anything was trained.
+
+    `texts` were looked at. duplicates: texts that stand in the data again but for case, spaces and signs; near: pairs
+    that are nearly the same; leaked: test texts that are also, exactly or nearly, in train or validation; conflicting:
+    texts that occur with two labels. doubtful: labels that confident learning holds for wrong, of them `doubtful_test`
+    in test, by id, the likeliest errors first.
+    """
+
+    texts: int
+    duplicates: int
+    near: int
+    leaked: int
+    conflicting: int
+    doubtful: int | None
+    doubtful_test: tuple[int, ...] = ()
+
+
 class DataCard(Record):
     """What a table says about its data; `sizes` were used, `full_sizes` were there."""
 
@@ -98,6 +116,7 @@ class DataCard(Record):
     full_sizes: SplitSizes
     fingerprint: str
     notes: tuple[str, ...] = ()
+    check: DataCheck | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +134,7 @@ class Dataset:
     source: Source
     prompt: Prompt
     notes: tuple[str, ...] = ()
+    check: DataCheck | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -140,6 +160,7 @@ class Dataset:
             full_sizes=self.full_sizes,
             fingerprint=self.fingerprint,
             notes=self.notes,
+            check=self.check,
         )
 
 

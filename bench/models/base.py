@@ -106,6 +106,14 @@ def base_weights(name: str, progress: Progress | None) -> BaseWeights:
     raise NotAvailable(f"{name} cannot be had: {'; '.join(reasons)}")
 
 
+def cached_tokenizer(name: str) -> tuple[Path, int] | None:
+    """tokenizer.json of a named base model and the tokens it reads; None where it is not in the cache. Fetches nothing."""
+    for folder in sorted((cache_dir() / "models").glob(f"{name}-*")):
+        if (folder / ORIGIN).is_file() and (folder / "tokenizer.json").is_file():
+            return folder / "tokenizer.json", _models()[name].max_length
+    return None
+
+
 @cache
 def _content() -> dict[str, Any]:
     return tomllib.loads((Path(__file__).parent / "models.toml").read_text(encoding="utf-8"))

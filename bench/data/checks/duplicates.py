@@ -14,7 +14,7 @@ PERMUTATIONS = 64
 SIMILAR = 0.8  # Jaccard similarity of the shingles from which two texts count as nearly the same
 SHINGLE_CHARACTERS = 6
 MOST_SHINGLES = 400
-MOST_TEXTS = 50_000  # beyond them MinHash takes minutes; the first of a stratified order stand for all
+MOST_TEXTS = 20_000  # beyond them MinHash takes minutes; the first of a stratified order stand for all
 
 
 @dataclass(frozen=True)
