@@ -107,7 +107,7 @@ def base_weights(name: str, progress: Progress | None) -> BaseWeights:
 
 
 def cached_tokenizer(name: str) -> tuple[Path, int] | None:
-    """tokenizer.json of a named base model and the tokens it reads; None where it is not in the cache. Fetches nothing."""
+    """tokenizer.json of a named base model and how many tokens it reads; None where the cache lacks it."""
     for folder in sorted((cache_dir() / "models").glob(f"{name}-*")):
         if (folder / ORIGIN).is_file() and (folder / "tokenizer.json").is_file():
             return folder / "tokenizer.json", _models()[name].max_length
