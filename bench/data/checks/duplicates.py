@@ -12,6 +12,7 @@ import numpy as np
 
 PERMUTATIONS = 64
 SIMILAR = 0.8  # Jaccard similarity of the shingles from which two texts count as nearly the same
+CANDIDATE = 0.6  # what the hashes look for: lower, so that hardly a similar pair slips through them
 SHINGLE_CHARACTERS = 6
 MOST_SHINGLES = 400
 MOST_TEXTS = 20_000  # beyond them MinHash takes minutes; the first of a stratified order stand for all
@@ -56,7 +57,7 @@ def _near(texts: Sequence[str], rows: Sequence[int]) -> list[Pair]:
     """Pairs by MinHash and locality-sensitive hashing (datasketch), each confirmed by its true similarity."""
     from datasketch import MinHash, MinHashLSH
 
-    index = MinHashLSH(threshold=SIMILAR, num_perm=PERMUTATIONS)
+    index = MinHashLSH(threshold=CANDIDATE, num_perm=PERMUTATIONS)
     shingles = {row: _shingles(texts[row]) for row in rows}
     hashes = MinHash.bulk([shingles[row] for row in rows], num_perm=PERMUTATIONS, hashfunc=_hash)
     pairs = []
