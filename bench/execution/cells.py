@@ -65,10 +65,23 @@ def new_cell(
 
 
 def failed_result(
-    cell: Cell, data: DataCard, status: Status, reason: str | None, wall_s: float | None = None
+    cell: Cell,
+    data: DataCard,
+    status: Status,
+    reason: str | None,
+    wall_s: float | None = None,
+    over_budget: bool = False,
 ) -> Result:
     """A row that says why it has no figures."""
-    return Result(cell=cell, status=status, reason=reason, data=data, wall_s=wall_s, finished_at=_now())
+    return Result(
+        cell=cell,
+        status=status,
+        reason=reason,
+        data=data,
+        over_budget=over_budget,
+        wall_s=wall_s,
+        finished_at=_now(),
+    )
 
 
 @dataclass(frozen=True)

@@ -130,12 +130,13 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
     backend = registry.find("backend", task.engine.backend)(task.engine, task.device, task.threads, task.cache)
     session: Session = backend.load(classifier)
     try:
-        predict_s = None
+        predict_s = tokens = None
         if task.answers_file is not None:
             started = time.perf_counter()
             answers = _answer(session, test, progress)
             predict_s = time.perf_counter() - started
             write_answers(task.answers_file, answers)
+            tokens = answers.prediction.token_counts
         clock = session.clock
         failed_requests, unanswered = dict(clock.failed_requests), clock.unanswered
         scenarios = () if unanswered else task.scenarios
@@ -143,7 +144,7 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
         card = _card(session, task.device)
         progress("counting the work", 0, 1)
         counted = runs and card.device != REMOTE and card.precision in BYTES_PER_WEIGHT
-        work = _work(task, classifier, test, card.precision, runs, progress) if counted else None
+        work = _work(task, classifier, test, tokens, card.precision, runs, progress) if counted else None
         progress("asking texts twice", 0, 1)
         speedup = repeat_speedup(session, data.train.texts) if runs else None
         progress("hashing the tokens", 0, 1)
@@ -200,12 +201,13 @@ def _work(
     task: MeasureTask,
     classifier: Classifier,
     test: Split,
+    tokens: np.ndarray | None,
     precision: str,
     runs: tuple[LoadRun, ...],
     progress: Progress,
 ) -> Work | None:
     """What the test texts take and what this machine could do; after the runs, which it would disturb."""
-    counted = flops_per_text(classifier, test.texts)
+    counted = flops_per_text(classifier, test.texts, tokens)
     if counted is None:
         return None
     progress("measuring the machine's limits", 0, 1)

@@ -283,7 +283,10 @@ class Parity(Record):
 
 
 class Result(Record):
-    """Everything about one cell; written whole or not at all."""
+    """Everything about one cell; written whole or not at all.
+
+    over_budget: SKIPPED because the time given had no room for it, so that another run measures it.
+    """
 
     schema_version: int = SCHEMA_VERSION
     cell: Cell
@@ -305,6 +308,7 @@ class Result(Record):
     failed_requests: dict[str, int] = Field(default_factory=dict)
     work: Work | None = None
     tuning: Tuning | None = None
+    over_budget: bool = False
     wall_s: float | None = None
     finished_at: str | None = None
 
@@ -335,7 +339,10 @@ class ImportedRow(Record):
 
 
 class RunSettings(Record):
-    """What `bench run` was asked for; the plan lists the cells of the leaderboard in order."""
+    """What `bench run` was asked for; the plan lists the cells of the leaderboard in order.
+
+    estimated_s: what it said it would take, took_s: what it took, both of the last command, downloads in the latter.
+    """
 
     schema_version: int = SCHEMA_VERSION
     tasks: tuple[str, ...]
@@ -351,6 +358,9 @@ class RunSettings(Record):
     price_per_hour: float | None = None
     study: str | None = None
     study_axis: str | None = None
+    budget_s: float | None = None
+    estimated_s: float | None = None
+    took_s: float | None = None
     cells: tuple[str, ...] = ()
 
 
