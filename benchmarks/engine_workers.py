@@ -17,11 +17,14 @@ import numpy as np
 from bench import registry
 from bench.classifiers.folder import load_classifier
 from bench.files.cache import cache_dir
+from bench.machine.companions import hide_unfit_companions
 from bench.machine.threads import set_threads
 from bench.models.base import base_weights, model_for
 from bench.plan.engines import load_engines
 from bench.plan.recipes import recipes_for
 from bench.types import Classifier, Dataset, Workplace
+
+hide_unfit_companions()  # vLLM brings some, and every engine here shares this process
 
 PIPELINE = "transformers.pipeline"
 FOREIGN_LIMIT = 0.03
@@ -128,7 +131,7 @@ class HarnessEngine:
         engine = load_engines()[name]
         engine = engine.model_copy(update={"options": {**engine.options, **options}})
         self.classifier = classifier
-        backend = registry.find("backend", engine.backend)(engine, "cpu", threads, cache_dir())
+        backend = registry.find("backend", engine.backend)(engine, Workplace("cpu", threads, cache_dir()))
         self.session = backend.load(classifier)
 
     def ready(self) -> dict[str, float]:

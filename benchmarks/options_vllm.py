@@ -30,6 +30,7 @@ from bench.classifiers.folder import load_classifier
 from bench.data.datasets import Limits, prepare_dataset
 from bench.data.suites import load_suite
 from bench.files.cache import cache_dir
+from bench.machine.companions import hide_unfit_companions
 from bench.machine.environment import cpu_card
 from bench.machine.threads import set_threads
 from bench.models.base import base_weights
@@ -83,7 +84,7 @@ def serve(connection: Connection, name: str, folder: Path, threads: int) -> None
 
 def load_engine(name: str, folder: Path, threads: int) -> Answer:
     spec = load_engines()[name]
-    backend = registry.find("backend", spec.backend)(spec, "cpu", threads, cache_dir())
+    backend = registry.find("backend", spec.backend)(spec, Workplace("cpu", threads, cache_dir()))
     session: Any = backend.load(load_classifier(folder))
     return session.predict  # type: ignore[no-any-return]
 
@@ -112,6 +113,7 @@ def load_writing(folder: Path) -> Answer:
 
 
 def main() -> None:
+    hide_unfit_companions()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--texts", type=int, default=100, help="answered by every engine, and all at once each round")
     parser.add_argument("--single", type=int, default=20, help="of them one by one each round")

@@ -29,11 +29,12 @@ from backends.endpoint.engine import EndpointBackend
 from bench.classifiers.folder import load_classifier
 from bench.data.datasets import Limits, prepare_dataset
 from bench.data.suites import load_suite
+from bench.machine.companions import hide_unfit_companions
 from bench.machine.environment import cpu_card
 from bench.machine.threads import usable_cores
 from bench.plan.engines import load_engines
 from bench.text.tokens import load_tokenizer
-from bench.types import Session
+from bench.types import Session, Workplace
 
 MOST_OVERHEAD = 0.10
 INSIDE = "in process"
@@ -144,7 +145,7 @@ def turn_of(work: Callable[[], float], parts: dict[str, list[int]]) -> Turn:
 def open_session(options: dict[str, Any], folder: Path, texts_per_request: int | None, concurrency: int) -> Session:
     spec = load_engines()["endpoint"]
     settings = {**options, "texts_per_request": texts_per_request, "concurrency": concurrency}
-    return EndpointBackend(spec.model_copy(update={"options": settings}), "cpu", 1, folder).load(
+    return EndpointBackend(spec.model_copy(update={"options": settings}), Workplace("cpu", 1, folder)).load(
         load_classifier(folder)
     )
 
@@ -158,6 +159,7 @@ def timed(session: Session, texts: tuple[str, ...]) -> float:
 
 
 def main() -> None:
+    hide_unfit_companions()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--classifier", type=Path, required=True, help="a sequence classifier's folder")
     parser.add_argument("--vllm-python", default=sys.executable)

@@ -15,6 +15,7 @@ import numpy as np
 from bench import registry
 from bench.classifiers.folder import load_classifier
 from bench.execution.context import Context
+from bench.execution.sessions import open_session
 from bench.files.cache import whole_folder
 from bench.machine.threads import set_threads
 from bench.plan.calibration import (
@@ -32,7 +33,7 @@ from bench.plan.calibration import (
     read_calibration,
     store_calibration,
 )
-from bench.plan.engines import load_engines
+from bench.plan.engines import backend_of, load_engines
 from bench.results.records import Status
 from bench.types import (
     BaseWeights,
@@ -42,7 +43,6 @@ from bench.types import (
     Progress,
     Prompt,
     Recipe,
-    Session,
     Source,
     Split,
     SplitSizes,
@@ -166,7 +166,7 @@ def _calibrate(context: Context, family: Family, candidates: Sequence[str]) -> C
 def _may_run(name: str, family: Family, device: str) -> bool:
     """Whether the engine is installed, runs here and serves such classifiers at all."""
     engine = load_engines()[name]
-    backend = registry.find("backend", engine.backend)
+    backend = backend_of(engine)
     return KINDS[family] in backend.kinds and bool(backend.availability(engine, device).ok)
 
 
@@ -301,8 +301,7 @@ def measure_speed(task: SpeedTask, progress: Progress) -> EngineSpeed:
     long = _texts(generator, LONG_AT_ONCE, LONG_WORDS)
     classifier, scratch = load_classifier(place.folder / "classifier"), place.folder / "engines"
     progress(f"loading into {task.engine.name}", 0, 1)
-    backend = registry.find("backend", task.engine.backend)(task.engine, place.device, place.threads, scratch)
-    session: Session = backend.load(classifier)
+    session = open_session(classifier, task.engine, Workplace(place.device, place.threads, scratch))
     try:
         progress("measuring", 0, 1)
         mixed = [text for pair in zip(short, long, strict=False) for text in pair][:TEXTS_ONE_BY_ONE]

@@ -9,10 +9,11 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+import bench
 from bench.files.cache import write_whole
 from bench.machine.environment import hardware_fingerprint, package_versions
 from bench.plan.engines import load_engines
-from bench.plan.keys import content_hash, source_digest
+from bench.plan.keys import content_hash
 from bench.types import ClassifierKind, Precision, Recipe, Record
 
 Family = Literal["encoder", "decoder", "network"]
@@ -148,14 +149,14 @@ def is_off() -> bool:
 
 
 def calibration_path(cache: Path, family: Family, device: str, threads: int) -> Path:
-    """Equal for the same machine, instruction set, threads, package versions and engines' code."""
+    """Equal for the same machine, instruction set, threads, package versions and harness."""
     key = content_hash(
         {
             "hardware": hardware_fingerprint(),
             "switches": {name: os.environ.get(name) for name in ISA_SWITCHES},
             "versions": package_versions(),
             "place": [device, threads],
-            "code": source_digest("backends", "bench/execution/calibrate.py"),
+            "harness": bench.__version__,
         }
     )
     return cache / "calibration" / f"{family}-{key[:16]}.json"

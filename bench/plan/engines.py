@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bench import registry
 from bench.errors import UsageError
 from bench.machine.precision import has_fast_bf16
-from bench.types import EngineSpec
+from bench.types import Backend, ClassifierKind, EngineSpec
 
 DEVICES = ("cpu", "cuda")  # an option of this name is a table of options for the device
 ENGINES_TOML = Path(__file__).with_name("engines.toml")
@@ -30,26 +31,37 @@ def read_engines(file: Path) -> dict[str, EngineSpec]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"--engines {file}: {error.strerror}") from error
+        raise UsageError(f"--backends-file {file}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--engines {file} is not TOML: {error}") from error
+        raise UsageError(f"--backends-file {file} is not TOML: {error}") from error
     if not content:
-        raise UsageError(f"--engines {file} holds no engine; one table each, as in bench/plan/engines.toml")
+        raise UsageError(f"--backends-file {file} holds no engine; one table each, as in bench/plan/engines.toml")
     return {name: _of_user(file, name, fields) for name, fields in content.items()}
 
 
 def _of_user(file: Path, name: str, fields: Any) -> EngineSpec:
     if not isinstance(fields, dict):
-        raise UsageError(f"--engines {file}: '{name}' is no table; write [{name}] and its keys below")
+        raise UsageError(f"--backends-file {file}: '{name}' is no table; write [{name}] and its keys below")
     if fields.get("reference"):
-        raise UsageError(f"--engines {file}: engine '{name}': the reference engines are the harness's own")
+        raise UsageError(f"--backends-file {file}: engine '{name}': the reference engines are the harness's own")
     try:
         return EngineSpec(**{"title": name, "precision": "unstated", **fields, "name": name})
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(
-            f"--engines {file}: engine '{name}': {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            f"--backends-file {file}: engine '{name}': {'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from error
+
+
+def backend_of(engine: EngineSpec) -> type[Backend]:
+    """The class behind an engine; raises UsageError for a backend that nobody registered."""
+    return registry.find("backend", engine.backend)
+
+
+def reference_engine(kind: ClassifierKind) -> EngineSpec | None:
+    """The engine whose answers the others are certified against; None for classifiers without weights here."""
+    serving = (engine for engine in load_engines().values() if engine.reference)
+    return next((engine for engine in serving if kind in backend_of(engine).kinds), None)
 
 
 def with_options(engine: EngineSpec, device: str, options: Mapping[str, Any]) -> EngineSpec:
