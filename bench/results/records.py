@@ -62,13 +62,18 @@ class SessionCard(Record):
 
 
 class Interval(Record):
-    """A figure with its 95 % interval; all three are numbers."""
+    """A figure with its 95 % interval; all three are numbers.
+
+    `items_needed`: about how many items an interval takes, where these are too few for one; None where it holds. Without
+    one, low and high are the ends of the figure's scale.
+    """
 
     model_config = ConfigDict(allow_inf_nan=False)
 
     value: float
     low: float
     high: float
+    items_needed: int | None = None
 
 
 class ClassScore(Record):
@@ -80,7 +85,10 @@ class ClassScore(Record):
 
 
 class Quality(Record):
-    """Figures over the n test items that were answered, every one derived from the predictions file."""
+    """Figures over the n test items that were answered, every one derived from the predictions file.
+
+    Macro averages are over the classes that have a text among them; ece None where no answer names a class.
+    """
 
     n: int
     accuracy: Interval
@@ -88,12 +96,17 @@ class Quality(Record):
     macro_precision: Interval
     macro_recall: Interval
     valid_share: float
-    ece: float
+    ece: float | None
     brier: float
     truncated_share: float
     tokens_mean: float
     per_class: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def untested_classes(self) -> int:
+        """Classes without a text among those answered."""
+        return sum(score.support == 0 for score in self.per_class)
 
 
 class Stages(Record):
