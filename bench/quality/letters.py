@@ -18,9 +18,7 @@ def letter_display(ordered: Sequence[str], apart: Iterable[tuple[str, str]]) -> 
         columns = [column for at, column in enumerate(split) if not _absorbed(column, at, split)]
     position = {name: at for at, name in enumerate(ordered)}
     columns.sort(key=lambda column: sorted(position[name] for name in column))
-    return {
-        name: "".join(_letter(at) for at, column in enumerate(columns) if name in column) for name in ordered
-    }
+    return {name: "".join(_letter(at) for at, column in enumerate(columns) if name in column) for name in ordered}
 
 
 def _without_pair(column: frozenset[str], first: str, second: str) -> list[frozenset[str]]:

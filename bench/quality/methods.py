@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from bench.quality.intervals import CONFIDENCE
+from bench.quality.differences import CONFIDENCE, macro_f1_values
 from bench.quality.ranking import SIGNIFICANT
 from bench.quality.scores import macro_scores
 from bench.quality.stats import holm
@@ -42,9 +42,7 @@ def compare_methods(seeds_of: Mapping[str, Sequence[Answers]], class_count: int)
     pairs = list(combinations(seeds_of, 2))
     found = [_compare(first, second, seeds_of[first], seeds_of[second], class_count) for first, second in pairs]
     adjusted = holm([each.p for each in found])
-    return tuple(
-        each.model_copy(update={"p_adjusted": p}) for each, p in zip(found, adjusted, strict=True)
-    )
+    return tuple(each.model_copy(update={"p_adjusted": p}) for each, p in zip(found, adjusted, strict=True))
 
 
 def _compare(
@@ -56,11 +54,16 @@ def _compare(
     counts = (len(seeds), len(other_seeds))
     if not len(ids):
         nothing = Interval(value=0.0, low=-1.0, high=1.0)
-        return MethodComparison(ahead=first, behind=second, seeds=counts, n=0, difference=nothing, p=1.0, p_adjusted=1.0)
-    scored = [[_scored(answers, ids, class_count) for answers in method] for method in (seeds, other_seeds)]
-    scores, influences = ([np.array([each[part] for each in method]) for method in scored] for part in (0, 1))
+        return MethodComparison(
+            ahead=first, behind=second, seeds=counts, n=0, difference=nothing, p=1.0, p_adjusted=1.0
+        )
+    labels, given, other_given = _on(ids, seeds, other_seeds)
+    scores = [
+        np.array([macro_scores(labels, each, class_count).f1 for each in method]) for method in (given, other_given)
+    ]
     difference = float(scores[0].mean() - scores[1].mean())
-    item = float(((influences[0].mean(axis=0) - influences[1].mean(axis=0)) ** 2).sum())
+    items = macro_f1_values(labels, other_given, given, class_count)
+    item = float(items.counts @ (items.values - items.mean) ** 2) / items.n**2
     half, p = _judge(difference, item, [each.var(ddof=1) / len(each) for each in scores], counts)
     if difference < 0:
         first, second, counts = second, first, counts[::-1]
@@ -86,16 +89,14 @@ def _judge(difference: float, item: float, of_seeds: Sequence[float], counts: tu
     return float(half), float(2 * stats.t.sf(abs(difference) / error, freedom))
 
 
-def _scored(answers: Answers, ids: np.ndarray, class_count: int) -> tuple[float, np.ndarray]:
-    """Macro F1 on the items, and how far each of them moves it (its influence; they sum to 0), float (n,)."""
-    rows = np.searchsorted(answers.ids, ids, sorter=(order := np.argsort(answers.ids)))
-    labels, predicted = answers.labels[order[rows]], answers.prediction.labels[order[rows]]
-    texts = np.bincount(labels, minlength=class_count)
-    total = texts + np.bincount(predicted[predicted >= 0], minlength=class_count)
-    right = np.bincount(labels[predicted == labels], minlength=class_count)
-    tested = texts > 0
-    f1 = np.divide(2 * right, total, out=np.zeros(class_count), where=tested)
-    share = np.divide(1.0, total, out=np.zeros(class_count), where=tested) / tested.sum()
-    influence = 2 * share[labels] * (predicted == labels) - (f1 * share)[labels]
-    influence -= np.where(predicted >= 0, (f1 * share)[predicted], 0.0)
-    return macro_scores(labels, predicted, class_count).f1, influence
+def _on(
+    ids: np.ndarray, seeds: Sequence[Answers], other_seeds: Sequence[Answers]
+) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """True labels and every seed's answers to the items of these ids."""
+
+    def rows(answers: Answers) -> np.ndarray:
+        order = np.argsort(answers.ids)
+        return order[np.searchsorted(answers.ids, ids, sorter=order)]
+
+    first, second = ([each.prediction.labels[rows(each)] for each in method] for method in (seeds, other_seeds))
+    return seeds[0].labels[rows(seeds[0])], first, second

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from bench.machine.threads import usable_cores
-from bench.quality.intervals import Z, items_needed
+from bench.quality.differences import macro_f1_difference
 from bench.quality.letters import letter_display
 from bench.quality.randomisation import Paired, Randomised, randomisation_test
 from bench.quality.stats import holm, mcnemar
@@ -93,7 +93,7 @@ def rank(answers: Mapping[str, Answers], class_count: int, stands_for: Mapping[s
     speakers = {name: (stands_for or {}).get(name, name) for name in answers}
     names = list(dict.fromkeys(speakers.values()))
     comparisons = _compare_all({name: answers[name] for name in names}, class_count)
-    better, worse = {name: 0 for name in names}, {name: 0 for name in names}
+    better, worse = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
     lead: dict[str, list[float]] = {name: [] for name in names}
     for each in comparisons:
         better[each.behind] += each.apart
@@ -111,7 +111,9 @@ def rank(answers: Mapping[str, Answers], class_count: int, stands_for: Mapping[s
         ranks={name: better[speakers[name]] + 1 for name in answers},
         last_ranks={name: len(names) - worse[speakers[name]] for name in answers},
         letters={name: letters[speakers[name]] for name in answers},
-        comparisons=tuple(sorted(comparisons, key=lambda each: (ordered.index(each.behind), ordered.index(each.ahead)))),
+        comparisons=tuple(
+            sorted(comparisons, key=lambda each: (ordered.index(each.behind), ordered.index(each.ahead)))
+        ),
         smallest_difference=float(np.median(detectable)) if detectable else None,
     )
 
@@ -147,11 +149,12 @@ def _comparison(
     right, other_right = paired.first == paired.truth, paired.second == paired.truth
     lost, won = int((right & ~other_right).sum()), int((~right & other_right).sum())
     ahead, behind = pair if test.difference >= 0 else pair[::-1]
+    ordered = paired if test.difference >= 0 else Paired(paired.truth, paired.second, paired.first)
     return Comparison(
         ahead=ahead,
         behind=behind,
         n=test.n,
-        difference=_interval(abs(test.difference), test, paired, class_count),
+        difference=_difference(ordered, class_count),
         p=test.p,
         p_adjusted=p_adjusted,
         accuracy_p=mcnemar(lost, won),
@@ -162,21 +165,13 @@ def _comparison(
 
 def paired_difference(first: Answers, second: Answers, class_count: int) -> Interval:
     """Macro F1 of the first minus the second on their common items, with a 95 % interval."""
-    paired = pair_up(first, second)
-    test = randomisation_test(paired, class_count, draws=1)
-    return _interval(test.difference, test, paired, class_count)
+    return _difference(pair_up(first, second), class_count)
 
 
-def _interval(difference: float, test: Randomised, paired: Paired, class_count: int) -> Interval:
-    """As far each way as chance reaches under exchange with two more discordant items, which few have not shown yet.
-
-    Agresti and Min (2005) add as many to a paired difference of shares.
-    """
-    needed = items_needed(np.bincount(paired.truth, minlength=class_count))
-    if needed is not None:
-        return Interval(value=difference, low=-1.0, high=1.0, items_needed=needed)
-    half = Z * float(np.sqrt(test.spread**2 + 2 * item_variance(paired, class_count)))
-    return Interval(value=difference, low=max(-1.0, difference - half), high=min(1.0, difference + half))
+def _difference(paired: Paired, class_count: int) -> Interval:
+    if not len(paired):
+        return Interval(value=0.0, low=-1.0, high=1.0)
+    return macro_f1_difference(paired.truth, paired.second, paired.first, class_count)
 
 
 def item_variance(paired: Paired, class_count: int) -> float:

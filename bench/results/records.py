@@ -64,8 +64,8 @@ class SessionCard(Record):
 class Interval(Record):
     """A figure with its 95 % interval; all three are numbers.
 
-    `items_needed`: about how many items an interval takes, where these are too few for one; None where it holds. Without
-    one, low and high are the ends of the figure's scale.
+    `items_needed`: about how many items an interval takes, where these are too few for one; None where it holds.
+    Without one, low and high are the ends of the figure's scale.
     """
 
     model_config = ConfigDict(allow_inf_nan=False)
@@ -231,7 +231,7 @@ class MeasuredPart(Record):
 
     `repeat_speedup`: how many times faster a text is answered the second time.
     failed_requests: those of an endpoint while the test items were answered, by reason; unanswered: the items that got
-    no answer in the end.
+    no answer in the end; invalid: the answers that name no class, or whose scores are no numbers.
     """
 
     session: SessionCard
@@ -242,6 +242,7 @@ class MeasuredPart(Record):
     repeat_speedup: float | None = None
     failed_requests: dict[str, int] = Field(default_factory=dict)
     unanswered: int = 0
+    invalid: int = 0
     work: Work | None = None
 
 
@@ -282,7 +283,11 @@ class Answers:
 
 
 class Parity(Record):
-    """Same classifier, other engine: the certificate against Hugging Face eager fp32."""
+    """Same classifier, other engine: the certificate against Hugging Face eager fp32.
+
+    `changed_at_most`: the share of changed labels that so many texts leave possible (95 %, exact binomial);
+    `items_to_judge`: how many texts without a change it takes to hold the bar against that.
+    """
 
     reference: str
     items: int
@@ -293,6 +298,13 @@ class Parity(Record):
     mcnemar_p: float
     passed: bool
     flips: tuple[Flip, ...]
+    changed_at_most: float | None = None
+    items_to_judge: int | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether the texts were enough to say that the bar is kept."""
+        return self.changed_at_most is not None and self.changed_at_most <= 1 - self.required
 
 
 class Result(Record):

@@ -44,6 +44,11 @@ class Standing:
         """The order of the rows."""
         return {name: place for place, name in enumerate(self.ranking.rows)} if self.ranking else {}
 
+    @property
+    def speakers(self) -> Mapping[str, str]:
+        """The row that speaks for each row's classifier, in the order of the rows."""
+        return {name: self.ranking.stands_for[name] for name in self.ranking.rows} if self.ranking else {}
+
     def rank_range(self, name: str) -> str | None:
         """A row's rank, or the ranks it may have; None for a row without one."""
         if self.ranking is None or name not in self.ranks:
@@ -95,5 +100,5 @@ def _seeds_of_methods(task: TaskRows) -> dict[str, list[Answers]]:
 
 
 def method_of(group: Group) -> str:
-    """What its seeds have in common: the recipe and the base model, and in a merged run the machine."""
-    return group.method_name + (f" ({group.short_base})" if group.variant_of is None and group.short_base else "")
+    """What its seeds have in common: the recipe, in a merged run the machine, and the base model where it has one."""
+    return " ".join(filter(None, (group.method_name, group.short_base and f"({group.short_base})")))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from bench.results.records import Interval
+from reports.render.words import message
 
 MISSING = "-"
 
@@ -71,12 +72,16 @@ def p_value(value: float) -> str:
 
 
 def plus_minus(figure: Interval) -> str:
-    """The value and the larger half of its 95 % interval."""
+    """The value and the larger half of its 95 % interval; "±?" where there is none."""
+    if figure.items_needed is not None:
+        return f"{figure.value:.3f} ±?"
     return f"{figure.value:.3f} ±{max(figure.high - figure.value, figure.value - figure.low):.3f}"
 
 
 def bounds(figure: Interval) -> str:
-    """Both ends of the 95 % interval."""
+    """Both ends of the 95 % interval; where there is none, how many items it takes."""
+    if figure.items_needed is not None:
+        return message("needs about {n:,} texts", n=figure.items_needed)
     return f"{figure.low:.3f} to {figure.high:.3f}"
 
 
