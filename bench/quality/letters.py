@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from string import ascii_lowercase
+from string import ascii_letters
+
+GREEK = "αβγδεζηθικλμνξοπρστυφχψω"
 
 
 def letter_display(ordered: Sequence[str], apart: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -31,6 +33,6 @@ def _absorbed(column: frozenset[str], at: int, columns: Sequence[frozenset[str]]
 
 
 def _letter(at: int) -> str:
-    """a to z, then a2 to z2 and so on."""
-    turn, letter = divmod(at, len(ascii_lowercase))
-    return ascii_lowercase[letter] + (str(turn + 1) if turn else "")
+    """One sign each: a to z, A to Z, Greek, and what follows the last of them."""
+    signs = ascii_letters + GREEK
+    return signs[at] if at < len(signs) else chr(ord("А") + at - len(signs))  # Cyrillic

@@ -92,9 +92,10 @@ def _better_classifiers(groups: Sequence[Group], standing: Standing) -> Iterator
     names = {_shown_id(group): group.name for group in groups}
     claims = []
     for group in groups:
-        found = [each for each in standing.comparisons if each.ahead == _shown_id(group) and each.apart]
+        ahead = (each for each in standing.comparisons if each.ahead == _shown_id(group) and each.apart)
+        found = [each for each in ahead if each.behind in names]
         found.sort(key=lambda each: standing.places[each.behind])
-        if found and found[0].behind in names:
+        if found:
             first = found[0]
             claims.append(
                 message(

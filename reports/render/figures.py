@@ -48,6 +48,11 @@ def _floor_percent(value: float) -> str:
     return f"{math.floor(value * 10_000 + 1e-9) / 100:.2f} %"
 
 
+def _ceil_percent(value: float) -> str:
+    """Rounded up, so that a bound stays one."""
+    return f"{math.ceil(value * 10_000 - 1e-9) / 100:.2f} %"
+
+
 def _bytes(value: float) -> str:
     if value < 1e6:
         return f"{_three_digits(value / 1e3)} kB"
@@ -60,6 +65,7 @@ score = _or_missing(lambda value: f"{value:.3f}")
 loss = _or_missing(lambda value: f"{value:.4f}")
 percent = _or_missing(lambda value: f"{value:.1%}".replace("%", " %"))
 floor_percent = _or_missing(_floor_percent)
+ceil_percent = _or_missing(_ceil_percent)
 duration = _or_missing(_duration)
 size = _or_missing(_bytes)
 points = _or_missing(lambda value: f"{round(100 * value, 2) + 0.0:.2f}")

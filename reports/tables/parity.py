@@ -48,9 +48,7 @@ def parity_tables(task: TaskRows) -> list[Table]:
 
 def _unjudged(certificates: Iterable[Parity]) -> Iterator[str]:
     """How many texts it takes to judge each bar that these could not."""
-    unjudged = {
-        parity.required: parity.items_to_judge for parity in certificates if parity.passed and not parity.judged
-    }
+    unjudged = {each.required: each.items_to_judge for each in certificates if _unsure(each)}
     for required, items in sorted(unjudged.items()):
         yield message(
             "passed?: no more changes than allowed were seen, but too few texts to be sure of {required}: it takes "
@@ -63,7 +61,12 @@ def _unjudged(certificates: Iterable[Parity]) -> Iterator[str]:
 def _verdict(parity: Parity) -> str:
     if not parity.passed:
         return message("changes answers")
-    return message("passed") if parity.judged else message("passed?")
+    return message("passed?") if _unsure(parity) else message("passed")
+
+
+def _unsure(parity: Parity) -> bool:
+    """Whether it passed on too few texts; certificates of before the bound was stored do not say."""
+    return parity.passed and parity.changed_at_most is not None and not parity.judged
 
 
 def _row(group: Group, row: Result, parity: Parity) -> Row:
@@ -76,7 +79,7 @@ def _row(group: Group, row: Result, parity: Parity) -> Row:
         tokens,
         figures.floor_percent(parity.equal_labels),
         figures.floor_percent(parity.required),
-        figures.percent(parity.changed_at_most),
+        figures.ceil_percent(parity.changed_at_most),
         figures.number(parity.largest_probability_difference),
         figures.p_value(parity.mcnemar_p),
         _verdict(parity),
