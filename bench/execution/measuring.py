@@ -162,6 +162,8 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
 def _rates(part: MeasuredPart) -> str:
     if part.unanswered:
         return f"INVALID: {part.unanswered} of {part.items} texts got no answer"
+    if part.items and part.invalid == part.items:
+        return f"INVALID: none of {part.items} answers is valid"
     rates = (f"{run.scenario} {f'{run.rate_rps:.1f}/s' if run.valid else run.verdict}" for run in part.runs)
     return ", ".join(rates) or "reference answers"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,6 +15,7 @@ from bench.errors import AssetError, NotAvailable, UsageError, unknown_name
 from bench.files.archives import copy_member
 from bench.files.cache import cache_dir, file_sha256, link_or_copy, whole_folder
 from bench.files.packages import disk_is_full, fetch_archive, find_asset, no_space
+from bench.files.toml import read_toml
 from bench.types import BaseWeights, Progress, Record
 
 WEIGHTS = "model.safetensors"
@@ -116,7 +116,7 @@ def base_weights(name: str, progress: Progress | None) -> BaseWeights:
 
 @cache
 def _content() -> dict[str, Any]:
-    return tomllib.loads((Path(__file__).parent / "models.toml").read_text(encoding="utf-8"))
+    return read_toml(Path(__file__).parent / "models.toml")
 
 
 @cache

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 
 from bench.errors import unknown_name
+from bench.files.toml import read_toml
 from bench.types import ClassifierKind, Record, WeightsChoice
 
 SLOW_KINDS: frozenset[ClassifierKind] = frozenset({"generate", "options", "served"})
@@ -62,7 +62,7 @@ class Tier(Record):
 
 @cache
 def _tiers() -> dict[str, Tier]:
-    content = tomllib.loads((Path(__file__).parent / "tiers.toml").read_text(encoding="utf-8"))
+    content = read_toml(Path(__file__).parent / "tiers.toml")
     return {name: Tier(name=name, **fields) for name, fields in content.items()}
 
 
