@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 SCHEMA_VERSION = 1
 
@@ -22,6 +22,12 @@ ModelSet = Literal["small", "published"]
 WeightsChoice = Literal["trained", "random"]
 
 REMOTE = "endpoint"  # the device of what runs behind a network address
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong with the first of a record's fields that are: its place and pydantic's sentence."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
 
 
 class Record(BaseModel):
