@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from bench.quality.ranking import Ranking, rank
-from bench.quality.scores import confusion_matrix
-from bench.quality.stats import macro_scores
+from bench.quality.scores import macro_scores
 from bench.results.records import Answers
 from bench.types import Prediction
 from reports.content.rows import Group, TaskRows
@@ -99,7 +98,7 @@ def _row(
 
 
 def _macro_f1(answers: Answers, classes: int) -> float:
-    return float(macro_scores(confusion_matrix(answers.labels, answers.prediction.labels, classes))[2])
+    return macro_scores(answers.labels, answers.prediction.labels, classes).f1
 
 
 def _hanging(first: Answers, second: Answers, doubtful: np.ndarray) -> float:
