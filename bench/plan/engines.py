@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.errors import UsageError
-from bench.machine.precision import has_fast_bf16
+from bench.machine.precision import has_fast_bf16, weight_bits
 from bench.types import EngineSpec
 
 DEVICES = ("cpu", "cuda")  # an option of this name is a table of options for the device
@@ -44,12 +44,14 @@ def _of_user(file: Path, name: str, fields: Any) -> EngineSpec:
     if fields.get("reference"):
         raise UsageError(f"--engines {file}: engine '{name}': the reference engines are the harness's own")
     try:
-        return EngineSpec(**{"title": name, "precision": "unstated", **fields, "name": name})
+        engine = EngineSpec(**{"title": name, "precision": "unstated", **fields, "name": name})
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(
             f"--engines {file}: engine '{name}': {'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from error
+    weight_bits(engine)
+    return engine
 
 
 def with_options(engine: EngineSpec, device: str, options: Mapping[str, Any]) -> EngineSpec:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.machine.environment import TRAINING_PACKAGES, hardware_fingerprint, package_versions
+from bench.machine.precision import weight_bits
 from bench.plan.tiers import Tier
 from bench.types import SCHEMA_VERSION, BaseWeights, Classifier, Dataset, EngineSpec, Recipe, Scenario
 
@@ -78,6 +79,7 @@ def cell_key(
             "test": data.test.fingerprint,
             "items": items,
             "engine": engine.model_dump(),
+            "weight_bits": weight_bits(engine),
             "tier": tier.model_dump(),
             "scenarios": scenarios,
             "device": device,
