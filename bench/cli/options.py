@@ -1,4 +1,4 @@
-"""Options that several commands share, and a group that suggests the nearest command."""
+"""Declares the options that several commands share, the sections of their help, and a group that suggests names."""
 
 from __future__ import annotations
 
@@ -24,6 +24,31 @@ class OneLineGroup(click.Group):
             hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(self.list_commands(ctx))}"
             raise click.UsageError(f"no such command '{args[0]}'; {hint}")
         return super().resolve_command(ctx, args)
+
+
+class SectionedCommand(click.Command):
+    """Lists its options in the sections that `section` put them in, in the order of their first option."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(vars(param).get("section", "Other"), []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def section(title: str) -> Callable[[Command], Command]:
+    """Put the options declared below this decorator, as far as no other section has them, under a title of the help."""
+
+    def mark(command: Command) -> Command:
+        for param in getattr(command, "__click_params__", []):
+            vars(param).setdefault("section", title)
+        return command
+
+    return mark
 
 
 class CommaSeparated(click.ParamType):
@@ -104,10 +129,11 @@ def endpoint_options(command: Command) -> Command:
             "--endpoint", metavar="URL", help="An OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1 (a backend)."
         ),
         click.option(
+            "--backends-file",
             "--engines",
             "engines_file",
             type=click.Path(path_type=Path),
-            help="A TOML file of your own engines (bench/plan/engines.toml).",
+            help="A TOML file of your own engines (bench/plan/engines.toml); --engines is its old name.",
         ),
     ):
         command = option(command)

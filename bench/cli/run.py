@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.classifiers.folder import load_classifier
-from bench.cli.report import file_in, print_leaderboard
+from bench.cli.report import print_leaderboard
 from bench.errors import CellsFailed, UsageError
 from bench.execution.console import RunConsole
 from bench.execution.context import Context
@@ -19,6 +19,7 @@ from bench.execution.search import load_space, recipe_toml, search
 from bench.execution.training import check_recipes, train
 from bench.files.cache import cache_dir, clone_or_copy, whole_folder, write_whole
 from bench.plan.plan import RunRequest, make_plan
+from bench.results.leaderboards import file_in
 from bench.results.records import Result, Status
 
 FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})

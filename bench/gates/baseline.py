@@ -15,7 +15,7 @@ from pydantic import Field
 
 from bench.errors import NotComparable, OtherSchema, StoreError
 from bench.results.records import Cell, Interval, StoredRun
-from bench.results.store import read_record, write_record
+from bench.results.store import open_run, read_record, write_record
 from bench.types import SCHEMA_VERSION, DataCard, Record
 
 ID_TYPE, LABEL_TYPE = np.dtype("<i8"), np.dtype("<i4")
@@ -125,6 +125,11 @@ def read_baseline(path: Path) -> Baseline:
         return read_record(path, Baseline)
     except OtherSchema as error:
         raise NotComparable(f"{error}; or write the baseline again with `bench baseline`") from error
+
+
+def open_baseline(path: Path) -> Baseline:
+    """A file of `bench baseline`, or a run folder taken as one; raises as `read_baseline` and `open_run` do."""
+    return make_baseline(open_run(path)) if path.is_dir() else read_baseline(path)
 
 
 def _pack_row(answers: RowAnswers, ids: np.ndarray) -> dict[str, str]:
