@@ -29,9 +29,9 @@ COUNT_FROM_PADDING = frozenset({"camembert", "roberta", "xlm-roberta"})  # their
 def exchange_encoder(
     module: Any, folder: Path, compute_type: str, threads: int, bits: WeightBits | None = None
 ) -> nn.Module:
-    """Put the converted encoder where the module has its own; `folder` keeps the conversion, int8 weights of `bits` bits.
+    """Put the converted encoder where the module has its own; `folder` keeps the conversion.
 
-    Raises NotAvailable for an encoder of another family.
+    `bits`: of int8 weights. Raises NotAvailable for an encoder of another family.
     """
     owner: Any = getattr(module, "sentence_encoder", None)
     name = "encoder"

@@ -27,6 +27,7 @@ from bench.cli.options import (
     section,
 )
 from bench.errors import BenchError, CellsFailed
+from bench.machine.instructions import play_smaller_cpu
 from bench.machine.companions import hide_unfit_companions
 
 EPILOG = """\b
@@ -80,6 +81,7 @@ def cli(debug: bool) -> None:
     """
     if debug:
         os.environ["BENCH_DEBUG"] = "1"
+    play_smaller_cpu()
 
 
 @cli.command(cls=SectionedCommand)
