@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from bench import registry
+from bench.data.reading import Reading
 from bench.errors import NotAvailable, UsageError
 from bench.gates.baseline import Baseline, make_baseline, open_baseline
 from bench.gates.check import check_run
@@ -90,6 +91,12 @@ def run(
     data: AnyPath | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    label_map: Mapping[str, str] | None = None,
+    drop_empty: bool = False,
+    language: str | None = None,
     methods: Names | None = None,
     recipes: AnyPath | None = None,
     settings: Mapping[str, object] | None = None,
@@ -134,8 +141,16 @@ def run(
     request = RunRequest(
         suites=_names(suites) or (),
         data=_path(data),
-        text_column=text_column,
-        label_column=label_column,
+        reading=Reading(
+            text_column=text_column,
+            label_column=label_column,
+            encoding=encoding,
+            delimiter=delimiter,
+            header=header,
+            label_map=tuple((label_map or {}).items()),
+            drop_empty=drop_empty,
+            language=language,
+        ),
         methods=_names(methods),
         recipes=_path(recipes),
         settings=tuple(f"{name}={_toml(value)}" for name, value in (settings or {}).items()),

@@ -27,8 +27,8 @@ from bench.cli.options import (
     section,
 )
 from bench.errors import BenchError, CellsFailed
-from bench.machine.instructions import play_smaller_cpu
 from bench.machine.companions import hide_unfit_companions
+from bench.machine.instructions import play_smaller_cpu
 
 EPILOG = """\b
 Exit codes:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from bench.data.reading import Reading
 
 Command = Callable[..., Any]
 
@@ -82,17 +85,57 @@ def csv_option(flag: str, field: str, text: str, what: str) -> Callable[[Command
 def data_options(command: Command) -> Command:
     """Where the texts come from."""
     for option in (
-        click.option("--label-column", help="Column of the labels in your own --data file."),
-        click.option("--text-column", help="Column of the texts in your own --data file."),
+        click.option(
+            "--language",
+            "text_language",
+            metavar="CODE",
+            help="Language of the texts, such as en, zh, ja, th, de. Default: by their letters.",
+        ),
+        click.option(
+            "--drop-empty", is_flag=True, help="Leave out rows that lack a text or a label; the table says so."
+        ),
+        click.option(
+            "--label-map",
+            metavar="LABEL=CLASS,...",
+            help="What the labels of --data mean, such as 1=World,2=Sports; or a JSON file.",
+        ),
+        click.option("--header/--no-header", default=None, help="Whether the first line of --data names the columns."),
+        click.option("--delimiter", metavar="SIGN", help="What divides the columns of --data, such as ';' or tab."),
+        click.option(
+            "--encoding", metavar="NAME", help="Encoding of --data, such as cp1252. Default: UTF-8 or its mark."
+        ),
+        click.option("--label-column", metavar="NAME", help="Column of the labels in --data: name, position or path."),
+        click.option(
+            "--text-column",
+            metavar="NAME,...",
+            help="Column of the texts in --data: name, position (from 1) or path (data.text); several are joined.",
+        ),
         click.option(
             "--data",
             type=click.Path(path_type=Path),
-            help="A file or folder of texts: parquet, CSV, TSV or JSONL; with --suite a folder of suites' data "
-            "(default BENCH_DATA).",
+            help="A file or folder of texts: CSV, TSV, JSON, JSONL, parquet, fastText, also packed; hf:ORG/NAME for "
+            "one of the hub; with --suite a folder of suites' data (default BENCH_DATA).",
         ),
     ):
         command = option(command)
     return command
+
+
+def take_reading(choices: dict[str, Any]) -> Reading:
+    """Take how the data is to be read out of a command's choices."""
+    from bench.data.labels import read_label_map
+    from bench.data.reading import Reading
+
+    label_map = choices.pop("label_map", None)
+    given = {
+        name: choices.pop(name, None) for name in ("text_column", "label_column", "encoding", "delimiter", "header")
+    }
+    return Reading(
+        **given,
+        drop_empty=choices.pop("drop_empty", False),
+        label_map=read_label_map(label_map) if label_map else (),
+        language=choices.pop("text_language", None),
+    )
 
 
 def recipe_options(command: Command) -> Command:

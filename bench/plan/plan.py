@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import registry
 from bench.data.datasets import Limits, prepare_dataset, prepare_own_dataset, save_dataset
+from bench.data.reading import AS_IT_IS, Reading
 from bench.data.suites import Suite, load_suite
 from bench.errors import UsageError, unknown_name
 from bench.files.cache import cache_dir, whole_folder
 from bench.machine.environment import default_device
 from bench.machine.threads import usable_cores
 from bench.models.architectures import random_recipes
-from bench.plan.engines import default_engines, load_engines, read_engines
+from bench.plan.engines import backend_of, default_engines, load_engines, read_engines
 from bench.plan.keys import content_hash
 from bench.plan.recipes import default_recipes, parse_setting, recipes_for, varied
 from bench.plan.studies import Study, load_study
@@ -31,8 +31,7 @@ class RunRequest(Record):
 
     suites: tuple[str, ...] = ()
     data: Path | None = None
-    text_column: str | None = None
-    label_column: str | None = None
+    reading: Reading = AS_IT_IS
     methods: tuple[str, ...] | None = None
     recipes: Path | None = None
     settings: tuple[str, ...] = ()
@@ -198,7 +197,7 @@ def choose_engines(request: RunRequest, device: str, few: bool) -> tuple[EngineS
             raise unknown_name("engine", name, known)
     engines = tuple(known[name] for name in chosen)
     for engine in engines:
-        registry.find("backend", engine.backend).availability(engine, device)
+        backend_of(engine).availability(engine, device)
     return engines
 
 
@@ -238,14 +237,14 @@ def _sources(request: RunRequest) -> Iterable[Callable[[Limits, Progress], Datas
 
 def _own_source(request: RunRequest, data: Path) -> Callable[[Limits, Progress], Dataset]:
     def prepare(limits: Limits, progress: Progress) -> Dataset:
-        return prepare_own_dataset(data, request.text_column, request.label_column, limits, progress)
+        return prepare_own_dataset(data, request.reading, limits, progress)
 
     return prepare
 
 
 def _suite_source(request: RunRequest, suite: Suite) -> Callable[[Limits, Progress], Dataset]:
     def prepare(limits: Limits, progress: Progress) -> Dataset:
-        return prepare_dataset(suite, request.data, limits, progress)
+        return prepare_dataset(suite, request.data, limits, progress, request.reading)
 
     return prepare
 

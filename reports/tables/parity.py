@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.results.records import Parity, Result
 from reports.content.rows import Group, TaskRows, is_reference
+from reports.content.speed import precision_of
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
@@ -46,7 +47,7 @@ def _row(group: Group, row: Result, parity: Parity) -> Row:
     return (
         group.name,
         row.cell.engine or MISSING,
-        row.cell.precision or MISSING,
+        precision_of(row),
         figures.count(parity.items),
         tokens,
         figures.floor_percent(parity.equal_labels),
