@@ -30,7 +30,7 @@ from bench.machine.precision import LARGEST_WEIGHTS, WeightBits, weight_bits
 from bench.plan.engines import load_engines, read_engines
 from bench.text.batching import pad
 from bench.text.tokens import load_tokenizer
-from bench.types import Classifier, EngineSpec, Prediction
+from bench.types import Classifier, EngineSpec, Prediction, Workplace
 
 TEXTS = tiny_texts(30)
 MAKERS = [sequence_bert, sequence_gpt2, sequence_llama, sequence_qwen3]
@@ -216,7 +216,7 @@ def eager_logits(module: Any, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def through(engine: EngineSpec, classifier: Classifier, cache: Path) -> tuple[Prediction, dict[str, Any]]:
-    session = registry.find("backend", engine.backend)(engine, "cpu", 1, cache).load(classifier)
+    session = registry.find("backend", engine.backend)(engine, Workplace("cpu", 1, cache)).load(classifier)
     prediction = session.predict(TEXTS)
     details = dict(session.info.details)
     session.close()
