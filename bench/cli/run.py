@@ -26,14 +26,14 @@ from bench.results.records import Result, Status
 FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
 
 
-def run_command(choices: dict[str, Any], language: str, quiet: bool, as_json: bool) -> int:
+def run_command(choices: dict[str, Any], language: str, *, full: bool, quiet: bool, as_json: bool) -> int:
     """Run, store and print; returns how many cells failed."""
     request = _request(choices)
     with RunConsole(quiet) as console:
         console.start("preparing the data")
         plan = make_plan(request, console.progress)
         results = run_plan(plan, console)
-    print_leaderboard(plan.out, as_json, file_in(plan.out, language, "html"), language)
+    print_leaderboard(plan.out, as_json, file_in(plan.out, language, "html"), language, full)
     return sum(_failed(result) for result in results)
 
 

@@ -9,6 +9,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from bench.machine.terminal import visible
+
 
 def error_console() -> Console:
     """Progress and messages go to stderr, so that stdout holds the result alone."""
@@ -52,15 +54,15 @@ class RunConsole:
     def start(self, title: str) -> None:
         """Name the job that runs now."""
         self._title = title
-        self._live.reset(self._task, description=title, total=None)
+        self._live.reset(self._task, description=visible(title), total=None)
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how far the current job is."""
         description = f"{self._title}: {what}" if self._title else what
-        self._live.update(self._task, description=description, completed=done, total=total)
+        self._live.update(self._task, description=visible(description), completed=done, total=total)
 
     def line(self, text: str) -> None:
         """One finished thing, with the time since the run began."""
         if not self.quiet:
             elapsed = time.monotonic() - self._started
-            self._console.print(f"{elapsed:6.0f} s  {text}", markup=False, soft_wrap=True)
+            self._console.print(f"{elapsed:6.0f} s  {visible(text)}", markup=False, soft_wrap=True)
