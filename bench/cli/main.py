@@ -13,6 +13,7 @@ import click
 import bench
 from bench.cli import exchange, gates, look, results, selftest
 from bench.cli.options import (
+    Duration,
     OneLineGroup,
     SectionedCommand,
     csv_option,
@@ -120,6 +121,18 @@ def cli(debug: bool) -> None:
 @machine_options
 @click.option(
     "--cell-limit", "cell_limit_s", type=float, metavar="SECONDS", help="Time limit of each training or cell."
+)
+@click.option(
+    "--budget",
+    "budget_s",
+    type=Duration(),
+    metavar="TIME",
+    help="Time for the whole run, such as 10m: cheap rows first, what does not fit is named and left for another run.",
+)
+@click.option(
+    "--recalibrate",
+    is_flag=True,
+    help="Measure again which engines are this machine's defaults, instead of taking what is in the cache.",
 )
 @click.option("--retry", is_flag=True, help="Run failed cells of this folder again.")
 @section("Output")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,20 @@ class CommaSeparated(click.ParamType):
 
         before, comma, last = incomplete.rpartition(",")
         return [CompletionItem(before + comma + name) for name in known_names(self.what) if name.startswith(last)]
+
+
+class Duration(click.ParamType):
+    """A length of time, "90s", "10m" or "1.5h", as seconds; a bare number is refused, because it could be either."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh])\s*", str(value))
+        if not found or float(found[1]) == 0:
+            self.fail(f"{value}: write a number and s, m or h, such as 10m", param, ctx)
+        return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def csv_option(flag: str, field: str, text: str, what: str) -> Callable[[Command], Command]:
