@@ -73,10 +73,10 @@ def export_command(folder: Path, form: str, out: Path | None) -> None:
     Console(stderr=True, highlight=False).print(f"written: {out}", soft_wrap=True)
 
 
-def merge_command(folders: tuple[Path, ...], out: Path, language: str, as_json: bool) -> None:
+def merge_command(folders: tuple[Path, ...], out: Path, language: str, *, full: bool, as_json: bool) -> None:
     """Merge, then print the leaderboards of the whole."""
     merge_runs(folders, out)
-    print_leaderboard(out, as_json, language=language)
+    print_leaderboard(out, as_json, language=language, full=full)
 
 
 def _write_rows(run: StoredRun, form: str, out: Path) -> None:
