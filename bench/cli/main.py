@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import bench
-from bench.cli import exchange, gates, look, results, selftest
+from bench.cli import exchange, gates, inspect, look, results, selftest
 from bench.cli.options import (
     Duration,
     OneLineGroup,
@@ -219,6 +219,7 @@ def tune(quiet: bool, as_json: bool, **choices: Any) -> None:
 
 
 look.add_commands(cli)
+inspect.add_commands(cli)
 gates.add_commands(cli)
 selftest.add_commands(cli)
 exchange.add_commands(cli)

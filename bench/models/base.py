@@ -114,6 +114,14 @@ def base_weights(name: str, progress: Progress | None) -> BaseWeights:
     raise NotAvailable(f"{name} cannot be had: {'; '.join(reasons)}")
 
 
+def cached_tokenizer(name: str) -> tuple[Path, int] | None:
+    """tokenizer.json of a named base model and how many tokens it reads; None where the cache lacks it."""
+    for folder in sorted((cache_dir() / "models").glob(f"{name}-*")):
+        if (folder / ORIGIN).is_file() and (folder / "tokenizer.json").is_file():
+            return folder / "tokenizer.json", _models()[name].max_length
+    return None
+
+
 @cache
 def _content() -> dict[str, Any]:
     return read_toml(Path(__file__).parent / "models.toml")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.data.checks.checks import with_check
 from bench.data.datasets import Limits, prepare_dataset, prepare_own_dataset, save_dataset
 from bench.data.reading import AS_IT_IS, Reading
 from bench.data.suites import Suite, load_suite
@@ -286,7 +287,7 @@ def _suite_source(request: RunRequest, suite: Suite) -> Callable[[Limits, Progre
 def _prepare(prepare: Callable[[Limits, Progress], Dataset], request: RunRequest, progress: Progress) -> TaskPlan:
     """The built-in sample is measured at the short tier of its own, whatever real data would have."""
     tier = load_tier(request.tier or "quick")
-    data = prepare(_limits(tier, request.limit), progress)
+    data = with_check(prepare(_limits(tier, request.limit), progress), progress)
     if request.tier is None and data.source.kind == "sample":
         tier = load_tier("sample")
     if request.p99_limit_ms is not None:
