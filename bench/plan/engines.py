@@ -39,7 +39,7 @@ def _of_user(file: Path, name: str, fields: Any) -> EngineSpec:
         raise UsageError(f"--backends-file {file}: engine '{name}': the reference engines are the harness's own")
     fields = {"title": name, "precision": "unstated", **fields, "name": name}
     engine = check_fields(EngineSpec, fields, f"--backends-file {file}: engine '{name}'")
-    weight_bits(engine)
+    weight_bits(engine)  # raises for a wrong option now, not after an hour of training
     return engine
 
 
