@@ -93,6 +93,24 @@ class SplitSizes(Record):
     test: int
 
 
+class DataCheck(Record):
+    """What a look at the texts and labels found before anything was trained.
+
+    `texts` were looked at. duplicates: texts that stand in the data again but for case, spaces and signs; near: pairs
+    that are nearly the same; leaked: test texts that are also, exactly or nearly, in train or validation; conflicting:
+    texts that occur with two labels. doubtful: labels that confident learning holds for wrong, of them `doubtful_test`
+    in test, by id, the likeliest errors first.
+    """
+
+    texts: int
+    duplicates: int
+    near: int
+    leaked: int
+    conflicting: int
+    doubtful: int | None
+    doubtful_test: tuple[int, ...] = ()
+
+
 class DataCard(Record):
     """What a table says about its data; `sizes` were used, `full_sizes` were there."""
 
@@ -105,6 +123,7 @@ class DataCard(Record):
     full_sizes: SplitSizes
     fingerprint: str
     notes: tuple[str, ...] = ()
+    check: DataCheck | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +141,7 @@ class Dataset:
     source: Source
     prompt: Prompt
     notes: tuple[str, ...] = ()
+    check: DataCheck | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -147,6 +167,7 @@ class Dataset:
             full_sizes=self.full_sizes,
             fingerprint=self.fingerprint,
             notes=self.notes,
+            check=self.check,
         )
 
 
@@ -304,7 +325,14 @@ class Workplace:
 
 
 class Trainer(Protocol):
-    """One training method. Constructed as Trainer(recipe, base, place); construction only stores."""
+    """One training method; construction only stores."""
+
+    def __init__(self, recipe: Recipe, base: BaseWeights | None, place: Workplace) -> None: ...
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> None:
+        """Raise UsageError when a hyperparameter of the recipe has a wrong name or an impossible value."""
+        ...
 
     def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
         """Train on data.train, choose on data.validation, write the classifier folder `out`."""

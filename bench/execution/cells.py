@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bench.files.cache import file_name
 from bench.plan.plan import TaskPlan
 from bench.quality.parity import certify
 from bench.quality.scores import measure_quality
@@ -47,7 +48,7 @@ def new_cell(
     data: Dataset, recipe: Recipe, base_name: str | None, seed: int, engine: EngineSpec | None, key: str
 ) -> Cell:
     """The cell with a readable id that ends in the content hash of all that decides its result."""
-    parts = [data.name.replace("/", "-"), recipe.id, f"s{seed}", engine.name if engine else "none"]
+    parts = [file_name(data.name), file_name(recipe.id), f"s{seed}", file_name(engine.name if engine else "none", 40)]
     return Cell(
         id=f"{'.'.join(parts)}-{key[:12]}",
         task=data.name,
@@ -66,10 +67,23 @@ def new_cell(
 
 
 def failed_result(
-    cell: Cell, data: DataCard, status: Status, reason: str | None, wall_s: float | None = None
+    cell: Cell,
+    data: DataCard,
+    status: Status,
+    reason: str | None,
+    wall_s: float | None = None,
+    over_budget: bool = False,
 ) -> Result:
     """A row that says why it has no figures."""
-    return Result(cell=cell, status=status, reason=reason, data=data, wall_s=wall_s, finished_at=_now())
+    return Result(
+        cell=cell,
+        status=status,
+        reason=reason,
+        data=data,
+        over_budget=over_budget,
+        wall_s=wall_s,
+        finished_at=_now(),
+    )
 
 
 @dataclass(frozen=True)

@@ -68,12 +68,13 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
     progress(f"loading into {task.engine.name}", 0, 1)
     session = open_session(classifier, task.engine, task.place)
     try:
-        predict_s = None
+        predict_s = tokens = None
         if task.answers_file is not None:
             started = time.perf_counter()
             answers = _answer(session, test, progress)
             predict_s = time.perf_counter() - started
             write_answers(task.answers_file, answers)
+            tokens = answers.prediction.token_counts
         clock = session.clock
         failed_requests, unanswered = dict(clock.failed_requests), clock.unanswered
         invalid = 0 if task.answers_file is None else int((answers.prediction.labels < 0).sum())
@@ -82,7 +83,7 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
         card = _card(session, task.place.device)
         progress("counting the work", 0, 1)
         counted = runs and card.device != REMOTE and card.precision in BYTES_PER_WEIGHT
-        work = _work(task, classifier, test, card.precision, runs, progress) if counted else None
+        work = _work(task, classifier, test, tokens, card.precision, runs, progress) if counted else None
         progress("asking texts twice", 0, 1)
         speedup = repeat_speedup(session, data.train.texts) if runs else None
         progress("hashing the tokens", 0, 1)
@@ -144,12 +145,13 @@ def _work(
     task: MeasureTask,
     classifier: Classifier,
     test: Split,
+    tokens: np.ndarray | None,
     precision: str,
     runs: tuple[LoadRun, ...],
     progress: Progress,
 ) -> Work | None:
     """What the test texts take and what this machine could do; after the runs, which it would disturb."""
-    counted = flops_per_text(classifier, test.texts)
+    counted = flops_per_text(classifier, test.texts, tokens)
     if counted is None:
         return None
     progress("measuring the machine's limits", 0, 1)

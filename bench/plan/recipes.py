@@ -70,7 +70,7 @@ def recipes_for(models: ModelSet, file: Path | None = None) -> list[Recipe]:
 
 def default_recipes(models: ModelSet, file: Path | None = None) -> list[Recipe]:
     """What `bench run` trains when no method is named: a few that differ in kind, or all of the user's file."""
-    wanted = list(read_recipes(file)) if file else _built_in()[0]
+    wanted = list(read_recipes(file)) if file else _built_in()[0][models]
     return [recipe for recipe in recipes_for(models, file) if recipe.id in wanted]
 
 
@@ -98,10 +98,10 @@ def _spec(where: str, name: str, fields: dict[str, Any]) -> RecipeSpec:
 
 
 @cache
-def _built_in() -> tuple[tuple[str, ...], dict[str, RecipeSpec]]:
+def _built_in() -> tuple[dict[str, list[str]], dict[str, RecipeSpec]]:
     path = Path(__file__).parent / "recipes.toml"
     content = read_toml(path)
-    defaults = tuple(content.pop("default"))
+    defaults = content.pop("default")
     return defaults, {name: _spec(str(path), name, fields) for name, fields in content.items()}
 
 

@@ -18,6 +18,8 @@ class Tier(Record):
 
     None as a number of texts means all there are. `slow_test_items` is for language models, which answer too slowly
     for a whole test split in a short run; theirs is the head of the same stratified order, so paired tests still pair.
+    Where `min_queries` would take an engine longer than `slow_s`, it is asked as many as fit, `fewest_queries` at
+    least.
     `target_percentile` is the latency that LoadGen's verdict on `single` is about.
 
     The `server` scenario looks for the highest rate whose `server_percentile` latency stays within `latency_limit_ms`,
@@ -30,6 +32,8 @@ class Tier(Record):
     name: str
     min_duration_s: float
     min_queries: int
+    slow_s: float | None = None
+    fewest_queries: int = 64
     repeats: int
     train_items: int | None = None
     test_items: int | None = None
@@ -44,6 +48,12 @@ class Tier(Record):
     few_engines: bool = False
     cell_limit_s: float
     fit_limit_s: float
+
+    def queries_for(self, rate_rps: float) -> int:
+        """The least queries of a LoadGen run, by the rate that the warm-up found."""
+        if self.slow_s is None:
+            return self.min_queries
+        return min(self.min_queries, max(self.fewest_queries, round(rate_rps * self.slow_s)))
 
     def items_for(
         self, kind: ClassifierKind, available: int, weights: WeightsChoice = "trained", classes: int = 1
