@@ -29,13 +29,8 @@ from bench.execution.context import JOBS
 from bench.files.cache import cache_dir
 from bench.machine.environment import cpu_card
 
-# Switches of torch's kernels, oneDNN, MKL and CTranslate2; ONNX Runtime and OpenVINO choose by the processor alone.
-AVX2 = {
-    "ATEN_CPU_CAPABILITY": "avx2",
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-    "CT2_FORCE_CPU_ISA": "AVX2",
-}
+# BENCH_MAX_CPU_ISA sets the libraries' own switches; MKL's has no other way in, ONNX Runtime and OpenVINO have none.
+AVX2 = {"BENCH_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 ISAS: dict[str, dict[str, str]] = {"native": {}, "avx2": AVX2}
 JOB_COLUMNS = ("what", "wall s", "processor s", "its parts (wall s)")
 SHOWN_S = 0.2  # smaller parts are left out of a row
