@@ -55,13 +55,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--isa", default="native,avx2")
     parser.add_argument("--archives", type=Path, default=cache_dir() / "archives")
+    parser.add_argument("--before", type=Path, help="An earlier page, whose tables are put under this one's.")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     options = parser.parse_args()
     measured = {
         isa: [run_once(options.suite, isa, options.archives) for _ in range(options.runs)]
         for isa in options.isa.split(",")
     }
-    options.out.write_text("\n".join(lines(options.suite, measured)) + "\n", encoding="utf-8")
+    page = [*lines(options.suite, measured), *(earlier(options.before) if options.before else ())]
+    options.out.write_text("\n".join(page) + "\n", encoding="utf-8")
     print(options.out)
 
 
@@ -111,6 +113,13 @@ def lines(suite: str, measured: dict[str, list[Measured]]) -> Iterator[str]:
         yield from by_part(median.jobs)
         yield ""
         yield from by_job(median.jobs)
+
+
+def earlier(page: Path) -> Iterator[str]:
+    """An earlier page's tables, their titles marked."""
+    for line in page.read_text(encoding="utf-8").partition("\n## ")[2].splitlines():
+        title = line.startswith(("avx2: ", "native: ", "## "))
+        yield f"## before, {line.removeprefix('## ')}" if title else line
 
 
 def by_part(jobs: Iterable[dict[str, Any]]) -> Iterator[str]:
