@@ -130,7 +130,7 @@ def settle_engines(context: Context) -> tuple[Context, dict[Family, Calibration]
 
 
 def _candidates(family: Family, few: bool) -> tuple[str, ...]:
-    """Where few are wanted: no second one for networks from scratch, which answer thousands of texts a second anyhow."""
+    """Where few are wanted no second one for networks from scratch, which answer thousands of texts a second."""
     if not few:
         return CANDIDATES
     return () if family == "network" else FEW_CANDIDATES
