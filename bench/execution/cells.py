@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bench.files.cache import file_name
 from bench.plan.plan import TaskPlan
 from bench.quality.chance import quality_warnings
 from bench.quality.parity import certify
@@ -48,7 +49,7 @@ def new_cell(
     data: Dataset, recipe: Recipe, base_name: str | None, seed: int, engine: EngineSpec | None, key: str
 ) -> Cell:
     """The cell with a readable id that ends in the content hash of all that decides its result."""
-    parts = [data.name.replace("/", "-"), recipe.id, f"s{seed}", engine.name if engine else "none"]
+    parts = [file_name(data.name), file_name(recipe.id), f"s{seed}", file_name(engine.name if engine else "none", 40)]
     return Cell(
         id=f"{'.'.join(parts)}-{key[:12]}",
         task=data.name,

@@ -10,6 +10,7 @@ from typing import Any
 from bench import registry
 from bench.files.cache import file_sha256
 from bench.machine.environment import TRAINING_PACKAGES, hardware_fingerprint, package_versions
+from bench.machine.precision import weight_bits
 from bench.plan.engines import load_engines
 from bench.plan.import_graph import source_digest
 from bench.plan.tiers import Tier
@@ -83,6 +84,7 @@ def cell_key(
             "test": data.test.fingerprint,
             "items": items,
             "engine": engine.model_dump(),
+            "weight_bits": weight_bits(engine),
             "tier": tier.model_dump(),
             "scenarios": scenarios,
             "device": device,

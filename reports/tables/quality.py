@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.quality.chance import below_chance
 from bench.results.records import Quality, Result, Status
 from reports.content.rows import Group, TaskRows
+from reports.content.speed import precision_of
 from reports.content.standing import Standing
 from reports.render import figures
 from reports.render.figures import MISSING
@@ -65,7 +66,7 @@ def _row(standing: Standing, group: Group, row: Result, quality: Quality) -> Row
         group.name,
         group.short_base or MISSING,
         row.cell.engine or MISSING,
-        row.cell.precision or MISSING,
+        precision_of(row),
         figures.plus_minus(quality.macro_f1),
         figures.bounds(quality.macro_f1),
         figures.plus_minus(quality.accuracy),

@@ -39,7 +39,9 @@ def accuracy(classifier: Classifier, split: Split) -> float:
 
 
 # A frozen model of random weights says little of its text; what these methods can do with it is less than the others.
-ON_RANDOM_STATES = ("adapter on GPT-2", "prompt-tuning", "prompt-tuning on a decoder", "p-tuning", "prefix-tuning")
+ON_RANDOM_STATES = (
+    *("adapter", "adapter on GPT-2", "prompt-tuning", "prompt-tuning on a decoder", "p-tuning", "prefix-tuning"),
+)
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -52,7 +54,8 @@ def test_it_learns_and_what_is_stored_is_what_was_fitted(tmp_path: Path, name: s
     if name in ON_RANDOM_STATES:
         assert accuracy(classifier, data.train) > 0.45, "chance is 0.33, and 240 texts are not that lucky"
     else:
-        assert accuracy(classifier, data.test) > 0.6, "chance is 0.33"
+        assert accuracy(classifier, data.train) > 0.8
+        assert accuracy(classifier, data.test) > 0.5, "chance is 0.33, and 60 texts are not that lucky"
     chosen = [point for point in fit_record.curve if fit_record.chosen_step in (point.step, None)]
     assert accuracy(classifier, data.validation) == pytest.approx(chosen[-1].accuracy, abs=0.1)
     assert fit_record.examples == len(data.train)
