@@ -93,6 +93,24 @@ class SplitSizes(Record):
     test: int
 
 
+class DataCheck(Record):
+    """What a look at the texts and labels found before anything was trained.
+
+    `texts` were looked at. duplicates: texts that stand in the data again but for case, spaces and signs; near: pairs
+    that are nearly the same; leaked: test texts that are also, exactly or nearly, in train or validation; conflicting:
+    texts that occur with two labels. doubtful: labels that confident learning holds for wrong, of them `doubtful_test`
+    in test, by id, the likeliest errors first.
+    """
+
+    texts: int
+    duplicates: int
+    near: int
+    leaked: int
+    conflicting: int
+    doubtful: int | None
+    doubtful_test: tuple[int, ...] = ()
+
+
 class DataCard(Record):
     """What a table says about its data; `sizes` were used, `full_sizes` were there."""
 
@@ -105,6 +123,7 @@ class DataCard(Record):
     full_sizes: SplitSizes
     fingerprint: str
     notes: tuple[str, ...] = ()
+    check: DataCheck | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +141,7 @@ class Dataset:
     source: Source
     prompt: Prompt
     notes: tuple[str, ...] = ()
+    check: DataCheck | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -147,6 +167,7 @@ class Dataset:
             full_sizes=self.full_sizes,
             fingerprint=self.fingerprint,
             notes=self.notes,
+            check=self.check,
         )
 
 
@@ -192,7 +213,12 @@ class Recipe(Record):
 
 @dataclass(frozen=True)
 class BaseWeights:
-    """A pretrained model on disk: config.json, model.safetensors and tokenizer.json in `path`."""
+    """A pretrained model on disk: config.json, model.safetensors and tokenizer.json in `path`.
+
+    sha256 covers every file that loading may read. positions: how many tokens it reads and writes together, None where
+    that is far away. normalise: whether its sentence vectors have length 1, None where the model does not say;
+    no_vectors: why none can be made of it.
+    """
 
     name: str
     path: Path
@@ -202,6 +228,9 @@ class BaseWeights:
     prefix: str = ""
     max_length: int = 512
     note: str | None = None
+    positions: int | None = None
+    normalise: bool | None = None
+    no_vectors: str | None = None
 
 
 class CurvePoint(Record):
@@ -304,7 +333,14 @@ class Workplace:
 
 
 class Trainer(Protocol):
-    """One training method. Constructed as Trainer(recipe, base, place); construction only stores."""
+    """One training method; construction only stores."""
+
+    def __init__(self, recipe: Recipe, base: BaseWeights | None, place: Workplace) -> None: ...
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> None:
+        """Raise UsageError when a hyperparameter of the recipe has a wrong name or an impossible value."""
+        ...
 
     def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
         """Train on data.train, choose on data.validation, write the classifier folder `out`."""

@@ -103,8 +103,8 @@ def csv_option(flag: str, field: str, text: str, what: str) -> Callable[[Command
     return click.option(flag, field, type=CommaSeparated(what), metavar="NAME,...", help=text)
 
 
-def data_options(command: Command) -> Command:
-    """Where the texts come from."""
+def reading_options(command: Command) -> Command:
+    """How a file of texts is to be read."""
     for option in (
         click.option(
             "--language",
@@ -131,6 +131,15 @@ def data_options(command: Command) -> Command:
             metavar="NAME,...",
             help="Column of the texts in --data: name, position (from 1) or path (data.text); several are joined.",
         ),
+    ):
+        command = option(command)
+    return command
+
+
+def data_options(command: Command) -> Command:
+    """Where the texts come from, and how they are to be read."""
+    for option in (
+        reading_options,
         click.option(
             "--data",
             type=click.Path(path_type=Path),
@@ -215,6 +224,7 @@ def machine_options(command: Command) -> Command:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables.")
+full_option = click.option("--full", is_flag=True, help="Print every table, not one screen a suite.")
 html_option = click.option(
     "--html",
     "page",

@@ -24,9 +24,9 @@ from bench.classifiers.folder import save_classifier
 from bench.classifiers.modules import load_module
 from bench.classifiers.networks import TextCnn
 from bench.classifiers.option_scoring import OptionsModule
-from bench.classifiers.pretrained import load_pretrained
+from bench.classifiers.pretrained import load_pretrained, load_with_new_head
 from bench.classifiers.sequence import SequenceModule
-from bench.errors import AssetError, UsageError
+from bench.errors import AssetError, NotAvailable, UsageError
 from bench.types import Classifier, FitRecord, Manifest, Recipe
 
 ROWS = [[2, 5, 9, 3], [2, 7, 3], [2, 11, 12, 13, 14, 15, 16, 17, 3], [2, 0, 3]]
@@ -48,7 +48,7 @@ def make_module(kind: str, folder: Path) -> nn.Module:
     family = kind.rpartition("-")[2]
     base = MODELS[family](folder)
     if kind.startswith("sequence"):
-        return SequenceModule(load_pretrained(AutoModelForSequenceClassification, base.path, num_labels=3)).eval()
+        return SequenceModule(load_with_new_head(AutoModelForSequenceClassification, base.path, num_labels=3)[0]).eval()
     if kind.startswith("options"):
         return OptionsModule(load_pretrained(AutoModelForCausalLM, base.path), LABEL_TOKENS, "sum").eval()
     _, pooling, _ = kind.split("-")
@@ -121,7 +121,7 @@ def test_options_refuse_what_cannot_be_scored(tmp_path: Path) -> None:
     model = load_pretrained(AutoModelForCausalLM, tiny_llama(tmp_path).path)
     with pytest.raises(UsageError, match="normalisation 'mean'"):
         OptionsModule(model, LABEL_TOKENS, "mean")
-    with pytest.raises(UsageError, match="no tokens"):
+    with pytest.raises(NotAvailable, match="no tokens"):
         OptionsModule(model, [[1], []], "sum")
     with pytest.raises(UsageError, match="log-likelihood to take away"):
         OptionsModule(model, LABEL_TOKENS, "calibrated")
