@@ -99,6 +99,22 @@ def test_a_frozen_head_serves_what_it_fitted(tmp_path: Path, classes: int) -> No
     assert again.sha256 == classifier.sha256
 
 
+@pytest.mark.parametrize("changed", ["base", "version", "code"])
+def test_kept_vectors_are_not_taken_for_those_of_another_tokenizer_version_or_code(
+    changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, data = tiny_bert(tmp_path / "base"), toy_dataset()
+    fit(recipe("frozen-head"), data, tmp_path / "c", base)
+    if changed == "base":
+        base = replace(base, sha256="another tokenizer")
+    elif changed == "version":
+        monkeypatch.setattr("trainers.frozen_head.version", lambda package: f"{package} of tomorrow")
+    else:
+        monkeypatch.setattr("trainers.frozen_head._code_sha256", lambda: "other code")
+    fit(recipe("frozen-head"), data, tmp_path / "d", base)
+    assert len(list((tmp_path / "cache" / "vectors").iterdir())) == 4
+
+
 def _two_classes(data: Dataset) -> Dataset:
     splits = {
         name: part.take(np.flatnonzero(part.labels < 2))
