@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy import optimize, stats
 
-from bench.gates.rules import judge
+from bench.gates.quality_rules import judge
 from bench.results.verdicts import Judgement, Verdict
 
 N, DISCORDANCE, TRIALS = 7600, 0.02, 1000
