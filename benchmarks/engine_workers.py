@@ -17,11 +17,14 @@ import numpy as np
 from bench import registry
 from bench.classifiers.folder import load_classifier
 from bench.files.cache import cache_dir
+from bench.machine.companions import hide_unfit_companions
 from bench.machine.threads import set_threads
 from bench.models.base import base_weights, model_for
 from bench.plan.engines import load_engines
 from bench.plan.recipes import recipes_for
 from bench.types import Classifier, Dataset, Workplace
+
+hide_unfit_companions()  # vLLM brings some, and every engine here shares this process
 
 PIPELINE = "transformers.pipeline"
 FOREIGN_LIMIT = 0.03

@@ -31,6 +31,7 @@ from bench.classifiers.pretrained import load_pretrained
 from bench.data.datasets import Limits, prepare_dataset
 from bench.data.suites import load_suite
 from bench.files.cache import cache_dir
+from bench.machine.companions import hide_unfit_companions
 from bench.machine.environment import cpu_card
 from bench.machine.threads import set_threads
 from bench.models.base import base_weights
@@ -49,6 +50,7 @@ Rounds = dict[str, list[float]]
 
 
 def main() -> None:
+    hide_unfit_companions()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--texts", type=int, default=48, help="texts a round, answered one by one")
     parser.add_argument("--steps", type=int, default=8, help="training steps of 16 texts a round")

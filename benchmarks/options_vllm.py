@@ -30,6 +30,7 @@ from bench.classifiers.folder import load_classifier
 from bench.data.datasets import Limits, prepare_dataset
 from bench.data.suites import load_suite
 from bench.files.cache import cache_dir
+from bench.machine.companions import hide_unfit_companions
 from bench.machine.environment import cpu_card
 from bench.machine.threads import set_threads
 from bench.models.base import base_weights
@@ -112,6 +113,7 @@ def load_writing(folder: Path) -> Answer:
 
 
 def main() -> None:
+    hide_unfit_companions()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--texts", type=int, default=100, help="answered by every engine, and all at once each round")
     parser.add_argument("--single", type=int, default=20, help="of them one by one each round")

@@ -29,6 +29,7 @@ from backends.endpoint.engine import EndpointBackend
 from bench.classifiers.folder import load_classifier
 from bench.data.datasets import Limits, prepare_dataset
 from bench.data.suites import load_suite
+from bench.machine.companions import hide_unfit_companions
 from bench.machine.environment import cpu_card
 from bench.machine.threads import usable_cores
 from bench.plan.engines import load_engines
@@ -158,6 +159,7 @@ def timed(session: Session, texts: tuple[str, ...]) -> float:
 
 
 def main() -> None:
+    hide_unfit_companions()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--classifier", type=Path, required=True, help="a sequence classifier's folder")
     parser.add_argument("--vllm-python", default=sys.executable)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +20,7 @@ from reports.content.standing import Standing, standing_of
 from reports.export.records import json_able, task_record
 from reports.html.page import PageTask, render_page
 from reports.plots import Plot, plots_of
-from reports.render.markdown import clean, escape
+from reports.render.markdown import clean, escape, to_html
 from reports.render.table import Table, spoken, to_markdown, to_rich
 from reports.render.words import ENGLISH, message, say, say_marked
 from reports.tables.before_after import before_after_tables
@@ -92,6 +92,15 @@ class Leaderboard:
         for section in self.sections:
             yield from _section_rich(section, width, self.language)
 
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows: who is ahead, and the first table of each task."""
+        parts = (_section_markdown(shown, self.language) for shown in map(_first_table, self.sections))
+        return "\n\n".join(parts) + "\n"
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks that prefer HTML, which is what most show."""
+        return to_html(self._repr_markdown_())
+
     def print(self, console: Console) -> None:
         """Print on a console, as wide as it is."""
         for renderable in self.renderables(console.width):
@@ -159,6 +168,11 @@ def _section_markdown(section: Section, language: str) -> str:
         parts += [f"### {say('Ranking', language)}", _list(section.rankings)]
     pictures = [f"![{escape(plot.title)}]({plot.path})" for plot in section.plots]
     return "\n\n".join([*parts, *map(to_markdown, section.tables), *pictures])
+
+
+def _first_table(section: Section) -> Section:
+    """The section as far as a notebook shows it; its pictures lie in the run folder."""
+    return replace(section, tables=section.tables[:1], plots=())
 
 
 def _list(lines: tuple[str, ...]) -> str:

@@ -6,8 +6,11 @@ import os
 
 import hypothesis
 
+from bench.machine.companions import hide_unfit_companions
+
 os.environ.pop("BENCH_DATA", None)
 os.environ["HF_HUB_OFFLINE"] = "1"
+hide_unfit_companions()  # tests of engines import transformers in this process
 
 hypothesis.settings.register_profile("shared-machine", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("shared-machine")

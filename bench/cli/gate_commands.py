@@ -16,7 +16,7 @@ from bench.errors import UsageError
 from bench.execution.console import RunConsole
 from bench.files.cache import write_whole
 from bench.gates.attribution import attribute
-from bench.gates.baseline import Baseline, make_baseline, read_baseline, write_baseline
+from bench.gates.baseline import make_baseline, open_baseline, write_baseline
 from bench.gates.check import check_run
 from bench.gates.speed_rows import SpeedOptions, gate_speed
 from bench.results.store import open_run
@@ -66,7 +66,7 @@ def check_command(
     as_json: bool,
 ) -> int:
     """Judge, print, write what was asked for; returns the exit code."""
-    run, baseline = open_run(folder), _open_baseline(baseline_file)
+    run, baseline = open_run(folder), open_baseline(baseline_file)
     check = check_run(run, baseline, rule.margin, rule.seed_spread)
     if speed:
         base_folder = baseline_file if baseline_file.is_dir() else None
@@ -87,14 +87,9 @@ def attribute_command(
     """Rerun every regressed row with one part of the base's at a time, and name the part that did it."""
     base_folder = baseline_file if baseline_file.is_dir() else None
     with RunConsole(quiet=False) as console:
-        run, baseline = open_run(folder), _open_baseline(baseline_file)
+        run, baseline = open_run(folder), open_baseline(baseline_file)
         rows = attribute(run, baseline, base_folder, options, console, rule.margin, rule.seed_spread)
     _print_page(registry.find("report", "attribution")(rows, language), as_json)
-
-
-def _open_baseline(path: Path) -> Baseline:
-    """A file of `bench baseline`, or a run folder taken as one."""
-    return make_baseline(open_run(path)) if path.is_dir() else read_baseline(path)
 
 
 def compare_command(old: Path, new: Path, language: str, as_json: bool) -> None:

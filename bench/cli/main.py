@@ -14,6 +14,7 @@ import bench
 from bench.cli import exchange, gates, look, results, selftest
 from bench.cli.options import (
     OneLineGroup,
+    SectionedCommand,
     csv_option,
     data_options,
     endpoint_options,
@@ -23,8 +24,10 @@ from bench.cli.options import (
     machine_options,
     quiet_option,
     recipe_options,
+    section,
 )
 from bench.errors import BenchError, CellsFailed
+from bench.machine.companions import hide_unfit_companions
 
 EPILOG = """\b
 Exit codes:
@@ -44,8 +47,27 @@ Exit codes:
 """
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Version, and the commit where the harness runs from its checkout."""
+    if not wanted or ctx.resilient_parsing:
+        return
+    from bench.machine.environment import git_state
+
+    state = git_state()
+    commit = f" (commit {state['commit'][:12]}{', changed' if state['dirty'] else ''})" if state else ""
+    click.echo(f"bench {bench.__version__}{commit}")
+    ctx.exit()
+
+
 @click.group(cls=OneLineGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(bench.__version__, prog_name="bench")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show version and commit.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
     """Measure text classifiers: which model, training method and engine to deploy.
@@ -60,12 +82,23 @@ def cli(debug: bool) -> None:
         os.environ["BENCH_DEBUG"] = "1"
 
 
-@cli.command()
+@cli.command(cls=SectionedCommand)
+@section("What to run")
 @csv_option("--suite", "suites", "Suites to run, e.g. agnews,weibo or weibo/tags-stripped.", "suites")
-@data_options
 @recipe_options
+@click.option("--study", metavar="NAME", help="A study: recipes at several settings or sample sizes (`bench list`).")
+@click.option(
+    "--weights",
+    type=click.Choice(["trained", "random"]),
+    help="random: rates of published architectures without their checkpoints (bench/models/architectures.toml).",
+)
 @csv_option("--backends", "engines", "Engines, e.g. eager,onnx-int8. Default: what suits this machine.", "engines")
 @endpoint_options
+@section("Where the data is")
+@data_options
+@click.option("--limit", type=int, help="At most this many train and test texts (stratified; the table says so).")
+@section("How to measure")
+@click.option("--tier", metavar="TIER", help="quick (default), standard, report or mlperf: how long to measure.")
 @csv_option(
     "--scenario", "scenarios", "single (one request at a time), offline (all at once), server (Poisson).", "scenarios"
 )
@@ -75,30 +108,23 @@ def cli(debug: bool) -> None:
     metavar="MS",
     help="Latency limit of the server scenario; 100 by default. The highest rate within it is looked for.",
 )
-@click.option(
-    "--weights",
-    type=click.Choice(["trained", "random"]),
-    help="random: rates of published architectures without their checkpoints (bench/models/architectures.toml).",
-)
+@click.option("--seeds", type=int, help="Training seeds a method, 1 by default; 3 to 5 for a claim.")
 @click.option(
     "--autotune",
     is_flag=True,
     help="First search batch size, token budget and threads of every engine; of a backend's precisions measure the "
     "fastest.",
 )
-@click.option("--study", metavar="NAME", help="A study: recipes at several settings or sample sizes (`bench list`).")
-@click.option("--tier", metavar="TIER", help="quick (default), standard, report or mlperf: how long to measure.")
-@click.option("--seeds", type=int, help="Training seeds a method, 1 by default; 3 to 5 for a claim.")
-@click.option("--limit", type=int, help="At most this many train and test texts (stratified; the table says so).")
 @machine_options
-@click.option(
-    "--price", "price_per_hour", type=float, help="Price of this machine an hour, for cost per million texts."
-)
 @click.option(
     "--cell-limit", "cell_limit_s", type=float, metavar="SECONDS", help="Time limit of each training or cell."
 )
 @click.option("--retry", is_flag=True, help="Run failed cells of this folder again.")
+@section("Output")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and the suites' names.")
+@click.option(
+    "--price", "price_per_hour", type=float, help="Price of this machine an hour, for cost per million texts."
+)
 @lang_option
 @quiet_option
 @json_option
@@ -118,19 +144,24 @@ def run(language: str, quiet: bool, as_json: bool, **choices: Any) -> None:
 @json_option
 def report(folder: Path, page: Path | None, language: str, as_json: bool) -> None:
     """Make the leaderboards of a run FOLDER again, from its files alone."""
-    from bench.cli.report import file_in, print_leaderboard
+    from bench.cli.report import print_leaderboard
+    from bench.results.leaderboards import file_in
 
     print_leaderboard(folder, as_json, file_in(folder, language, "html") if page == Path() else page, language)
 
 
-@cli.command()
+@cli.command(cls=SectionedCommand)
+@section("What to train")
 @csv_option("--suite", "suites", "Suites to train on.", "suites")
-@data_options
 @recipe_options
-@click.option("--tier", metavar="TIER", help="Takes this tier's number of training texts; quick by default.")
 @click.option("--seeds", type=int, help="Training seeds a method, 1 by default.")
+@section("Where the data is")
+@data_options
+@click.option("--tier", metavar="TIER", help="Takes this tier's number of training texts; quick by default.")
 @click.option("--limit", type=int, help="At most this many training texts (stratified).")
+@section("What it runs on")
 @machine_options
+@section("Output")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("models"), show_default=True, help="Target folder."
 )
@@ -143,17 +174,21 @@ def train(quiet: bool, as_json: bool, **choices: Any) -> None:
     train_command(choices, quiet=quiet, as_json=as_json)
 
 
-@cli.command()
+@cli.command(cls=SectionedCommand)
+@section("What to search")
 @csv_option("--suite", "suites", "The suite to search on.", "suites")
-@data_options
 @recipe_options
 @click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Trainings to try.")
 @click.option(
     "--space", type=click.Path(path_type=Path), help="TOML file of what to search, like bench/execution/search.toml."
 )
+@section("Where the data is")
+@data_options
 @click.option("--tier", metavar="TIER", help="Takes this tier's number of training texts; quick by default.")
 @click.option("--limit", type=int, help="At most this many training texts (stratified).")
+@section("What it runs on")
 @machine_options
+@section("Output")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("tuned.toml"), show_default=True, help="Recipe file."
 )
@@ -175,6 +210,7 @@ results.add_commands(cli)
 
 def main() -> None:
     """Run the command line; every error becomes one line and its exit code, and `check` returns its own."""
+    hide_unfit_companions()
     try:
         sys.exit(cli.main(prog_name="bench", standalone_mode=False) or 0)
     except (click.Abort, KeyboardInterrupt):

@@ -1,14 +1,17 @@
-"""Options that several commands share, and a group that suggests the nearest command."""
+"""Declares the options that several commands share, the sections of their help, and a group that suggests names."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from bench.data.reading import Reading
 
 Command = Callable[..., Any]
 
@@ -24,6 +27,31 @@ class OneLineGroup(click.Group):
             hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(self.list_commands(ctx))}"
             raise click.UsageError(f"no such command '{args[0]}'; {hint}")
         return super().resolve_command(ctx, args)
+
+
+class SectionedCommand(click.Command):
+    """Lists its options in the sections that `section` put them in, in the order of their first option."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(vars(param).get("section", "Other"), []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def section(title: str) -> Callable[[Command], Command]:
+    """Put the options declared below this decorator, as far as no other section has them, under a title of the help."""
+
+    def mark(command: Command) -> Command:
+        for param in getattr(command, "__click_params__", []):
+            vars(param).setdefault("section", title)
+        return command
+
+    return mark
 
 
 class CommaSeparated(click.ParamType):
@@ -57,17 +85,57 @@ def csv_option(flag: str, field: str, text: str, what: str) -> Callable[[Command
 def data_options(command: Command) -> Command:
     """Where the texts come from."""
     for option in (
-        click.option("--label-column", help="Column of the labels in your own --data file."),
-        click.option("--text-column", help="Column of the texts in your own --data file."),
+        click.option(
+            "--language",
+            "text_language",
+            metavar="CODE",
+            help="Language of the texts, such as en, zh, ja, th, de. Default: by their letters.",
+        ),
+        click.option(
+            "--drop-empty", is_flag=True, help="Leave out rows that lack a text or a label; the table says so."
+        ),
+        click.option(
+            "--label-map",
+            metavar="LABEL=CLASS,...",
+            help="What the labels of --data mean, such as 1=World,2=Sports; or a JSON file.",
+        ),
+        click.option("--header/--no-header", default=None, help="Whether the first line of --data names the columns."),
+        click.option("--delimiter", metavar="SIGN", help="What divides the columns of --data, such as ';' or tab."),
+        click.option(
+            "--encoding", metavar="NAME", help="Encoding of --data, such as cp1252. Default: UTF-8 or its mark."
+        ),
+        click.option("--label-column", metavar="NAME", help="Column of the labels in --data: name, position or path."),
+        click.option(
+            "--text-column",
+            metavar="NAME,...",
+            help="Column of the texts in --data: name, position (from 1) or path (data.text); several are joined.",
+        ),
         click.option(
             "--data",
             type=click.Path(path_type=Path),
-            help="A file or folder of texts: parquet, CSV, TSV or JSONL; with --suite a folder of suites' data "
-            "(default BENCH_DATA).",
+            help="A file or folder of texts: CSV, TSV, JSON, JSONL, parquet, fastText, also packed; hf:ORG/NAME for "
+            "one of the hub; with --suite a folder of suites' data (default BENCH_DATA).",
         ),
     ):
         command = option(command)
     return command
+
+
+def take_reading(choices: dict[str, Any]) -> Reading:
+    """Take how the data is to be read out of a command's choices."""
+    from bench.data.labels import read_label_map
+    from bench.data.reading import Reading
+
+    label_map = choices.pop("label_map", None)
+    given = {
+        name: choices.pop(name, None) for name in ("text_column", "label_column", "encoding", "delimiter", "header")
+    }
+    return Reading(
+        **given,
+        drop_empty=choices.pop("drop_empty", False),
+        label_map=read_label_map(label_map) if label_map else (),
+        language=choices.pop("text_language", None),
+    )
 
 
 def recipe_options(command: Command) -> Command:
@@ -104,10 +172,11 @@ def endpoint_options(command: Command) -> Command:
             "--endpoint", metavar="URL", help="An OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1 (a backend)."
         ),
         click.option(
+            "--backends-file",
             "--engines",
             "engines_file",
             type=click.Path(path_type=Path),
-            help="A TOML file of your own engines (bench/plan/engines.toml).",
+            help="A TOML file of your own engines (bench/plan/engines.toml); --engines is its old name.",
         ),
     ):
         command = option(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.util import find_spec
 from types import TracebackType
 
 from rich.console import Console
@@ -12,6 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 def error_console() -> Console:
     """Progress and messages go to stderr, so that stdout holds the result alone."""
     return Console(stderr=True, highlight=False)
+
+
+def _in_notebook_with_widgets(console: Console) -> bool:
+    """Whether a notebook can show a bar: without ipywidgets rich would warn at every step."""
+    return console.is_jupyter and find_spec("ipywidgets") is not None
 
 
 class RunConsole:
@@ -28,7 +34,7 @@ class RunConsole:
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
-            disable=quiet or not self._console.is_terminal,
+            disable=quiet or not (self._console.is_terminal or _in_notebook_with_widgets(self._console)),
         )
         self._task = self._live.add_task("starting", total=None)
         self._title = ""

@@ -1,20 +1,27 @@
-"""What every cell's process needs, imported once in the fork server so that a cell starts in milliseconds.
+"""Imports what every cell's process needs, once in the fork server, so that a cell starts in milliseconds.
 
 Ctrl-C in a terminal reaches every process: the fork server begins with it blocked, and cells ignore it from their
 first moment, since `bench run` ends them.
 """
 
 import signal
+from importlib import import_module
 
-import numpy
-import scipy.special
-import sklearn.linear_model
-import torch
-import transformers.models.auto.modeling_auto
-import transformers.models.bert.modeling_bert
-import transformers.models.llama.modeling_llama
+from bench.machine.companions import hide_unfit_companions
 
-__all__ = ["numpy", "scipy", "sklearn", "torch", "transformers"]
+LIBRARIES = (
+    "numpy",
+    "scipy.special",
+    "sklearn.linear_model",
+    "torch",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.bert.modeling_bert",
+    "transformers.models.llama.modeling_llama",
+)
+
+hide_unfit_companions()  # before transformers looks for them
+for library in LIBRARIES:
+    import_module(library)
 
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

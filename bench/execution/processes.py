@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import AssetError, BenchError, EndpointFailed, NotAvailable, is_out_of_memory
+from bench.machine.companions import hide_unfit_companions
 from bench.results.records import Status
 from bench.types import Progress
 
@@ -60,7 +62,7 @@ class Workers:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["bench.execution.preload"])
         multiprocessing.resource_tracker.ensure_running()
-        with _interrupts_held():
+        with _interrupts_held(), _main_module_hidden():
             multiprocessing.forkserver.ensure_running()
 
     def run(
@@ -72,7 +74,7 @@ class Workers:
         process = self._context.Process(target=_enter, args=(sender, str(log), job, arguments), daemon=False)
         started = time.monotonic()
         try:
-            with _interrupts_held():
+            with _interrupts_held(), _main_module_hidden():
                 process.start()
             sender.close()
             message = _follow(receiver, started + limit_s, progress)
@@ -90,12 +92,30 @@ class Workers:
 
 
 @contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Start processes that do not import the caller's script again: no job is defined in it.
+
+    A script that calls `bench.run` would run again in every cell, and its libraries would count as the engine's memory.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextmanager
 def _interrupts_held() -> Iterator[None]:
     """Ctrl-C counts at the block's end: a process that is told only half of what it needs prints a traceback.
 
     A process started by exec within the block begins with the signal blocked; `bench.execution.preload` unblocks
-    it. The handler is there for a signal that another thread receives.
+    it. The handler is there for a signal that another thread receives; outside the main thread, where Ctrl-C never
+    arrives, there can be none.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     held: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -178,6 +198,7 @@ def _enter(
 ) -> None:
     _die_with_parent()
     _redirect_output(log)
+    hide_unfit_companions()
     progress = _PhaseClock(sender)
     try:
         payload = job(*arguments, progress)

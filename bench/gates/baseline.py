@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from bench.errors import NotComparable, StoreError
 from bench.results.records import Cell, Interval, StoredRun
-from bench.results.store import write_record
+from bench.results.store import open_run, write_record
 from bench.types import SCHEMA_VERSION, DataCard, Record
 
 ID_TYPE, LABEL_TYPE = np.dtype("<i8"), np.dtype("<i4")
@@ -176,6 +176,11 @@ def _refuse_twice(path: Path, what: str, names: Iterable[str]) -> None:
     for name, count in Counter(names).most_common(1):
         if count > 1:
             raise StoreError(f"{path} has the {what} {name} {count} times; {AGAIN}")
+
+
+def open_baseline(path: Path) -> Baseline:
+    """A file of `bench baseline`, or a run folder taken as one; raises as `read_baseline` and `open_run` do."""
+    return make_baseline(open_run(path)) if path.is_dir() else read_baseline(path)
 
 
 def _pack_row(answers: RowAnswers, ids: np.ndarray) -> dict[str, str]:

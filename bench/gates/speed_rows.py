@@ -104,8 +104,8 @@ def worker_task(result: Result, run: StoredRun, classifier: Path) -> WorkerTask:
         raise NotAvailable(f"{result.cell.task}: the texts are not in the cache; run the suite on this machine first")
     if result.cell.engine not in load_engines():
         raise NotAvailable(
-            f"{result.cell.task} {result.cell.engine}: your own engine (--engines), whose settings are not stored; "
-            "run the others alone to judge their speed"
+            f"{result.cell.task} {result.cell.engine}: your own engine (--backends-file), whose settings are not "
+            "stored; run the others alone to judge their speed"
         )
     return WorkerTask(
         classifier=classifier,

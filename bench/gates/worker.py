@@ -20,6 +20,7 @@ from bench import registry
 from bench.classifiers.folder import load_classifier, verify_classifier
 from bench.data.datasets import open_dataset
 from bench.errors import BenchError
+from bench.machine.companions import hide_unfit_companions
 from bench.machine.threads import set_threads
 from bench.plan.engines import load_engines
 from bench.speed.loadgen import drive, new_settings, warm_up
@@ -104,6 +105,7 @@ def _settings(turn: Turn) -> Any:
 
 def main() -> None:
     """Serve the parent until it closes the pipe; what libraries print goes to stderr."""
+    hide_unfit_companions()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     server: Server | None = None

@@ -30,25 +30,25 @@ def read_engines(file: Path) -> dict[str, EngineSpec]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"--engines {file}: {error.strerror}") from error
+        raise UsageError(f"--backends-file {file}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--engines {file} is not TOML: {error}") from error
+        raise UsageError(f"--backends-file {file} is not TOML: {error}") from error
     if not content:
-        raise UsageError(f"--engines {file} holds no engine; one table each, as in bench/plan/engines.toml")
+        raise UsageError(f"--backends-file {file} holds no engine; one table each, as in bench/plan/engines.toml")
     return {name: _of_user(file, name, fields) for name, fields in content.items()}
 
 
 def _of_user(file: Path, name: str, fields: Any) -> EngineSpec:
     if not isinstance(fields, dict):
-        raise UsageError(f"--engines {file}: '{name}' is no table; write [{name}] and its keys below")
+        raise UsageError(f"--backends-file {file}: '{name}' is no table; write [{name}] and its keys below")
     if fields.get("reference"):
-        raise UsageError(f"--engines {file}: engine '{name}': the reference engines are the harness's own")
+        raise UsageError(f"--backends-file {file}: engine '{name}': the reference engines are the harness's own")
     try:
         return EngineSpec(**{"title": name, "precision": "unstated", **fields, "name": name})
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(
-            f"--engines {file}: engine '{name}': {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            f"--backends-file {file}: engine '{name}': {'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from error
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench import registry
 from bench.data.datasets import Limits, prepare_dataset, prepare_own_dataset, save_dataset
+from bench.data.reading import AS_IT_IS, Reading
 from bench.data.suites import Suite, load_suite
 from bench.errors import UsageError, unknown_name
 from bench.files.cache import cache_dir, whole_folder
@@ -31,8 +32,7 @@ class RunRequest(Record):
 
     suites: tuple[str, ...] = ()
     data: Path | None = None
-    text_column: str | None = None
-    label_column: str | None = None
+    reading: Reading = AS_IT_IS
     methods: tuple[str, ...] | None = None
     recipes: Path | None = None
     settings: tuple[str, ...] = ()
@@ -238,14 +238,14 @@ def _sources(request: RunRequest) -> Iterable[Callable[[Limits, Progress], Datas
 
 def _own_source(request: RunRequest, data: Path) -> Callable[[Limits, Progress], Dataset]:
     def prepare(limits: Limits, progress: Progress) -> Dataset:
-        return prepare_own_dataset(data, request.text_column, request.label_column, limits, progress)
+        return prepare_own_dataset(data, request.reading, limits, progress)
 
     return prepare
 
 
 def _suite_source(request: RunRequest, suite: Suite) -> Callable[[Limits, Progress], Dataset]:
     def prepare(limits: Limits, progress: Progress) -> Dataset:
-        return prepare_dataset(suite, request.data, limits, progress)
+        return prepare_dataset(suite, request.data, limits, progress, request.reading)
 
     return prepare
 

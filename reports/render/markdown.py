@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from markdown_it import MarkdownIt
+
 _KEPT_FORMAT_CHARACTERS = "\u200c\u200d"  # the joiners that Persian, Indic scripts and emoji are spelt with
 # At a word's edge a joiner would join what stands beside the cell.
 _LOOSE_JOINERS = re.compile(r"(?<!\S)[\u200c\u200d]+|[\u200c\u200d]+(?!\S)")
@@ -46,3 +48,9 @@ def escape(text: str) -> str:
     """Clean text as markdown that shows exactly these characters."""
     escaped = _MARKUP.sub(r"\\\g<0>", clean(text)).translate(_ENTITIES)
     return f"&gt;{escaped[1:]}" if escaped.startswith(">") else escaped  # elsewhere it quotes nothing
+
+
+def to_html(markdown: str) -> str:
+    """Our markdown as HTML: headings, lists and tables; HTML in it is shown, never passed on."""
+    rendered: str = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    return rendered

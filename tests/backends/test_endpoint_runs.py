@@ -78,7 +78,7 @@ def test_a_classifier_behind_an_endpoint_needs_one(tmp_path: Path) -> None:
         (("--endpoint", "http://127.0.0.1:9/v1"), "--endpoint-model NAME"),
         (("--endpoint-model", "tiny"), "which endpoint"),
         (("--endpoint", "nowhere", "--endpoint-model", "tiny"), "url: is no address"),
-        (("--engines", "missing.toml"), "--engines missing.toml: No such file"),
+        (("--backends-file", "missing.toml"), "--backends-file missing.toml: No such file"),
     ],
 )
 def test_wrong_arguments(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.data.datasets import Limits, open_dataset, prepare_dataset, prepare_own_dataset, save_dataset
+from bench.data.reading import AS_IT_IS
 from bench.data.suites import load_suite
 from bench.errors import DataError, NotAvailable
 from bench.text.language import detect_language
@@ -41,7 +42,7 @@ def numbered(counts: dict[str, int], start: int = 0) -> list[tuple[str, str]]:
 
 
 def own(path: Path, limits: Limits = ALL) -> Dataset:
-    return prepare_own_dataset(path, None, None, limits, None)
+    return prepare_own_dataset(path, AS_IT_IS, limits, None)
 
 
 def refusal(path: Path, limits: Limits = ALL) -> str:

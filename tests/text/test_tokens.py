@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerFast
 
 from bench.classifiers.folder import load_classifier
 from bench.errors import AssetError, DataError, UsageError
-from bench.text.tokens import TextTokenizer, load_tokenizer
+from bench.text.tokens import CACHED_WORDS, TextTokenizer, load_tokenizer, settle_caches
 
 CLS, SEP = 2, 3
 
@@ -160,3 +160,58 @@ def test_a_classifier_without_max_length_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({**manifest, "max_length": None}))
     with pytest.raises(AssetError, match="has no max_length"):
         load_tokenizer(load_classifier(tmp_path))
+
+
+class CountingModel:
+    """A tokenizer's model whose cache is in sight: as many words as the library's, and none after those."""
+
+    def __init__(self) -> None:
+        self.cache: list[str] = []
+        self.cleared = 0
+
+    def _clear_cache(self) -> None:
+        self.cleared += 1
+        self.cache.clear()
+
+    def tokenize(self, text: str) -> None:
+        new = [word for word in text.split() if word not in self.cache] if len(self.cache) < CACHED_WORDS else []
+        self.cache += new[: CACHED_WORDS - len(self.cache)]
+
+
+class CountingTokenizer:
+    """Stands in front of a real tokenizer and notes what its model's cache would hold."""
+
+    def __init__(self, real: Tokenizer) -> None:
+        self.real = real
+        self.model = CountingModel()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.real, name)
+
+    def encode(self, text: str) -> object:
+        self.model.tokenize(text)
+        return self.real.encode(text)
+
+
+def test_a_settled_cache_holds_other_texts_words_and_takes_no_more(folder: Path) -> None:
+    """What the parity pass left in it is gone, and a timed text that comes again finds nothing of its first time."""
+    counting = CountingTokenizer(Tokenizer.from_file(str(folder / "tokenizer.json")))
+    tokenizer = TextTokenizer(counting, 16)  # type: ignore[arg-type]
+    counting.encode("answered before")
+    settle_caches(["warm up", "up again"])
+    kept = list(counting.model.cache)
+    assert kept[:3] == ["warm", "up", "again"]
+    assert not {"answered", "before"} & set(kept)
+    assert len(kept) == CACHED_WORDS
+    counting.encode("timed text")
+    assert counting.model.cache == kept
+    settle_caches(["warm up", "up again"])
+    assert counting.model.cleared == 1
+    tokenizer.settle_cache(["other texts"])
+    assert counting.model.cache[:2] == ["other", "texts"]
+
+
+@pytest.mark.parametrize("model", [models.BPE, models.Unigram])
+def test_the_librarys_caches_can_be_emptied(model: type) -> None:
+    """Without these the timed texts would be read from what was left of them."""
+    assert callable(model()._clear_cache)

@@ -1,0 +1,331 @@
+"""Runs, opens and judges benchmarks from Python: what `import bench` offers; no more than the commands do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from bench import registry
+from bench.data.reading import Reading
+from bench.errors import NotAvailable, UsageError
+from bench.gates.baseline import Baseline, make_baseline, open_baseline
+from bench.gates.check import check_run
+from bench.gates.quality_rules import MARGIN, SEED_SPREAD
+from bench.machine.companions import unfit_companions_hidden
+from bench.plan.plan import DEFAULT_SCENARIOS, RunRequest, make_plan
+from bench.results import store
+from bench.results.leaderboards import Leaderboard, file_in, make_leaderboard, write_leaderboard
+from bench.results.records import Result, StoredRun
+from bench.results.verdicts import Check, CheckedRow, Verdict
+from bench.types import ModelSet, WeightsChoice
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.execution.predict import Predictor
+
+Names = str | Iterable[str]
+AnyPath = str | os.PathLike[str]
+
+
+class Results(tuple[Result, ...]):
+    """The records of a run, one a row of its leaderboards, in the leaderboards' order of cells."""
+
+    run: StoredRun
+
+    @classmethod
+    def of(cls, run: StoredRun) -> Results:
+        """The results of a stored run."""
+        results = cls(run.results)
+        results.run = run
+        return results
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A data frame, the columns of `bench export --format csv`; what was not measured is missing.
+
+        Raises NotAvailable where pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise NotAvailable("to_pandas() needs pandas; pip install pandas") from error
+        return pd.DataFrame(registry.find("report", "rows")(self.run))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder: its results, its leaderboards and its trained classifiers, read from the files alone."""
+
+    folder: Path
+
+    @cached_property
+    def stored(self) -> StoredRun:
+        """Everything the folder holds: settings, environment, results, predictions."""
+        return store.open_run(self.folder)
+
+    def results(self) -> Results:
+        """One record a classifier and engine, failed and skipped ones too; `.to_pandas()` makes a table of them."""
+        return Results.of(self.stored)
+
+    def leaderboard(self, language: str = "en") -> Leaderboard:
+        """The leaderboards, "en" or "zh": tables in a notebook, `.markdown` every table, `.to_dict()` every figure."""
+        return make_leaderboard(self.stored, language)
+
+    def classifiers(self) -> dict[str, Path]:
+        """The folder of each trained classifier by its name, such as agnews.tfidf.s0, for `bench.load`."""
+        folder = self.folder / "classifiers"
+        return {path.name: path for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+
+    def _repr_html_(self) -> str:
+        return self.leaderboard()._repr_html_()
+
+
+def run(
+    suites: Names = (),
+    *,
+    data: AnyPath | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    label_map: Mapping[str, str] | None = None,
+    drop_empty: bool = False,
+    language: str | None = None,
+    methods: Names | None = None,
+    recipes: AnyPath | None = None,
+    settings: Mapping[str, object] | None = None,
+    study: str | None = None,
+    backends: Names | None = None,
+    backends_file: AnyPath | None = None,
+    endpoint: str | None = None,
+    endpoint_model: str | None = None,
+    endpoint_key_env: str | None = None,
+    concurrency: int | None = None,
+    scenarios: Names = DEFAULT_SCENARIOS,
+    p99_limit_ms: float | None = None,
+    models: ModelSet | None = None,
+    weights: WeightsChoice = "trained",
+    tier: str | None = None,
+    seeds: int | None = None,
+    limit: int | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    price_per_hour: float | None = None,
+    out: AnyPath | None = None,
+    cell_limit_s: float | None = None,
+    retry: bool = False,
+    autotune: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Train, serve and measure every cell that has no result yet, as `bench run` does; returns the run.
+
+    The parameters are those of `bench run`; None means the default for this machine and this data. Names may be one
+    string ("agnews,weibo") or several. settings: other values of hyperparameters, such as {"epochs": 3}. progress:
+    whether to show a bar and a line a finished job (in a notebook, too).
+
+    A cell that fails does not stop the run: its result says why (`status`, `reason`). Raises UsageError for a name
+    that does not exist, DataError for texts that cannot be used, StoreError for a folder that holds something else.
+
+        run = bench.run(suites=["agnews"], methods=["tfidf", "lora"], backends=["eager", "onnx-int8"])
+        run.leaderboard()
+    """
+    from bench.execution.console import RunConsole
+    from bench.execution.run import run_plan
+
+    request = RunRequest(
+        suites=_names(suites) or (),
+        data=_path(data),
+        reading=Reading(
+            text_column=text_column,
+            label_column=label_column,
+            encoding=encoding,
+            delimiter=delimiter,
+            header=header,
+            label_map=tuple((label_map or {}).items()),
+            drop_empty=drop_empty,
+            language=language,
+        ),
+        methods=_names(methods),
+        recipes=_path(recipes),
+        settings=tuple(f"{name}={_toml(value)}" for name, value in (settings or {}).items()),
+        study=study,
+        engines=_names(backends),
+        engines_file=_path(backends_file),
+        endpoint=endpoint,
+        endpoint_model=endpoint_model,
+        endpoint_key_env=endpoint_key_env,
+        concurrency=concurrency,
+        scenarios=_names(scenarios) or (),
+        p99_limit_ms=p99_limit_ms,
+        models=models,
+        weights=weights,
+        tier=tier,
+        seeds=seeds,
+        limit=limit,
+        device=device,
+        threads=threads,
+        price_per_hour=price_per_hour,
+        out=_path(out),
+        cell_limit_s=cell_limit_s,
+        retry=retry,
+        autotune=autotune,
+    )
+    with _environment_kept(), RunConsole(quiet=not progress) as console:
+        console.start("preparing the data")
+        plan = make_plan(request, console.progress)
+        run_plan(plan, console)
+    write_leaderboard(plan.out, page=file_in(plan.out, "en", "html"))
+    return Run(plan.out)
+
+
+def open_run(folder: AnyPath) -> Run:
+    """A run folder that is there already; raises StoreError when it cannot be read.
+
+    bench.open_run("runs/agnews").results()[0].quality.macro_f1.value
+    """
+    opened = Run(Path(folder))
+    opened.stored  # noqa: B018 - reads the folder, so that a wrong one is refused here
+    return opened
+
+
+@dataclass(frozen=True)
+class CheckedRun:
+    """What `bench.check` found: a verdict for the whole and one a row of the baseline."""
+
+    check: Check
+
+    @property
+    def verdict(self) -> Verdict:
+        """PASS, REGRESSED or INCONCLUSIVE: the worst of the rows."""
+        return self.check.verdict
+
+    @property
+    def passed(self) -> bool:
+        """Whether every row passed."""
+        return self.verdict is Verdict.PASS
+
+    @property
+    def rows(self) -> tuple[CheckedRow, ...]:
+        """The rows of the baseline, each with its verdict and the reason."""
+        return self.check.rows
+
+    def markdown(self, language: str = "en") -> str:
+        """The verdicts as `bench check --markdown` writes them."""
+        text: str = registry.find("report", "check")(self.check, language).markdown
+        return text
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
+
+
+def check(
+    run: Run | AnyPath,
+    baseline: Run | AnyPath,
+    *,
+    margin_points: float = 100 * MARGIN,
+    seed_spread_points: float = 100 * SEED_SPREAD,
+) -> CheckedRun:
+    """Judge a run against a baseline, item by item, as `bench check` does.
+
+    run: a run or its folder. baseline: a file of `bench baseline`, another run or its folder. margin_points: what a row
+    may lose of accuracy or macro F1. seed_spread_points: the standard deviation between trainings of one recipe, for
+    retrained rows with fewer than 3 seeds; 0 judges the very classifiers. Raises NotComparable where the two are of other data, labels or classes, StoreError for what cannot be read.
+
+        assert bench.check(run, "bench-baseline.json").passed
+    """
+    head = run if isinstance(run, Run) else open_run(run)
+    base: Baseline = make_baseline(baseline.stored) if isinstance(baseline, Run) else open_baseline(Path(baseline))
+    return CheckedRun(check_run(head.stored, base, margin_points / 100, seed_spread_points / 100))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a classifier says of a text: label None where it gave no valid answer, probabilities by class name.
+
+    truncated: whether the text was longer than the classifier reads.
+    """
+
+    label: str | None
+    confidence: float | None
+    probabilities: Mapping[str, float]
+    truncated: bool
+
+
+class Model:
+    """A classifier loaded into an engine, in this process; `with` closes it, and so does `close`."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def predict(self, texts: Sequence[str]) -> list[Answer]:
+        """One answer a text, in their order; batching inside. Raises UsageError for a string instead of several."""
+        if isinstance(texts, str):
+            raise UsageError("predict takes a list of texts; write predict([text])")
+        answers = (row["models"][0] for row in self._predictor.rows(list(texts)))
+        fields = ("label", "confidence", "probabilities", "truncated")
+        return [Answer(**{field: answer[field] for field in fields}) for answer in answers]
+
+    def close(self) -> None:
+        """Let go of the weights."""
+        self._predictor.__exit__(None, None, None)
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def load(
+    classifier: AnyPath, engine: str | None = None, *, device: str | None = None, threads: int | None = None
+) -> Model:
+    """Load a classifier folder into an engine of this process.
+
+    classifier: a folder of `bench train`, or of a run (`run.classifiers()`). engine: the reference engine of its kind
+    by default. threads: of every library in this process; all cores by default. Raises NotAvailable where the engine
+    cannot run here or does not serve it, UsageError for an engine that does not exist, StoreError for a damaged folder.
+
+        bench.load("models/agnews.full-finetune.s0", engine="onnx-int8").predict(["Stocks fall"])[0].label
+    """
+    from bench.execution.predict import Predictor
+
+    predictor = Predictor([Path(classifier)], engine, device, threads)
+    with unfit_companions_hidden():
+        return Model(predictor.__enter__())
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """The process's environment variables are the user's again afterwards; a run sets threads for its own processes."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _names(given: Names | None) -> tuple[str, ...] | None:
+    """Names as the command line takes them: one string with commas, or several."""
+    if given is None:
+        return None
+    names = given.split(",") if isinstance(given, str) else given
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+def _path(given: AnyPath | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _toml(value: object) -> object:
+    """A value as --set reads it: true and false as TOML writes them."""
+    return str(value).lower() if isinstance(value, bool) else value
