@@ -236,7 +236,8 @@ def check(
 
     run: a run or its folder. baseline: a file of `bench baseline`, another run or its folder. margin_points: what a row
     may lose of accuracy or macro F1. seed_spread_points: the standard deviation between trainings of one recipe, for
-    retrained rows with fewer than 3 seeds; 0 judges the very classifiers. Raises NotComparable where the two are of other data, labels or classes, StoreError for what cannot be read.
+    retrained rows with fewer than 3 seeds; 0 judges the very classifiers. Raises NotComparable where the two are of
+    other data, labels or classes, StoreError for what cannot be read.
 
         assert bench.check(run, "bench-baseline.json").passed
     """

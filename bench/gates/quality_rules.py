@@ -148,6 +148,41 @@ def _planned(spread: SeedSpread | None, metric: Metric) -> Callable[[int], _Spre
     return lambda seeds: _Spread(deviation * sqrt(2 / seeds), 2 * seeds - 2)
 
 
+@dataclass(frozen=True)
+class _Reach:
+    """How far the bounds of the items alone lie from a difference: the lower 95 % one, both upper ones."""
+
+    mean: float
+    down: float
+    up: float
+    up_at_level: float
+
+    @classmethod
+    def of(cls, items: ItemValues, level: float) -> _Reach:
+        mean = items.mean
+        return cls(
+            mean,
+            mean - lower_bound(items, CONFIDENCE),
+            upper_bound(items, CONFIDENCE) - mean,
+            upper_bound(items, level) - mean,
+        )
+
+    def low(self, spread: _Spread) -> float:
+        """Both errors together: the distances add up as squares (Zou and Donner 2008)."""
+        return max(-1.0, self.mean - hypot(self.down, spread.half(CONFIDENCE)))
+
+    def high(self, spread: _Spread) -> float:
+        return min(1.0, self.mean + hypot(self.up, spread.half(CONFIDENCE)))
+
+    def highest(self, spread: _Spread, level: float) -> float:
+        return min(1.0, self.mean + hypot(self.up_at_level, spread.half(level)))
+
+    def verdict(self, spread: _Spread, margin: float, level: float) -> Verdict:
+        if self.low(spread) > -margin:
+            return Verdict.PASS
+        return Verdict.REGRESSED if self.highest(spread, level) < 0 else Verdict.INCONCLUSIVE
+
+
 def _judge_metric(
     metric: Metric,
     items: ItemValues,
@@ -156,35 +191,21 @@ def _judge_metric(
     spread: _Spread,
     planned: Callable[[int], _Spread] | None,
 ) -> MetricJudgement:
-    verdict = _verdict(items, margin, level, spread)
-    unsettled = verdict is Verdict.INCONCLUSIVE
+    reach = _Reach.of(items, level)
+    verdict = reach.verdict(spread, margin, level)
+    seeds = None
+    if verdict is Verdict.INCONCLUSIVE and planned:
+        counts = range(FEWEST_SEEDS, MOST_SEEDS + 1)
+        settled = (count for count in counts if reach.verdict(planned(count), margin, level) is not verdict)
+        seeds = next(settled, None)
     return MetricJudgement(
         metric=metric,
         verdict=verdict,
-        difference=Interval(
-            value=items.mean,
-            low=max(-1.0, _lowest(items, CONFIDENCE, spread)),
-            high=min(1.0, _highest(items, CONFIDENCE, spread)),
-        ),
-        highest=min(1.0, _highest(items, level, spread)),
-        items_needed=_items_needed(items, margin, level) if unsettled else None,
-        seeds_needed=_seeds_needed(items, margin, level, planned) if unsettled and planned else None,
+        difference=Interval(value=items.mean, low=reach.low(spread), high=reach.high(spread)),
+        highest=reach.highest(spread, level),
+        items_needed=_items_needed(items, margin, level) if verdict is Verdict.INCONCLUSIVE else None,
+        seeds_needed=seeds,
     )
-
-
-def _verdict(items: ItemValues, margin: float, level: float, spread: _Spread) -> Verdict:
-    if _lowest(items, CONFIDENCE, spread) > -margin:
-        return Verdict.PASS
-    return Verdict.REGRESSED if _highest(items, level, spread) < 0 else Verdict.INCONCLUSIVE
-
-
-def _lowest(items: ItemValues, confidence: float, spread: _Spread) -> float:
-    """Both errors together: the bounds' distances add up as squares (Zou and Donner 2008)."""
-    return items.mean - hypot(items.mean - lower_bound(items, confidence), spread.half(confidence))
-
-
-def _highest(items: ItemValues, confidence: float, spread: _Spread) -> float:
-    return items.mean + hypot(upper_bound(items, confidence) - items.mean, spread.half(confidence))
 
 
 def _items_needed(items: ItemValues, margin: float, level: float) -> int | None:
@@ -193,10 +214,3 @@ def _items_needed(items: ItemValues, margin: float, level: float) -> int | None:
     regresses = items_to_exclude(items, 0.0, level) if items.mean < 0 else None
     needed = min((each for each in (passes, regresses) if each is not None), default=None)
     return needed if needed is not None and needed > items.n else None
-
-
-def _seeds_needed(items: ItemValues, margin: float, level: float, planned: Callable[[int], _Spread]) -> int | None:
-    """The fewest seeds a side that would settle the verdict on these items; None where more would not."""
-    counts = range(FEWEST_SEEDS, MOST_SEEDS + 1)
-    verdicts = ((count, _verdict(items, margin, level, planned(count))) for count in counts)
-    return next((count for count, verdict in verdicts if verdict is not Verdict.INCONCLUSIVE), None)

@@ -19,7 +19,7 @@ _CLOSE, _NEAR = 1e-12, 1e-9
 class ItemValues:
     """What every item adds to a difference that is the mean of these values, as distinct values with their counts.
 
-    values float (a,), ascending; counts float (a,), which may be scaled to ask about more items. `lowest` and
+    values float (a,), ascending; counts float (a,). `lowest` and
     `highest` are the most that one item could take and add, seen or not: they bound what has not been seen yet.
     """
 
@@ -37,10 +37,6 @@ class ItemValues:
     def mean(self) -> float:
         """The difference itself."""
         return float(self.values @ self.counts) / self.n
-
-    def scaled(self, factor: float) -> ItemValues:
-        """The same shares of values on `factor` times as many items."""
-        return ItemValues(self.values, self.counts * factor, self.lowest, self.highest)
 
 
 def accuracy_values(lost: float, won: float, n: float) -> ItemValues:

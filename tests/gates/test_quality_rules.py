@@ -100,8 +100,10 @@ def test_the_items_needed_settle_it_and_fewer_do_not(lost: int, won: int, n: int
 def test_five_right_answers_that_are_wrong_now_do_not_pass() -> None:
     labels = np.array([0, 1, 0, 1, 0])
     judgement = judge_answers(labels, labels, 1 - labels)
-    assert judgement.verdict is Verdict.REGRESSED
-    assert judgement.of(Metric.ACCURACY).difference.value == -1
+    assert judgement.verdict is not Verdict.PASS
+    assert judgement.of(Metric.ACCURACY).difference.high < -0.1
+    many = np.arange(20) % 2
+    assert judge_answers(many, many, 1 - many).verdict is Verdict.REGRESSED
 
 
 def test_ten_equal_answers_of_another_classifier_settle_nothing() -> None:
@@ -159,10 +161,10 @@ def judged(sides: Sides) -> Judgement:
 @pytest.mark.parametrize("seeds", [1, 3, 5])
 def test_the_luck_of_a_training_is_no_regression(seeds: int) -> None:
     rng = np.random.default_rng(seeds)
-    verdicts = [judged(trained(seeds, 0.01, 0.0, rng)).verdict for _ in range(60)]
-    assert verdicts.count(Verdict.REGRESSED) <= 2
+    verdicts = [judged(trained(seeds, 0.01, 0.0, rng)).verdict for _ in range(40)]
+    assert verdicts.count(Verdict.REGRESSED) <= 1
     rng = np.random.default_rng(seeds)
-    alone = [judge(trained(seeds, 0.01, 0.0, rng)).verdict for _ in range(60)]
+    alone = [judge(trained(seeds, 0.01, 0.0, rng)).verdict for _ in range(40)]
     assert alone.count(Verdict.REGRESSED) > verdicts.count(Verdict.REGRESSED)
 
 

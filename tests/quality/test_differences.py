@@ -12,6 +12,7 @@ from sklearn.metrics import f1_score
 from bench.quality.differences import (
     accuracy_difference,
     accuracy_values,
+    items_to_exclude,
     macro_f1_difference,
     macro_f1_values,
     score_interval,
@@ -61,10 +62,17 @@ def test_the_interval_holds_its_value_and_turns_around_with_its_sides(lost: int,
     assert one.high <= wider.high
 
 
-def test_more_items_with_the_same_shares_narrow_the_interval() -> None:
-    values = accuracy_values(6, 4, 100)
-    widths = [score_interval(values.scaled(factor)) for factor in (1, 4, 16)]
-    assert widths[0].low < widths[1].low < widths[2].low < -0.02 < widths[2].high
+@given(lost=st.integers(0, 40), won=st.integers(0, 40), value=st.sampled_from([-0.02, -0.005, 0.0, 0.01]))
+def test_so_many_items_exclude_a_value_and_fewer_do_not(lost: int, won: int, value: float) -> None:
+    n = 1000
+    needed = items_to_exclude(accuracy_values(lost, won, n), value)
+    if won - lost == value * n:
+        assert needed is None
+        return
+    assert needed
+    for size, excluded in ((1.001 * needed, True), (0.999 * (needed - 1), False)):
+        interval = accuracy_difference(lost * size / n, won * size / n, size) if size else None
+        assert interval is None or (interval.low > value or interval.high < value) == excluded
 
 
 # ---------------------------------------------------------------- macro F1
