@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -12,22 +11,16 @@ import numpy as np
 from backends.shared.torch_availability import torch_availability
 from bench.errors import NotAvailable
 from bench.text.tokens import TextTokenizer, load_tokenizer
-from bench.types import Availability, Classifier, EngineSpec, Prediction, SessionInfo, StageClock
+from bench.types import Availability, Backend, Classifier, EngineSpec, Prediction, SessionInfo, StageClock
 
 if TYPE_CHECKING:
     from transformers import Pipeline
 
 
-class PipelineBackend:
+class PipelineBackend(Backend):
     """Batches in the order of the texts, each padded to its longest."""
 
-    kinds: frozenset[str] = frozenset({"sequence"})
-
-    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
-        self.spec = spec
-        self.device = device
-        self.threads = threads
-        self.cache = cache
+    kinds = frozenset({"sequence"})
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from bench import registry
 from bench.data.reading import Reading
-from bench.errors import NotAvailable, UsageError
+from bench.errors import NotAvailable
+from bench.execution.model import Answer, Model
+from bench.execution.predict import Predictor
 from bench.gates.baseline import Baseline, make_baseline, open_baseline
 from bench.gates.check import check_run
 from bench.gates.quality_rules import MARGIN, SEED_SPREAD
@@ -28,7 +29,7 @@ from bench.types import ModelSet, WeightsChoice
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.execution.predict import Predictor
+__all__ = ["Answer", "CheckedRun", "Model", "Results", "Run", "check", "load", "open_run", "run"]
 
 Names = str | Iterable[str]
 AnyPath = str | os.PathLike[str]
@@ -246,46 +247,6 @@ def check(
     return CheckedRun(check_run(head.stored, base, margin_points / 100, seed_spread_points / 100))
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a classifier says of a text: label None where it gave no valid answer, probabilities by class name.
-
-    truncated: whether the text was longer than the classifier reads.
-    """
-
-    label: str | None
-    confidence: float | None
-    probabilities: Mapping[str, float]
-    truncated: bool
-
-
-class Model:
-    """A classifier loaded into an engine, in this process; `with` closes it, and so does `close`."""
-
-    def __init__(self, predictor: Predictor) -> None:
-        self._predictor = predictor
-
-    def predict(self, texts: Sequence[str]) -> list[Answer]:
-        """One answer a text, in their order; batching inside. Raises UsageError for a string instead of several."""
-        if isinstance(texts, str):
-            raise UsageError("predict takes a list of texts; write predict([text])")
-        answers = (row["models"][0] for row in self._predictor.rows(list(texts)))
-        fields = ("label", "confidence", "probabilities", "truncated")
-        return [Answer(**{field: answer[field] for field in fields}) for answer in answers]
-
-    def close(self) -> None:
-        """Let go of the weights."""
-        self._predictor.__exit__(None, None, None)
-
-    def __enter__(self) -> Model:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
 def load(
     classifier: AnyPath, engine: str | None = None, *, device: str | None = None, threads: int | None = None
 ) -> Model:
@@ -297,8 +258,6 @@ def load(
 
         bench.load("models/agnews.full-finetune.s0", engine="onnx-int8").predict(["Stocks fall"])[0].label
     """
-    from bench.execution.predict import Predictor
-
     predictor = Predictor([Path(classifier)], engine, device, threads)
     with unfit_companions_hidden():
         return Model(predictor.__enter__())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -288,7 +289,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where a trainer works. `checkpoint` is a folder that survives an interruption; None: nothing is kept."""
+    """Where a trainer or an engine works. `checkpoint` survives an interrupted training; None: nothing is kept."""
 
     device: str
     threads: int
@@ -405,17 +406,32 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
-class Backend(Protocol):
-    """One engine. Constructed as Backend(spec, device, threads, cache); construction only stores.
+class Backend(ABC):
+    """Base of every engine: a way to load a classifier into a session. Construction only stores.
 
-    A backend may also have `unserved`: by kind, why it does not serve it.
+    kinds: the classifiers it serves. unserved: by kind, why it does not serve it, where a reader would ask.
+    spec: precision and options. place: device, threads and cache folder.
     """
 
-    kinds: frozenset[str]
+    kinds: ClassVar[frozenset[ClassifierKind]]
+    unserved: ClassVar[Mapping[ClassifierKind, str]] = {}
+
+    def __init__(self, spec: EngineSpec, place: Workplace) -> None:
+        self.spec = spec
+        self.place = place
+        self.device = place.device
+        self.threads = place.threads
+        self.cache = place.cache
 
     @staticmethod
+    @abstractmethod
     def availability(spec: EngineSpec, device: str) -> Availability:
         """Whether this engine can run here at all; loads no model."""
-        ...
 
-    def load(self, classifier: Classifier) -> Session: ...
+    @abstractmethod
+    def load(self, classifier: Classifier) -> Session:
+        """The classifier in memory; raises NotAvailable where this engine cannot hold it."""
+
+    def load_together(self, classifiers: Sequence[Classifier]) -> Sequence[Session]:
+        """One session a classifier; an engine that can keep a shared base model in memory once does so."""
+        return [self.load(classifier) for classifier in classifiers]

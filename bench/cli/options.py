@@ -37,10 +37,16 @@ class SectionedCommand(click.Command):
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is not None:
-                sections.setdefault(vars(param).get("section", "Other"), []).append(record)
+                sections.setdefault(section_of(param) or "Other", []).append(record)
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
+
+
+def section_of(param: click.Parameter) -> str | None:
+    """The title that `section` put a parameter under."""
+    title: str | None = vars(param).get("section")
+    return title
 
 
 def section(title: str) -> Callable[[Command], Command]:

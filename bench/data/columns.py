@@ -53,6 +53,17 @@ def choose_columns(path: Path, rows: Rows, reading: Reading) -> tuple[list[int],
     return texts_at, label_at
 
 
+def choose_text_columns(path: Path, rows: Rows, reading: Reading) -> list[int]:
+    """Positions of the text columns of a file that need not have labels."""
+    names = rows.names or tuple(str(at) for at in range(1, len(rows.cells[0]) + 1))
+    if reading.text_column is None and len(names) == 1:
+        return [0]
+    if reading.text_column is None and rows.names is None:
+        raise DataError(f"{path}: choose a column with --text-column; its first row: {_first(rows)}")
+    _refuse_duplicates(path, names)
+    return _text_columns(path, names, reading.text_column, reading.label_column)
+
+
 def _refuse_duplicates(path: Path, names: tuple[str, ...]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:

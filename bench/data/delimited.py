@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.columns import is_header
+from bench.data.columns import TEXT_NAMES, is_header
 from bench.data.content import text_stream
 from bench.data.reading import Reading
 from bench.data.tables import Facts, Rows, shortened
@@ -44,13 +44,11 @@ class _Parsed:
     lines: list[int]
 
 
-def delimiter_name(delimiter: str) -> str:
-    """How a person writes it after --delimiter."""
-    return {"\t": "tab", " ": "space", ";": "';'", "|": "'|'"}.get(delimiter, repr(delimiter))
+def read_delimited(path: Path, text: str, encoding: str, suffix: str, reading: Reading, labelled: bool = True) -> Rows:
+    """Cells of a delimited text; raises DataError with the line of a row that does not fit, or a question.
 
-
-def read_delimited(path: Path, text: str, encoding: str, suffix: str, reading: Reading) -> Rows:
-    """Cells of a delimited text; raises DataError with the line of a row that does not fit, or a question."""
+    labelled: whether there must be a label column; without one a single column will do.
+    """
     # The default limit of 131,072 characters a field would refuse long documents.
     csv.field_size_limit(2**31 - 1)
     if "\n" not in text:
@@ -58,13 +56,13 @@ def read_delimited(path: Path, text: str, encoding: str, suffix: str, reading: R
     asked, skipped = _asked_delimiter(path, text, reading)
     if skipped:
         text = text.partition("\n")[2]
-    parsed = _parse_asked(path, text, asked) if asked else _fitting(path, text, suffix, reading)
-    cells, notes = _trimmed(parsed)
+    parsed = _parse_asked(path, text, asked) if asked else _fitting(path, text, suffix, reading, labelled)
+    cells, notes = _trimmed(parsed) if labelled else (parsed.cells, ())
     lines = [line + skipped for line in parsed.lines]
-    header = _has_header(cells, reading)
+    header = _has_header(cells, reading) if labelled else _names_texts(cells, reading)
     names = tuple(cell.strip() for cell in cells[0]) if header else None
     first = tuple(tuple(shortened(cell, 80) for cell in row) for row in cells[header : header + 3])
-    facts = Facts("delimited text", encoding, delimiter_name(parsed.delimiter), names, first)
+    facts = Facts("delimited text", encoding, parsed.delimiter, names, first)
     return Rows(cells[header:], lines[header:], names, facts, notes=notes)
 
 
@@ -92,8 +90,9 @@ def _parse_asked(path: Path, text: str, delimiter: str) -> _Parsed:
 # ---------------------------------------------------------------- which delimiter
 
 
-def _fitting(path: Path, text: str, suffix: str, reading: Reading) -> _Parsed:
+def _fitting(path: Path, text: str, suffix: str, reading: Reading, labelled: bool) -> _Parsed:
     failed: list[_Misfit] = []
+    single: _Parsed | None = None
     for delimiters in (DELIMITERS, RARE_DELIMITERS):
         fits = []
         for delimiter in delimiters:
@@ -105,8 +104,12 @@ def _fitting(path: Path, text: str, suffix: str, reading: Reading) -> _Parsed:
                 continue
             if len(parsed.cells[0]) > 1:
                 fits.append(parsed)
+            elif not labelled:
+                single = single or parsed
         if fits:
             return _choose(path, fits, suffix, reading)
+    if single is not None:
+        return single
     wanted = sorted((error for error in failed if error.rows), key=lambda error: -error.rows)
     if wanted:
         raise DataError(f"{path} line {wanted[0].line} {wanted[0].reason}")
@@ -133,7 +136,7 @@ def _choose(path: Path, fits: list[_Parsed], suffix: str, reading: Reading) -> _
     if len(fits) == 1:
         return fits[0]
     read = " or ".join(
-        f"{delimiter_name(parsed.delimiter)} (line {parsed.lines[0]}: "
+        f"{Facts('', delimiter_sign=parsed.delimiter).delimiter} (line {parsed.lines[0]}: "
         f"{' / '.join(shortened(cell, 24) for cell in parsed.cells[0][:4])})"
         for parsed in fits
     )
@@ -270,6 +273,16 @@ def _has_header(cells: Cells, reading: Reading, certain: bool = False) -> bool:
             return not certain or any(name.strip() in first for name in asked) or reading.text_column in first
         return _is_named_by_position(cells, reading)
     return is_header(first, cells[1:200])
+
+
+def _names_texts(cells: Cells, reading: Reading) -> bool:
+    """Whether the first row names the columns of a file that need not have labels."""
+    if reading.header is not None:
+        return reading.header
+    first = [cell.strip() for cell in cells[0]]
+    if reading.text_column is not None:
+        return reading.text_column in first or any(part.strip() in first for part in reading.text_column.split(","))
+    return bool({cell.lower() for cell in first} & set(TEXT_NAMES))
 
 
 def _is_named_by_position(cells: Cells, reading: Reading) -> bool:

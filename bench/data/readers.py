@@ -45,8 +45,8 @@ def read_table(path: Path, reading: Reading = AS_IT_IS) -> Table:
     return make_table(path, rows, texts_at, label_at, reading.drop_empty)
 
 
-def read_rows(path: Path, reading: Reading = AS_IT_IS) -> Rows:
-    """All cells of one file, whatever its format."""
+def read_rows(path: Path, reading: Reading = AS_IT_IS, labelled: bool = True) -> Rows:
+    """All cells of one file, whatever its format; `labelled` whether a text must have a label beside it."""
     suffix = path.suffix.lower()
     if suffix in OTHERS:
         raise DataError(f"{path} is {OTHERS[suffix]}")
@@ -57,10 +57,10 @@ def read_rows(path: Path, reading: Reading = AS_IT_IS) -> Rows:
         return BINARY[content.suffix](path, content.data, reading)
     if content.data.startswith(b"PAR1"):
         return read_parquet(path, content.data, reading)
-    return _read_text(content, reading)
+    return _read_text(content, reading, labelled)
 
 
-def _read_text(content: Content, reading: Reading) -> Rows:
+def _read_text(content: Content, reading: Reading, labelled: bool) -> Rows:
     path = content.path
     text, encoding = decode(content, reading.encoding)
     if content.data.startswith(b"version https://git-lfs"):
@@ -71,7 +71,7 @@ def _read_text(content: Content, reading: Reading) -> Rows:
         return read_json(path, text, encoding)
     if looks_like_fasttext(text):
         return read_fasttext(path, text, encoding)
-    return read_delimited(path, text, encoding, content.suffix, reading)
+    return read_delimited(path, text, encoding, content.suffix, reading, labelled)
 
 
 def data_suffixes() -> tuple[str, ...]:

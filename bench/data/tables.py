@@ -46,9 +46,15 @@ class Facts:
 
     format: str
     encoding: str | None = None
-    delimiter: str | None = None
+    delimiter_sign: str | None = None
     names: tuple[str, ...] | None = None
     first_rows: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def delimiter(self) -> str | None:
+        """The delimiter as a person writes it after --delimiter."""
+        sign = self.delimiter_sign
+        return None if sign is None else {"\t": "tab", " ": "space"}.get(sign, f"'{sign}'")
 
 
 @dataclass(frozen=True)

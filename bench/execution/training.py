@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.classifiers.folder import load_classifier
 from bench.errors import AssetError, UsageError
-from bench.execution import jobs
+from bench.execution import fit_job
 from bench.execution.cells import failed_result, new_cell
 from bench.execution.context import Context
 from bench.execution.processes import Outcome
@@ -17,7 +17,7 @@ from bench.plan.keys import classifier_key, content_hash
 from bench.plan.plan import TaskPlan
 from bench.results.records import Result, Status
 from bench.results.store import read_result, result_path
-from bench.types import BaseWeights, Classifier, ModelSet, Recipe, WeightsChoice
+from bench.types import BaseWeights, Classifier, ModelSet, Recipe, WeightsChoice, Workplace
 
 BASE_LIMIT_S = 3600.0
 
@@ -43,7 +43,7 @@ def _name(task: TaskPlan, recipe: Recipe, seed: int) -> str:
 
 def check_recipes(context: Context) -> None:
     """Stop before anything is trained when a hyperparameter is wrong; in a process of its own, which loads torch."""
-    outcome = context.run("checking the recipes", jobs.check_recipes, context.plan.recipes, BASE_LIMIT_S, "recipes")
+    outcome = context.run("checking the recipes", fit_job.check_recipes, context.plan.recipes, BASE_LIMIT_S, "recipes")
     if outcome.status is not Status.OK:
         raise UsageError(outcome.reason or "the recipes cannot be read")
 
@@ -98,7 +98,7 @@ def _prepare_base(context: Context, name: str | None, weights: WeightsChoice = "
     if name is None:
         return Outcome(Status.OK)
     log_name = f"base.{name.replace('/', '-')}"
-    job = jobs.prepare_base if weights == "trained" else jobs.prepare_random
+    job = fit_job.prepare_base if weights == "trained" else fit_job.prepare_random
     return context.run(f"preparing {name}", job, name, BASE_LIMIT_S, log_name)
 
 
@@ -120,9 +120,10 @@ def _ensure_trained(
             context.console.line(f"{title}: training again, the cached classifier is damaged: {error}")
             shutil.rmtree(folder)
     plan = context.plan
-    fit = jobs.FitTask(task.data_folder, recipe, base, scorer, seed, folder, plan.device, plan.threads, context.cache)
+    place = Workplace(plan.device, plan.threads, context.cache)
+    fit = fit_job.FitTask(task.data_folder, recipe, base, scorer, seed, folder, place)
     limit_s = plan.cell_limit_s or task.tier.fit_limit_s
-    outcome = context.run(title, jobs.fit, fit, limit_s, f"fit.{folder.name}")
+    outcome = context.run(title, fit_job.fit, fit, limit_s, f"fit.{folder.name}")
     if outcome.status is Status.OK:
         context.console.line(f"{title}: trained in {outcome.wall_s:.1f} s")
     else:

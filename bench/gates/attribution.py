@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import registry
 from bench.classifiers.folder import load_classifier, save_classifier
 from bench.errors import BenchError
 from bench.execution.console import RunConsole
@@ -19,7 +18,7 @@ from bench.gates.check import check_run, row_key
 from bench.gates.quality_rules import MARGIN, SEED_SPREAD, Sides, judge
 from bench.gates.speed_rows import SpeedOptions, find_classifier, worker_task
 from bench.gates.turns import HERE, Side, SpeedWorker
-from bench.plan.engines import load_engines
+from bench.plan.engines import reference_engine
 from bench.results.records import StoredRun
 from bench.results.verdicts import Attribution, Judgement, Part, Swap, Untried, Verdict
 from bench.types import Classifier
@@ -147,11 +146,9 @@ def _whole(row: _Row, part: Part) -> Swap:
 
 def _engine_swap(row: _Row) -> Swap:
     """The base's engine is not here, but the reference engine is: it tells whether the head's engine did it."""
-    kind = row.head.kind
-    engines = load_engines().values()
-    reference = next(
-        engine for engine in engines if engine.reference and kind in registry.find("backend", engine.backend).kinds
-    )
+    reference = reference_engine(row.head.kind)
+    if reference is None:
+        return Swap(part=Part.ENGINE, untried=Untried.NO_REFERENCE)
     if row.side.task.engine == reference.name:
         return Swap(part=Part.ENGINE, untried=Untried.IS_REFERENCE, detail=reference.name)
     side = replace(row.side, task=row.side.task.model_copy(update={"engine": reference.name, "engine_spec": None}))

@@ -67,7 +67,7 @@ def base_model_names() -> list[str]:
 
 
 def model_for(role: Literal["encoder", "causal"], language: str, model_set: Literal["small", "published"]) -> str:
-    """The name of a set's base model for a role and a language ("en", "zh", "multi")."""
+    """The name of a set's base model for a role and a language ("en", "zh"; any other takes the one for "other")."""
     by_language = _content()["sets"][model_set][role]
     return by_language.get(language, by_language["other"])
 

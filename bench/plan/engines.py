@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bench import registry
 from bench.errors import UsageError
 from bench.machine.precision import has_fast_bf16
-from bench.types import EngineSpec
+from bench.types import Backend, ClassifierKind, EngineSpec
 
 DEVICES = ("cpu", "cuda")  # an option of this name is a table of options for the device
 ENGINES_TOML = Path(__file__).with_name("engines.toml")
@@ -50,6 +51,17 @@ def _of_user(file: Path, name: str, fields: Any) -> EngineSpec:
         raise UsageError(
             f"--backends-file {file}: engine '{name}': {'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from error
+
+
+def backend_of(engine: EngineSpec) -> type[Backend]:
+    """The class behind an engine; raises UsageError for a backend that nobody registered."""
+    return registry.find("backend", engine.backend)
+
+
+def reference_engine(kind: ClassifierKind) -> EngineSpec | None:
+    """The engine whose answers the others are certified against; None for classifiers without weights here."""
+    serving = (engine for engine in load_engines().values() if engine.reference)
+    return next((engine for engine in serving if kind in backend_of(engine).kinds), None)
 
 
 def with_options(engine: EngineSpec, device: str, options: Mapping[str, Any]) -> EngineSpec:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import registry
 from bench.data.datasets import Limits, prepare_dataset, prepare_own_dataset, save_dataset
 from bench.data.reading import AS_IT_IS, Reading
 from bench.data.suites import Suite, load_suite
@@ -15,7 +14,7 @@ from bench.files.cache import cache_dir, whole_folder
 from bench.machine.environment import default_device
 from bench.machine.threads import usable_cores
 from bench.models.architectures import random_recipes
-from bench.plan.engines import default_engines, load_engines, read_engines
+from bench.plan.engines import backend_of, default_engines, load_engines, read_engines
 from bench.plan.keys import content_hash
 from bench.plan.recipes import default_recipes, parse_setting, recipes_for, varied
 from bench.plan.studies import Study, load_study
@@ -198,7 +197,7 @@ def choose_engines(request: RunRequest, device: str, few: bool) -> tuple[EngineS
             raise unknown_name("engine", name, known)
     engines = tuple(known[name] for name in chosen)
     for engine in engines:
-        registry.find("backend", engine.backend).availability(engine, device)
+        backend_of(engine).availability(engine, device)
     return engines
 
 

@@ -179,6 +179,7 @@ class Untried(enum.StrEnum):
     NO_BASE_SOURCE = "no base source"
     OTHER_KIND = "other kind"
     NO_TOKENIZER_FILE = "no tokenizer file"
+    NO_REFERENCE = "no reference engine"
     IS_REFERENCE = "is the reference engine"
     DOES_NOT_RUN = "does not run"
 

@@ -34,6 +34,7 @@ _UNTRIED = {
     Untried.NO_BASE_PYTHON: message("not tried: name the base's interpreter with --base-python"),
     Untried.NO_BASE_SOURCE: message("not tried: name the base's checkout with --base-source"),
     Untried.OTHER_KIND: message("not tried: base and head are different kinds of classifier"),
+    Untried.NO_REFERENCE: message("not tried: no engine here holds its weights"),
     Untried.NO_TOKENIZER_FILE: message(
         "not tried: a classifier without tokenizer.json keeps its vocabulary with its weights"
     ),

@@ -22,7 +22,7 @@ from bench.classifiers.option_scoring import OptionsModule
 from bench.classifiers.pretrained import load_pretrained
 from bench.errors import UsageError
 from bench.plan.engines import load_engines
-from bench.types import Classifier, Prediction, Prompt
+from bench.types import Classifier, Prediction, Prompt, Workplace
 from trainers.shared.prompting import BuiltPrompt, PromptParams, build_prompt, continuation_ids, shared_prefix_ids
 
 
@@ -142,7 +142,7 @@ def test_sft_answers_and_stops_after_the_answer(tmp_path: Path) -> None:
 
 def serve(classifier: Classifier, texts: tuple[str, ...], max_batch: int = 64, engine: str = "eager") -> Prediction:
     spec = load_engines()[engine].model_copy(update={"options": {"token_budget": 4096, "max_batch": max_batch}})
-    session = registry.find("backend", engine)(spec, "cpu", 1, classifier.path.parent).load(classifier)
+    session = registry.find("backend", engine)(spec, Workplace("cpu", 1, classifier.path.parent)).load(classifier)
     try:
         return session.predict(texts)
     finally:

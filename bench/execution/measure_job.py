@@ -1,9 +1,8 @@
-"""What a cell's own process does: prepare base weights, train a classifier, measure one engine."""
+"""Measures one engine in a process of its own: answers the test items, then runs the LoadGen scenarios."""
 
 from __future__ import annotations
 
 import resource
-import shutil
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -12,15 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import registry
 from bench.classifiers.folder import load_classifier, verify_classifier
-from bench.data.cuts import cut_train
 from bench.data.datasets import open_dataset
-from bench.execution.hardness import hardness_of_train
-from bench.files.cache import whole_folder
+from bench.execution.sessions import open_session
 from bench.machine.threads import set_threads
-from bench.models.architectures import prepare_architecture
-from bench.models.base import base_weights
 from bench.plan.tiers import Tier
 from bench.results.records import Answers, LoadRun, MeasuredPart, SessionCard, Work
 from bench.results.store import write_answers, write_latencies
@@ -30,12 +24,10 @@ from bench.speed.loadgen import repeat_speedup, run_scenario
 from bench.speed.server_scenario import run_server
 from bench.types import (
     REMOTE,
-    BaseWeights,
     Classifier,
     EngineSpec,
     Prediction,
     Progress,
-    Recipe,
     Scenario,
     Session,
     Split,
@@ -45,57 +37,6 @@ from bench.types import (
 ANSWER_WINDOW = 2048
 BYTES_PER_WEIGHT = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 WARMUP_TEXTS = 512
-
-
-def prepare_base(name: str, progress: Progress) -> BaseWeights:
-    """Fetch and convert a base model into the cache."""
-    return base_weights(name, progress)
-
-
-def prepare_random(name: str, progress: Progress) -> BaseWeights:
-    """Bring an architecture's config and tokenizer into the cache; there are no weights."""
-    return prepare_architecture(name, progress)
-
-
-def check_recipes(recipes: tuple[Recipe, ...], progress: Progress) -> None:
-    """Read every recipe's hyperparameters as its trainer will; raises UsageError for a wrong one."""
-    for done, recipe in enumerate(recipes):
-        progress("checking the recipes", done, len(recipes))
-        registry.find("trainer", recipe.method).check(recipe)
-
-
-@dataclass(frozen=True)
-class FitTask:
-    """Everything a training process needs; `target` is the classifier folder it makes.
-
-    `scorer` is the language model that finds hard texts, for a recipe that selects by them.
-    """
-
-    data_folder: Path
-    recipe: Recipe
-    base: BaseWeights | None
-    scorer: BaseWeights | None
-    seed: int
-    target: Path
-    device: str
-    threads: int
-    cache: Path
-
-
-def fit(task: FitTask, progress: Progress) -> None:
-    """Train one classifier; its folder appears whole or not at all, and an interrupted training goes on."""
-    set_threads(task.threads)
-    progress("opening the data", 0, 1)
-    data = open_dataset(task.data_folder)
-    checkpoint = task.cache / "checkpoints" / task.target.name
-    place = Workplace(task.device, task.threads, task.cache, checkpoint)
-    hardness = hardness_of_train(data, task.scorer, place, progress) if task.scorer else None
-    data = cut_train(data, task.recipe.cut, hardness)
-    progress("loading the method", 0, 1)
-    trainer = registry.find("trainer", task.recipe.method)(task.recipe, task.base, place)
-    with whole_folder(task.target) as scratch:
-        trainer.fit(data, task.seed, scratch, progress)
-    shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -109,9 +50,7 @@ class MeasureTask:
     scenarios: tuple[Scenario, ...]
     tier: Tier
     repeat: int
-    device: str
-    threads: int
-    cache: Path
+    place: Workplace
     answers_file: Path | None
     latencies_folder: Path
     latencies_name: str
@@ -120,15 +59,14 @@ class MeasureTask:
 
 def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
     """Load one engine, answer the test items, then run the LoadGen scenarios over their texts."""
-    set_threads(task.threads)
+    set_threads(task.place.threads)
     progress("opening data and classifier", 0, 1)
     data = open_dataset(task.data_folder)
     test = data.test.take(np.arange(task.items))
     classifier = replace(load_classifier(task.classifier_folder), examples=data.train.texts[:WARMUP_TEXTS])
     verify_classifier(classifier)
     progress(f"loading into {task.engine.name}", 0, 1)
-    backend = registry.find("backend", task.engine.backend)(task.engine, task.device, task.threads, task.cache)
-    session: Session = backend.load(classifier)
+    session = open_session(classifier, task.engine, task.place)
     try:
         predict_s = None
         if task.answers_file is not None:
@@ -140,7 +78,7 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
         failed_requests, unanswered = dict(clock.failed_requests), clock.unanswered
         scenarios = () if unanswered else task.scenarios
         runs = tuple(_run(task, scenario, session, test, data.train, progress) for scenario in scenarios)
-        card = _card(session, task.device)
+        card = _card(session, task.place.device)
         progress("counting the work", 0, 1)
         counted = runs and card.device != REMOTE and card.precision in BYTES_PER_WEIGHT
         work = _work(task, classifier, test, card.precision, runs, progress) if counted else None
@@ -214,7 +152,11 @@ def _work(
         flops_per_text=flops,
         weight_bytes=architecture.weights * BYTES_PER_WEIGHT[precision],
         limits=machine_limits(
-            task.device, task.threads, precision, task.cache, flops * max(run.rate_rps for run in runs)
+            task.place.device,
+            task.place.threads,
+            precision,
+            task.place.cache,
+            flops * max(run.rate_rps for run in runs),
         ),
     )
 
