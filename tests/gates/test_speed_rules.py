@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planned_turns import planned_workers
 
 from bench.gates.speed_rules import judge_turns
 from bench.gates.turn_texts import TurnTexts
@@ -61,52 +62,25 @@ def test_the_verdict_follows_the_rule(seed: int, spread: float, slowdown: float)
 # ---------------------------------------------------------------- texts of the turns
 
 
-class Planned:
-    """A worker whose every text takes planned seconds; the machine's noise is drawn anew each turn."""
-
-    def __init__(self, lengths: np.ndarray, seconds: np.ndarray, noise: float, seed: int) -> None:
-        self.lengths = tuple(lengths.tolist())
-        self.turns: list[tuple[int, ...]] = []
-        self._seconds, self._noise, self._rng = seconds, noise, np.random.default_rng(seed)
-
-    def ask(self, question: dict) -> dict:
-        if "warm_up" in question:
-            return {"rate_rps": 1 / self._seconds.mean()}
-        self.turns.append(tuple(question["texts"]))
-        noise = np.exp(self._rng.normal(0, self._noise)) * (4 if self._rng.random() < 0.02 else 1)
-        return {"seconds": self._seconds[list(question["texts"])].mean() * noise}
-
-
-def planned(rate: float, slow_share: float, factor: float, seed: int, slow: str = "any") -> list[Planned]:
-    """Base, base again and a head that takes `factor` times as long for a share of the texts."""
-    rng = np.random.default_rng(seed)
-    lengths = rng.lognormal(5.3, 0.7, 2000).astype(int) + 1
-    base = lengths / lengths.mean() / rate
-    order = rng.permutation(2000) if slow == "any" else np.argsort(lengths if slow == "short" else -lengths)
-    head = base.copy()
-    head[order[: round(2000 * slow_share)]] *= factor
-    return [Planned(lengths, each, 0.03, 10 * seed + place) for place, each in enumerate((base, base, head))]
-
-
 @pytest.mark.parametrize("rate", [5, 50])
 @pytest.mark.parametrize("slow", ["any", "short", "long"])
 def test_a_head_twice_as_slow_on_most_texts_is_found_for_every_seed(rate: float, slow: str) -> None:
     for seed in range(8):
-        turns = take_turns(planned(rate, 0.7, 2.0, seed, slow), "single", 120, QUIET, seed)
+        turns = take_turns(planned_workers(rate, 0.7, 2.0, seed, slow), "single", 120, QUIET, seed)
         judgement = judge_turns("single", *turns.T)
         assert judgement.verdict is Verdict.REGRESSED, (seed, judgement)
         assert judgement.slowdown.value > 0.25
 
 
 def test_an_unchanged_head_of_few_answers_a_second_passes() -> None:
-    turns = [take_turns(planned(5, 0, 1, seed), "single", 120, QUIET, seed) for seed in range(8)]
+    turns = [take_turns(planned_workers(5, 0, 1, seed), "single", 120, QUIET, seed) for seed in range(8)]
     verdicts = [judge_turns("single", *each.T).verdict for each in turns]
     assert Verdict.REGRESSED not in verdicts
     assert verdicts.count(Verdict.PASS) >= 7
 
 
 def test_every_turn_has_fresh_texts_of_all_lengths_the_same_for_both_sides() -> None:
-    workers = planned(5, 0, 1, 3)
+    workers = planned_workers(5, 0, 1, 3)
     take_turns(workers, "single", 30, QUIET)
     assert workers[0].turns == workers[1].turns == workers[2].turns
     drawn = [text for turn in workers[0].turns for text in turn]

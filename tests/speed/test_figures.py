@@ -13,7 +13,7 @@ from sleeping_session import OTHER_TEXTS, TEXTS, SleepingSession
 from synthetic_load import load_run
 from tiny_datasets import tiny_dataset
 
-from bench.execution import jobs
+from bench.execution import measure_job as jobs
 from bench.plan.tiers import Tier
 from bench.results.records import MachineLimits, Work
 from bench.speed import limits
