@@ -123,13 +123,16 @@ def run(
     cell_limit_s: float | None = None,
     retry: bool = False,
     autotune: bool = False,
+    recalibrate: bool = False,
+    budget_s: float | None = None,
     progress: bool = True,
 ) -> Run:
     """Train, serve and measure every cell that has no result yet, as `bench run` does; returns the run.
 
     The parameters are those of `bench run`; None means the default for this machine and this data. Names may be one
     string ("agnews,weibo") or several. settings: other values of hyperparameters, such as {"epochs": 3}. progress:
-    whether to show a bar and a line a finished job (in a notebook, too).
+    whether to show a bar and a line a finished job (in a notebook, too). budget_s: seconds for all of it, cheap rows
+    first; what does not fit is SKIPPED, with the reason.
 
     A cell that fails does not stop the run: its result says why (`status`, `reason`). Raises UsageError for a name
     that does not exist, DataError for texts that cannot be used, StoreError for a folder that holds something else.
@@ -177,6 +180,8 @@ def run(
         cell_limit_s=cell_limit_s,
         retry=retry,
         autotune=autotune,
+        recalibrate=recalibrate,
+        budget_s=budget_s,
     )
     with _environment_kept(), RunConsole(quiet=not progress) as console:
         console.start("preparing the data")

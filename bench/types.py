@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 SCHEMA_VERSION = 1
 
@@ -22,6 +22,12 @@ ModelSet = Literal["small", "published"]
 WeightsChoice = Literal["trained", "random"]
 
 REMOTE = "endpoint"  # the device of what runs behind a network address
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong with the first of a record's fields that are: its place and pydantic's sentence."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
 
 
 class Record(BaseModel):
@@ -87,6 +93,24 @@ class SplitSizes(Record):
     test: int
 
 
+class DataCheck(Record):
+    """What a look at the texts and labels found before anything was trained.
+
+    `texts` were looked at. duplicates: texts that stand in the data again but for case, spaces and signs; near: pairs
+    that are nearly the same; leaked: test texts that are also, exactly or nearly, in train or validation; conflicting:
+    texts that occur with two labels. doubtful: labels that confident learning holds for wrong, of them `doubtful_test`
+    in test, by id, the likeliest errors first.
+    """
+
+    texts: int
+    duplicates: int
+    near: int
+    leaked: int
+    conflicting: int
+    doubtful: int | None
+    doubtful_test: tuple[int, ...] = ()
+
+
 class DataCard(Record):
     """What a table says about its data; `sizes` were used, `full_sizes` were there."""
 
@@ -99,6 +123,7 @@ class DataCard(Record):
     full_sizes: SplitSizes
     fingerprint: str
     notes: tuple[str, ...] = ()
+    check: DataCheck | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +141,7 @@ class Dataset:
     source: Source
     prompt: Prompt
     notes: tuple[str, ...] = ()
+    check: DataCheck | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -141,6 +167,7 @@ class Dataset:
             full_sizes=self.full_sizes,
             fingerprint=self.fingerprint,
             notes=self.notes,
+            check=self.check,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,13 +84,27 @@ class CommaSeparated(click.ParamType):
         return [CompletionItem(before + comma + name) for name in known_names(self.what) if name.startswith(last)]
 
 
+class Duration(click.ParamType):
+    """A length of time, "90s", "10m" or "1.5h", as seconds; a bare number is refused, because it could be either."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh])\s*", str(value))
+        if not found or float(found[1]) == 0:
+            self.fail(f"{value}: write a number and s, m or h, such as 10m", param, ctx)
+        return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
 def csv_option(flag: str, field: str, text: str, what: str) -> Callable[[Command], Command]:
     """An option that takes several names separated by commas."""
     return click.option(flag, field, type=CommaSeparated(what), metavar="NAME,...", help=text)
 
 
-def data_options(command: Command) -> Command:
-    """Where the texts come from."""
+def reading_options(command: Command) -> Command:
+    """How a file of texts is to be read."""
     for option in (
         click.option(
             "--language",
@@ -116,6 +131,15 @@ def data_options(command: Command) -> Command:
             metavar="NAME,...",
             help="Column of the texts in --data: name, position (from 1) or path (data.text); several are joined.",
         ),
+    ):
+        command = option(command)
+    return command
+
+
+def data_options(command: Command) -> Command:
+    """Where the texts come from, and how they are to be read."""
+    for option in (
+        reading_options,
         click.option(
             "--data",
             type=click.Path(path_type=Path),

@@ -16,10 +16,12 @@ from bench.execution.console import RunConsole
 from bench.execution.context import Context
 from bench.execution.processes import Workers
 from bench.execution.run import run_plan
+from bench.execution.schedule import Budget
 from bench.execution.search import load_space, recipe_toml, search
 from bench.execution.training import check_recipes, train
 from bench.files.cache import cache_dir, clone_or_copy, whole_folder, write_whole
-from bench.plan.plan import RunRequest, make_plan
+from bench.machine.threads import usable_cores
+from bench.plan.plan import RunRequest, check_request, make_plan
 from bench.results.leaderboards import file_in
 from bench.results.records import Result, Status
 
@@ -28,11 +30,14 @@ FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
 
 def run_command(choices: dict[str, Any], language: str, quiet: bool, as_json: bool) -> int:
     """Run, store and print; returns how many cells failed."""
+    budget = Budget(choices.get("budget_s"))
     request = _request(choices)
+    check_request(request)
     with RunConsole(quiet) as console:
         console.start("preparing the data")
+        workers = Workers(request.threads or usable_cores())  # they import torch while the data is read
         plan = make_plan(request, console.progress)
-        results = run_plan(plan, console)
+        results = run_plan(plan, console, workers, budget)
     print_leaderboard(plan.out, as_json, file_in(plan.out, language, "html"), language)
     return sum(_failed(result) for result in results)
 

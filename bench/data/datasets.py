@@ -21,7 +21,7 @@ from bench.data.tables import Table
 from bench.errors import DataError
 from bench.text.language import detect_language
 from bench.text.splits import stratified_cut, stratified_order
-from bench.types import DataCard, Dataset, Progress, Prompt, Source, Split, SplitSizes
+from bench.types import DataCard, DataCheck, Dataset, Progress, Prompt, Source, Split, SplitSizes
 
 VALIDATION_SHARE = 0.1
 # A limited train split keeps at most a quarter as many validation texts, so that choosing costs less than training.
@@ -290,6 +290,7 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
         "source": dataset.source.model_dump(),
         "prompt": dataset.prompt.model_dump(),
         "notes": list(dataset.notes),
+        "check": dataset.check and dataset.check.model_dump(),
         "fingerprint": dataset.fingerprint,
     }
     (folder / "dataset.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -311,6 +312,7 @@ def open_dataset(folder: Path) -> Dataset:
             source=Source.model_validate(about["source"]),
             prompt=Prompt.model_validate(about["prompt"]),
             notes=tuple(about["notes"]),
+            check=DataCheck.model_validate(about["check"]) if about.get("check") else None,
         )
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{folder} holds no prepared data ({error}); delete it and run again") from error

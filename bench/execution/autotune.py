@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,6 +15,7 @@ from bench.execution.context import Context
 from bench.execution.training import Trained
 from bench.execution.trial import TrialTask, try_settings
 from bench.files.cache import write_whole
+from bench.files.toml import read_toml
 from bench.machine.environment import hardware_fingerprint, package_versions
 from bench.plan.engines import with_options
 from bench.plan.import_graph import source_digest
@@ -42,7 +42,7 @@ class Tuned:
 @cache
 def search_space() -> dict[str, dict[str, list[int]]]:
     """The values to try, by backend and option, from small to large."""
-    return tomllib.loads(SEARCH_TOML.read_text(encoding="utf-8"))
+    return read_toml(SEARCH_TOML)
 
 
 def tune(

@@ -68,20 +68,22 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
     progress(f"loading into {task.engine.name}", 0, 1)
     session = open_session(classifier, task.engine, task.place)
     try:
-        predict_s = None
+        predict_s = tokens = None
         if task.answers_file is not None:
             started = time.perf_counter()
             answers = _answer(session, test, progress)
             predict_s = time.perf_counter() - started
             write_answers(task.answers_file, answers)
+            tokens = answers.prediction.token_counts
         clock = session.clock
         failed_requests, unanswered = dict(clock.failed_requests), clock.unanswered
-        scenarios = () if unanswered else task.scenarios
+        invalid = 0 if task.answers_file is None else int((answers.prediction.labels < 0).sum())
+        scenarios = () if unanswered or invalid == len(test) else task.scenarios
         runs = tuple(_run(task, scenario, session, test, data.train, progress) for scenario in scenarios)
         card = _card(session, task.place.device)
         progress("counting the work", 0, 1)
         counted = runs and card.device != REMOTE and card.precision in BYTES_PER_WEIGHT
-        work = _work(task, classifier, test, card.precision, runs, progress) if counted else None
+        work = _work(task, classifier, test, tokens, card.precision, runs, progress) if counted else None
         progress("asking texts twice", 0, 1)
         speedup = repeat_speedup(session, data.train.texts) if runs else None
         progress("hashing the tokens", 0, 1)
@@ -95,19 +97,24 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
             repeat_speedup=speedup,
             failed_requests=failed_requests,
             unanswered=unanswered,
+            invalid=invalid,
         )
     finally:
         session.close()
 
 
 def _answer(session: Session, test: Split, progress: Progress) -> Answers:
+    """What the engine answers; scores that are no finite numbers are no valid answer, whichever label they gave."""
     windows = []
     for start in range(0, len(test), ANSWER_WINDOW):
         progress("answering the test items", start, len(test))
         windows.append(session.predict(test.texts[start : start + ANSWER_WINDOW]))
+    probabilities = np.concatenate([window.probabilities for window in windows])
+    finite = np.isfinite(probabilities).all(axis=1)
+    probabilities[~finite] = 1 / probabilities.shape[1]
     prediction = Prediction(
-        probabilities=np.concatenate([window.probabilities for window in windows]),
-        labels=np.concatenate([window.labels for window in windows]),
+        probabilities=probabilities,
+        labels=np.where(finite, np.concatenate([window.labels for window in windows]), -1),
         token_counts=np.concatenate([window.token_counts for window in windows]),
         truncated=np.concatenate([window.truncated for window in windows]),
     )
@@ -138,12 +145,13 @@ def _work(
     task: MeasureTask,
     classifier: Classifier,
     test: Split,
+    tokens: np.ndarray | None,
     precision: str,
     runs: tuple[LoadRun, ...],
     progress: Progress,
 ) -> Work | None:
     """What the test texts take and what this machine could do; after the runs, which it would disturb."""
-    counted = flops_per_text(classifier, test.texts)
+    counted = flops_per_text(classifier, test.texts, tokens)
     if counted is None:
         return None
     progress("measuring the machine's limits", 0, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bench.execution import measure_job
 from bench.execution.autotune import Tuned, tune
@@ -11,6 +11,7 @@ from bench.execution.cells import Entry, Reference, assemble, failed_result, new
 from bench.execution.context import Context
 from bench.execution.processes import Outcome
 from bench.execution.training import Trained
+from bench.plan.calibration import family_of
 from bench.plan.engines import backend_of, reference_engine
 from bench.plan.keys import cell_key
 from bench.results.records import MeasuredPart, Result, Status
@@ -34,7 +35,7 @@ def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
     """One entry an engine that serves the classifier, the reference engine's first; skipped engines as their row."""
     kind = trained.classifier.kind
     reference_spec = reference_engine(kind)
-    chosen = context.plan.engines
+    chosen = context.plan.engines_of(family_of(kind, trained.recipe))
     if reference_spec is None:
         return _entries_without_reference(context, trained)
     settings = _settings(context, trained, reference_spec)
@@ -76,7 +77,7 @@ def _settings(context: Context, trained: Trained, reference: EngineSpec | None) 
     plan = context.plan
     serving = [
         engine
-        for engine in plan.engines
+        for engine in plan.engines_of(family_of(trained.classifier.kind, trained.recipe))
         if trained.classifier.kind in backend_of(engine).kinds and not _unavailable(engine, plan.device)
     ]
     if plan.autotune:
@@ -84,8 +85,11 @@ def _settings(context: Context, trained: Trained, reference: EngineSpec | None) 
     return {engine.name: Tuned(engine, plan.threads) for engine in serving}
 
 
-def measure(context: Context, entries: Sequence[Entry]) -> list[Result]:
-    """Measure what has no settled result yet and return the results of all listed entries, in their order."""
+def measure(context: Context, entries: Sequence[Entry], expected_s: Mapping[str, float]) -> list[Result]:
+    """Measure what has no settled result yet and return the results of all listed entries, in their order.
+
+    `expected_s` of each cell by its id, where it can be told: what does not fit into the time given is left out.
+    """
     done = {entry.cell.id: result for entry in entries if (result := _stored(context, entry))}
     waiting = [entry for entry in entries if entry.cell.id not in done]
     if context.plan.retry:
@@ -93,7 +97,7 @@ def measure(context: Context, entries: Sequence[Entry]) -> list[Result]:
     failures: dict[str, Outcome] = {}
     for entry, repeat in _order(waiting):
         if entry.cell.id not in failures and not part_path(context.out, entry.cell.id, repeat).exists():
-            outcome = _measure_once(context, entry, repeat)
+            outcome = _measure_if_it_fits(context, entry, repeat, expected_s.get(entry.cell.id, 0.0) / entry.repeats)
             if outcome.status is not Status.OK:
                 failures[entry.cell.id] = outcome
     for entry in waiting:
@@ -116,6 +120,17 @@ def _order(entries: Iterable[Entry]) -> list[tuple[Entry, int]]:
     if any(repeat for _, repeat in order):
         random.Random(SHUFFLE_SEED).shuffle(order)
     return order
+
+
+def _measure_if_it_fits(context: Context, entry: Entry, repeat: int, expected_s: float) -> Outcome:
+    reason = context.budget.why_not(expected_s)
+    if reason:
+        context.console.line(f"{entry.title}: skipped: {reason}")
+        return Outcome(Status.SKIPPED, reason=reason, over_budget=True)
+    outcome = _measure_once(context, entry, repeat)
+    if outcome.status is Status.OK:
+        context.budget.learn(expected_s, outcome.wall_s)
+    return outcome
 
 
 def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
@@ -147,6 +162,8 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
 def _rates(part: MeasuredPart) -> str:
     if part.unanswered:
         return f"INVALID: {part.unanswered} of {part.items} texts got no answer"
+    if part.items and part.invalid == part.items:
+        return f"INVALID: none of {part.items} answers is valid"
     rates = (f"{run.scenario} {f'{run.rate_rps:.1f}/s' if run.valid else run.verdict}" for run in part.runs)
     return ", ".join(rates) or "reference answers"
 
@@ -154,7 +171,10 @@ def _rates(part: MeasuredPart) -> str:
 def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result:
     """Put the parts together and store the result."""
     if failure is not None:
-        result = failed_result(entry.cell, entry.task.data.card, failure.status, failure.reason, failure.wall_s)
+        card = entry.task.data.card
+        result = failed_result(
+            entry.cell, card, failure.status, failure.reason, failure.wall_s, over_budget=failure.over_budget
+        )
     else:
         parts = [
             read_record(part_path(context.out, entry.cell.id, repeat), MeasuredPart) for repeat in range(entry.repeats)
@@ -181,9 +201,9 @@ def _reference(context: Context, entry: Entry) -> Reference | None:
 
 
 def _stored(context: Context, entry: Entry) -> Result | None:
-    """The result of an earlier run; failures count only while `--retry` is not given."""
+    """The result of an earlier run; failures count only while `--retry` is not given, rows left out never."""
     result = read_result(context.out, entry.cell.id)
-    if result is None or (context.plan.retry and result.status not in SETTLED):
+    if result is None or result.over_budget or (context.plan.retry and result.status not in SETTLED):
         return None
     return result
 
