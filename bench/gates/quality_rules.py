@@ -18,8 +18,7 @@ from bench.quality.differences import (
     macro_f1_values,
     upper_bound,
 )
-from bench.quality.scores import confusion_matrix
-from bench.quality.stats import macro_scores
+from bench.quality.scores import macro_scores
 from bench.results.records import Interval
 from bench.results.verdicts import Judgement, Metric, MetricJudgement, SeedSpread, Verdict, worst
 
@@ -119,16 +118,11 @@ def measure_spread(sides: Sides, assumed: float = SEED_SPREAD) -> SeedSpread:
         squares = sum(float(((each - each.mean()) ** 2).sum()) for each in scores)
         return sqrt(squares / (sum(map(len, scores)) - len(scores)))
 
-    def macro_f1(predicted: np.ndarray) -> float:
-        seen = confusion_matrix(sides.labels, predicted, sides.class_count)
-        share = (seen.sum(axis=1) > 0).mean()
-        return float(macro_scores(seen)[2] / share)
-
     return SeedSpread(
         seeds=seeds,
         measured=True,
         accuracy=pooled(lambda predicted: float((predicted == sides.labels).mean())),
-        macro_f1=pooled(macro_f1),
+        macro_f1=pooled(lambda predicted: macro_scores(sides.labels, predicted, sides.class_count).f1),
     )
 
 

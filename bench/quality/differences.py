@@ -127,7 +127,7 @@ def lower_bound(items: ItemValues, confidence: float = CONFIDENCE) -> float:
 
 def items_to_exclude(items: ItemValues, value: float, confidence: float = CONFIDENCE) -> int | None:
     """The fewest items with the same shares whose interval excludes this value; None where it is the mean itself."""
-    if items.mean == value:
+    if abs(items.mean - value) < _NEAR:
         return None
     z = _deviations(confidence)
     variance = _variance(items, value) if value < items.mean else _variance(_turned(items), -value)
@@ -158,6 +158,8 @@ def _variance(items: ItemValues, mean: float) -> float:
     def unbalanced(tilt: float) -> float:
         return float(moments @ (1 / (1 + tilt * values)))
 
+    if unbalanced(0.0) <= 0:  # the seen mean itself, but for rounding
+        return float(shares @ values**2)
     if unbalanced(steepest) < 0:
         weights = shares / (1 + optimize.brentq(unbalanced, 0.0, steepest) * values)
         return float(weights @ values**2)

@@ -10,8 +10,10 @@ from scipy import optimize
 from sklearn.metrics import f1_score
 
 from bench.quality.differences import (
+    ItemValues,
     accuracy_difference,
     accuracy_values,
+    item_values,
     items_to_exclude,
     macro_f1_difference,
     macro_f1_values,
@@ -73,6 +75,14 @@ def test_so_many_items_exclude_a_value_and_fewer_do_not(lost: int, won: int, val
     for size, excluded in ((1.001 * needed, True), (0.999 * (needed - 1), False)):
         interval = accuracy_difference(lost * size / n, won * size / n, size) if size else None
         assert interval is None or (interval.low > value or interval.high < value) == excluded
+
+
+def test_a_mean_that_is_the_value_but_for_rounding_asks_for_no_items() -> None:
+    values = item_values(np.array([0.1, 0.2, -0.3, 0.0]), -1.0, 1.0)
+    assert 0 < abs(values.mean) < 1e-12 or values.mean == 0
+    assert items_to_exclude(values, 0.0) is None
+    nearly = ItemValues(np.array([-0.3, 0.1, 0.2 + 1e-16]), np.ones(3), -1.0, 1.0)
+    assert score_interval(nearly).low < nearly.mean < score_interval(nearly).high
 
 
 # ---------------------------------------------------------------- macro F1
