@@ -213,7 +213,12 @@ class Recipe(Record):
 
 @dataclass(frozen=True)
 class BaseWeights:
-    """A pretrained model on disk: config.json, model.safetensors and tokenizer.json in `path`."""
+    """A pretrained model on disk: config.json, model.safetensors and tokenizer.json in `path`.
+
+    sha256 covers every file that loading may read. positions: how many tokens it reads and writes together, None where
+    that is far away. normalise: whether its sentence vectors have length 1, None where the model does not say;
+    no_vectors: why none can be made of it.
+    """
 
     name: str
     path: Path
@@ -223,6 +228,9 @@ class BaseWeights:
     prefix: str = ""
     max_length: int = 512
     note: str | None = None
+    positions: int | None = None
+    normalise: bool | None = None
+    no_vectors: str | None = None
 
 
 class CurvePoint(Record):
@@ -325,7 +333,14 @@ class Workplace:
 
 
 class Trainer(Protocol):
-    """One training method. Constructed as Trainer(recipe, base, place); construction only stores."""
+    """One training method; construction only stores."""
+
+    def __init__(self, recipe: Recipe, base: BaseWeights | None, place: Workplace) -> None: ...
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> None:
+        """Raise UsageError when a hyperparameter of the recipe has a wrong name or an impossible value."""
+        ...
 
     def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
         """Train on data.train, choose on data.validation, write the classifier folder `out`."""

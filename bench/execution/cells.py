@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bench.files.cache import file_name
 from bench.plan.plan import TaskPlan
+from bench.quality.chance import quality_warnings
 from bench.quality.parity import certify
 from bench.quality.scores import measure_quality
 from bench.results.autotuned import Tuning
@@ -47,7 +49,7 @@ def new_cell(
     data: Dataset, recipe: Recipe, base_name: str | None, seed: int, engine: EngineSpec | None, key: str
 ) -> Cell:
     """The cell with a readable id that ends in the content hash of all that decides its result."""
-    parts = [data.name.replace("/", "-"), recipe.id, f"s{seed}", engine.name if engine else "none"]
+    parts = [file_name(data.name), file_name(recipe.id), f"s{seed}", file_name(engine.name if engine else "none", 40)]
     return Cell(
         id=f"{'.'.join(parts)}-{key[:12]}",
         task=data.name,
@@ -116,6 +118,7 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
     certified = parity is not None or entry.reference_id is None
     status, reason = judge_speed(load, certified, max((part.repeat_speedup or 0.0 for part in parts), default=0.0))
     trained = entry.cell.weights == "trained"
+    quality = measure_quality(answers, manifest.class_names) if trained else None
     return Result(
         cell=entry.cell,
         status=status,
@@ -126,7 +129,8 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
         classifier_kind=manifest.kind,
         base_origin=manifest.base_origin,
         session=first.session,
-        quality=measure_quality(answers, manifest.class_names) if trained else None,
+        quality=quality,
+        warnings=quality_warnings(quality),
         load=load if certified else {},
         parity=parity,
         predictions_file=f"predictions/{entry.cell.id}.parquet" if trained else None,

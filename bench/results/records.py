@@ -6,13 +6,22 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
 
 from bench.results.autotuned import Tuning
 from bench.types import SCHEMA_VERSION, DataCard, FitRecord, Prediction, Record, Scenario, WeightsChoice
+
+# What a file of a run folder may be called: cell ids become file names, also those of somebody else's folder.
+FileName = Annotated[str, StringConstraints(pattern=r"^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,249}$")]
+RelativeFile = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*(/[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*){0,3}$"
+    ),
+]
 
 
 class Status(enum.StrEnum):
@@ -31,7 +40,7 @@ class Cell(Record):
     `machine` names where it was measured in a run merged of several machines' runs (`bench merge`).
     """
 
-    id: str
+    id: FileName
     task: str
     recipe: str
     method: str
@@ -197,7 +206,7 @@ class LoadRun(Record):
     warmup_rounds: int
     recompiles: int | None
     failed_requests: dict[str, int] = Field(default_factory=dict)
-    latencies_file: str | None = None
+    latencies_file: RelativeFile | None = None
     passes_per_s: float | None = None
     matmul_share: float | None = None
     memory_share: float | None = None
@@ -310,6 +319,7 @@ class Parity(Record):
 class Result(Record):
     """Everything about one cell; written whole or not at all.
 
+    warnings: what its figures alone do not say.
     over_budget: SKIPPED because the time given had no room for it, so that another run measures it.
     """
 
@@ -324,9 +334,10 @@ class Result(Record):
     base_origin: str | None = None
     session: SessionCard | None = None
     quality: Quality | None = None
+    warnings: tuple[str, ...] = ()
     load: dict[str, LoadSummary] = Field(default_factory=dict)
     parity: Parity | None = None
-    predictions_file: str | None = None
+    predictions_file: RelativeFile | None = None
     token_sha256: str | None = None
     predict_s: float | None = None
     test_items: int | None = None
@@ -386,7 +397,7 @@ class RunSettings(Record):
     budget_s: float | None = None
     estimated_s: float | None = None
     took_s: float | None = None
-    cells: tuple[str, ...] = ()
+    cells: tuple[FileName, ...] = ()
 
 
 @dataclass(frozen=True)

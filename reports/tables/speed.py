@@ -16,10 +16,12 @@ from reports.content.speed import (
     limit_notes,
     limit_shares,
     median_run,
+    precision_of,
     random_notes,
     tuning_notes,
     usable,
     verdict,
+    weight_notes,
 )
 from reports.render import figures
 from reports.render.figures import MISSING
@@ -150,7 +152,7 @@ def _mark_columns(several: bool) -> tuple[Column, ...]:
 
 
 def _names(group: Group, row: Result) -> Row:
-    return group.name, group.method, row.cell.engine or MISSING, row.cell.precision or MISSING
+    return group.name, group.method, row.cell.engine or MISSING, precision_of(row)
 
 
 def _marks(row: Result, summary: LoadSummary) -> Row:
@@ -191,6 +193,7 @@ def _notes(task: TaskRows) -> tuple[str, ...]:
             )
         )
     notes += limit_notes(row for _, row, _ in measured)
+    notes += weight_notes(row for _, row, _ in measured)
     notes += random_notes(task.groups)
     notes += tuning_notes(row for _, row, _ in measured)
     single_runs = dict.fromkeys(summary.tier for _, _, summary in measured if len(summary.runs) == 1)
