@@ -116,7 +116,7 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
     }
     parity = None if reference is None else _certificate(entry, answers, reference, first.token_sha256)
     certified = parity is not None or entry.reference_id is None
-    status, reason = _verdict(load, certified, max((part.repeat_speedup or 0.0 for part in parts), default=0.0))
+    status, reason = judge_speed(load, certified, max((part.repeat_speedup or 0.0 for part in parts), default=0.0))
     trained = entry.cell.weights == "trained"
     quality = measure_quality(answers, manifest.class_names) if trained else None
     return Result(
@@ -166,7 +166,8 @@ def _no_valid_answer(entry: Entry) -> str:
     return f"no valid answer: none of {entry.items} {why}"
 
 
-def _verdict(load: dict[str, LoadSummary], certified: bool, repeat_speedup: float) -> tuple[Status, str | None]:
+def judge_speed(load: dict[str, LoadSummary], certified: bool, repeat_speedup: float) -> tuple[Status, str | None]:
+    """Whether the rates of a row can be believed, and why not."""
     if not certified:
         return Status.INVALID, "no parity certificate: the reference engine gave no answers for this classifier"
     if repeat_speedup > CACHED:
