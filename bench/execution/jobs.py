@@ -6,6 +6,7 @@ import resource
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -137,7 +138,8 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
             predict_s = time.perf_counter() - started
             write_answers(task.answers_file, answers)
         clock = session.clock
-        failed_requests, unanswered = dict(clock.failed_requests), clock.unanswered
+        failed_requests, retried_requests = dict(clock.failed_requests), dict(clock.retried_requests)
+        unanswered = clock.unanswered
         scenarios = () if unanswered else task.scenarios
         runs = tuple(_run(task, scenario, session, test, data.train, progress) for scenario in scenarios)
         card = _card(session, task.device)
@@ -156,6 +158,7 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
             work=work,
             repeat_speedup=speedup,
             failed_requests=failed_requests,
+            retried_requests=retried_requests,
             unanswered=unanswered,
         )
     finally:
@@ -172,8 +175,14 @@ def _answer(session: Session, test: Split, progress: Progress) -> Answers:
         labels=np.concatenate([window.labels for window in windows]),
         token_counts=np.concatenate([window.token_counts for window in windows]),
         truncated=np.concatenate([window.truncated for window in windows]),
+        endings=_joined_endings(windows),
     )
     return Answers(ids=test.ids, labels=test.labels, prediction=prediction)
+
+
+def _joined_endings(windows: Sequence[Prediction]) -> np.ndarray | None:
+    endings = [window.endings for window in windows if window.endings is not None]
+    return np.concatenate(endings) if endings else None
 
 
 def _run(

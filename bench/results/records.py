@@ -80,7 +80,11 @@ class ClassScore(Record):
 
 
 class Quality(Record):
-    """Figures over the n test items that were answered, every one derived from the predictions file."""
+    """Figures over the n test items that were answered, every one derived from the predictions file.
+
+    cut_off_share, empty_share, refused_share: of written answers, those that ended at their limit, were empty, or that
+    the server refuses to give for their text; None where nothing is written.
+    """
 
     n: int
     accuracy: Interval
@@ -88,6 +92,9 @@ class Quality(Record):
     macro_precision: Interval
     macro_recall: Interval
     valid_share: float
+    cut_off_share: float | None = None
+    empty_share: float | None = None
+    refused_share: float | None = None
     ece: float
     brier: float
     truncated_share: float
@@ -163,6 +170,8 @@ class LoadRun(Record):
 
     matmul_share: operations of the answered texts over what the machine's matrix product does in that time;
     memory_share: weights read by the forward passes over what its memory moves. None where nobody counted them.
+    failed_requests: an endpoint's tries, by reason, of requests that got no answer; retried_requests: those of requests
+    that were answered at a later try, whose latency has all of them; refused: queries whose text gets no answer.
     """
 
     scenario: Scenario
@@ -184,6 +193,8 @@ class LoadRun(Record):
     warmup_rounds: int
     recompiles: int | None
     failed_requests: dict[str, int] = Field(default_factory=dict)
+    retried_requests: dict[str, int] = Field(default_factory=dict)
+    refused: int = 0
     latencies_file: str | None = None
     passes_per_s: float | None = None
     matmul_share: float | None = None
@@ -217,8 +228,8 @@ class MeasuredPart(Record):
     """What one process measured of a cell; a cell of several repeats has several.
 
     `repeat_speedup`: how many times faster a text is answered the second time.
-    failed_requests: those of an endpoint while the test items were answered, by reason; unanswered: the items that got
-    no answer in the end.
+    failed_requests: those of an endpoint while the test items were answered, by reason; retried_requests: tries of
+    those answered later; unanswered: the items that got no answer in the end.
     """
 
     session: SessionCard
@@ -228,6 +239,7 @@ class MeasuredPart(Record):
     runs: tuple[LoadRun, ...]
     repeat_speedup: float | None = None
     failed_requests: dict[str, int] = Field(default_factory=dict)
+    retried_requests: dict[str, int] = Field(default_factory=dict)
     unanswered: int = 0
     work: Work | None = None
 

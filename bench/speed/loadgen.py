@@ -73,25 +73,25 @@ class Driver:
         """One request at a time."""
         started = time.perf_counter_ns()
         sample = samples[0]
-        failed = sum(self.session.clock.failed_requests.values())
+        lost = self.session.clock.lost_texts
         if self.error is None:
             try:
                 self.session.predict((self.texts[sample.index],))
             except BaseException as error:
                 self.error = error
         self.complete([self.response(sample.id, 0, 0)])
-        self._ended(started, 0 if sum(self.session.clock.failed_requests.values()) > failed else 1)
+        self._ended(started, 0 if self.session.clock.lost_texts > lost else 1)
 
     def offline(self, samples: Sequence[Any]) -> None:
         """Everything at once: one call, the session sorts and packs over all of it."""
         started = time.perf_counter_ns()
-        unanswered = self.session.clock.unanswered
+        lost = self.session.clock.lost_texts
         try:
             self.session.predict([self.texts[sample.index] for sample in samples])
         except BaseException as error:
             self.error = error
         self.complete([self.response(sample.id, 0, 0) for sample in samples])
-        self._ended(started, len(samples) - (self.session.clock.unanswered - unanswered))
+        self._ended(started, len(samples) - (self.session.clock.lost_texts - lost))
 
     def _ended(self, started_ns: int, samples: int) -> None:
         """A query that an endpoint failed is no slow answer: it has no latency and counts for no rate."""
@@ -150,6 +150,8 @@ def run_scenario(
         warmup_rounds=warm.rounds,
         recompiles=None if after is None or recompiles is None else after - recompiles,
         failed_requests=failed_requests,
+        retried_requests=dict(session.clock.retried_requests),
+        refused=session.clock.refused,
         passes_per_s=session.clock.batches / driver.duration_s if session.clock.batches else None,
     )
     return run, latencies_ns
@@ -324,6 +326,12 @@ def describe_failures(failed_requests: Mapping[str, int]) -> str:
     """How many requests failed, and of what."""
     reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(failed_requests.items()))
     return f"{sum(failed_requests.values())} failed requests ({reasons})"
+
+
+def describe_retries(retried_requests: Mapping[str, int]) -> str:
+    """How many tries of an endpoint's requests were in vain before the one that was answered."""
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(retried_requests.items()))
+    return f"{sum(retried_requests.values())} requests answered only at a later try ({reasons})"
 
 
 def stages_of(session: Session) -> Stages:
