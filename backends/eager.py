@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.shared.torch_availability import torch_availability
-from bench.types import Availability, Classifier, EngineSpec
+from bench.types import Availability, Backend, Classifier, EngineSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,16 +17,10 @@ if TYPE_CHECKING:
     from bench.classifiers.adapters import SwitchedAdapters
 
 
-class EagerBackend:
+class EagerBackend(Backend):
     """One kernel after the other, with transformers' own choice of attention."""
 
-    kinds: frozenset[str] = frozenset({"sequence", "embedding", "network", "options", "generate"})
-
-    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
-        self.spec = spec
-        self.device = device
-        self.threads = threads
-        self.cache = cache
+    kinds = frozenset({"sequence", "embedding", "network", "options", "generate"})
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:
@@ -44,11 +37,13 @@ class EagerBackend:
             return GenerationSession(classifier, self.spec, self.device, self.threads)
         return load_torch_session(classifier, self.spec, self.device, self.threads, lambda module: module)
 
-    def load_switched(self, classifiers: Sequence[Classifier]) -> list[BatchedSession]:
+    def load_together(self, classifiers: Sequence[Classifier]) -> Sequence[BatchedSession | GenerationSession]:
         """One session a classifier, all on one base model in memory; their adapters are exchanged as they are asked.
 
-        The classifiers have the same base model, adapter settings and number of classes.
+        Classifiers of the same base model, adapter settings and number of classes alone share one.
         """
+        if len(classifiers) == 1:
+            return [self.load(classifier) for classifier in classifiers]
         from backends.shared.torch_session import load_torch_session
         from bench.classifiers.modules import load_switched
 

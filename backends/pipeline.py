@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -11,23 +10,17 @@ import numpy as np
 
 from backends.shared.torch_availability import torch_availability
 from bench.errors import NotAvailable
-from bench.text.tokens import TextTokenizer, load_tokenizer
-from bench.types import Availability, Classifier, EngineSpec, Prediction, SessionInfo, StageClock
+from bench.text.tokens import Encoded, TextTokenizer, load_tokenizer
+from bench.types import Availability, Backend, Classifier, EngineSpec, Prediction, SessionInfo, StageClock
 
 if TYPE_CHECKING:
     from transformers import Pipeline
 
 
-class PipelineBackend:
+class PipelineBackend(Backend):
     """Batches in the order of the texts, each padded to its longest."""
 
-    kinds: frozenset[str] = frozenset({"sequence"})
-
-    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
-        self.spec = spec
-        self.device = device
-        self.threads = threads
-        self.cache = cache
+    kinds = frozenset({"sequence"})
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:
@@ -105,7 +98,8 @@ class PipelineSession:
             part = lengths[start : start + self._batch_size]
             self.clock.padded_tokens += len(part) * int(part.max())
         self.clock.batches += -(-len(texts) // self._batch_size)
-        return Prediction(probabilities, probabilities.argmax(axis=1), lengths, encoded.truncated)
+        labels = np.where(np.isfinite(probabilities).all(axis=1), probabilities.argmax(axis=1), -1)
+        return Prediction(probabilities, labels, lengths, encoded.truncated)
 
     def _answer(self, texts: Sequence[str]) -> Any:
         """The pipeline's own lists of labels and scores; it breaks on no text, and on one without tokens."""
@@ -113,18 +107,25 @@ class PipelineSession:
             raise RuntimeError("the session is closed")
         if not texts:
             return []
+        return self._pipeline(self._strings(texts), batch_size=self._batch_size, **self._cut)
+
+    @property
+    def _cut(self) -> dict[str, Any]:
+        return {"truncation": True, "max_length": self._tokenizer.max_length}
+
+    def _strings(self, texts: Sequence[str]) -> list[str]:
+        """What the pipeline is given for each text."""
         before, after = self._tokenizer.before, self._tokenizer.after
         pad_token = self._tokenizer.tokenizer.id_to_token(self._tokenizer.pad_id)
-        return self._pipeline(
-            [f"{before}{text}{after}" or pad_token for text in texts],
-            batch_size=self._batch_size,
-            truncation=True,
-            max_length=self._tokenizer.max_length,
-        )
+        return [f"{before}{text}{after}" or str(pad_token) for text in texts]
 
     def token_sha256(self, texts: Sequence[str]) -> str | None:
-        """Hash of the token ids the model reads for these texts."""
-        return self._tokenizer.encode(texts).sha256
+        """Hash of the token ids that the pipeline's own tokenizer makes of these texts, which the model reads."""
+        if self._pipeline is None:
+            raise RuntimeError("the session is closed")
+        tokenizer: Any = self._pipeline.tokenizer
+        read = tokenizer(self._strings(texts), **self._cut)
+        return Encoded(read["input_ids"], np.zeros(len(texts), dtype=bool)).sha256
 
     def recompiles(self) -> int | None:
         """Nothing is compiled."""

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backends.shared.answers import answers
-from bench.types import Availability, Classifier, EngineSpec, Prediction, SessionInfo, StageClock
+from bench.types import Availability, Backend, Classifier, EngineSpec, Prediction, SessionInfo, StageClock
 
 if TYPE_CHECKING:
     from bench.classifiers.linear import LinearClassifier
 
 
-class SklearnBackend:
+class SklearnBackend(Backend):
     """Serves linear classifiers; always on the CPU."""
 
-    kinds: frozenset[str] = frozenset({"linear"})
-
-    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
-        self.spec = spec
-        self.device = device
-        self.threads = threads
-        self.cache = cache
+    kinds = frozenset({"linear"})
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:  # noqa: ARG004 - one signature for all backends

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.shared.torch_availability import torch_availability
-from bench.types import Availability, Classifier, EngineSpec
+from bench.types import Availability, Backend, Classifier, EngineSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,16 +21,10 @@ COMPILERS = {"cpu": ("CXX", "g++", "clang++", "cl"), "cuda": ("CC", "gcc", "clan
 WARM_UP_SHAPES = ((3, 8), (1, 8))
 
 
-class CompileBackend:
+class CompileBackend(Backend):
     """The eager module, on a CPU with the lean encoder, compiled once for all batch sizes and lengths."""
 
-    kinds: frozenset[str] = frozenset({"sequence", "embedding", "network"})
-
-    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
-        self.spec = spec
-        self.device = device
-        self.threads = threads
-        self.cache = cache
+    kinds = frozenset({"sequence", "embedding", "network"})
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:

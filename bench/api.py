@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from bench import registry
-from bench.errors import NotAvailable, UsageError
+from bench.data.reading import Reading
+from bench.errors import NotAvailable
+from bench.execution.model import Answer, Model
+from bench.execution.predict import Predictor
 from bench.gates.baseline import Baseline, make_baseline, open_baseline
 from bench.gates.check import check_run
 from bench.machine.companions import unfit_companions_hidden
@@ -26,7 +28,7 @@ from bench.types import ModelSet, WeightsChoice
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.execution.predict import Predictor
+__all__ = ["Answer", "CheckedRun", "Model", "Results", "Run", "check", "load", "open_run", "run"]
 
 Names = str | Iterable[str]
 AnyPath = str | os.PathLike[str]
@@ -90,6 +92,12 @@ def run(
     data: AnyPath | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    label_map: Mapping[str, str] | None = None,
+    drop_empty: bool = False,
+    language: str | None = None,
     methods: Names | None = None,
     recipes: AnyPath | None = None,
     settings: Mapping[str, object] | None = None,
@@ -114,13 +122,16 @@ def run(
     cell_limit_s: float | None = None,
     retry: bool = False,
     autotune: bool = False,
+    recalibrate: bool = False,
+    budget_s: float | None = None,
     progress: bool = True,
 ) -> Run:
     """Train, serve and measure every cell that has no result yet, as `bench run` does; returns the run.
 
     The parameters are those of `bench run`; None means the default for this machine and this data. Names may be one
     string ("agnews,weibo") or several. settings: other values of hyperparameters, such as {"epochs": 3}. progress:
-    whether to show a bar and a line a finished job (in a notebook, too).
+    whether to show a bar and a line a finished job (in a notebook, too). budget_s: seconds for all of it, cheap rows
+    first; what does not fit is SKIPPED, with the reason.
 
     A cell that fails does not stop the run: its result says why (`status`, `reason`). Raises UsageError for a name
     that does not exist, DataError for texts that cannot be used, StoreError for a folder that holds something else.
@@ -134,8 +145,16 @@ def run(
     request = RunRequest(
         suites=_names(suites) or (),
         data=_path(data),
-        text_column=text_column,
-        label_column=label_column,
+        reading=Reading(
+            text_column=text_column,
+            label_column=label_column,
+            encoding=encoding,
+            delimiter=delimiter,
+            header=header,
+            label_map=tuple((label_map or {}).items()),
+            drop_empty=drop_empty,
+            language=language,
+        ),
         methods=_names(methods),
         recipes=_path(recipes),
         settings=tuple(f"{name}={_toml(value)}" for name, value in (settings or {}).items()),
@@ -160,6 +179,8 @@ def run(
         cell_limit_s=cell_limit_s,
         retry=retry,
         autotune=autotune,
+        recalibrate=recalibrate,
+        budget_s=budget_s,
     )
     with _environment_kept(), RunConsole(quiet=not progress) as console:
         console.start("preparing the data")
@@ -222,46 +243,6 @@ def check(run: Run | AnyPath, baseline: Run | AnyPath) -> CheckedRun:
     return CheckedRun(check_run(head.stored, base))
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a classifier says of a text: label None where it gave no valid answer, probabilities by class name.
-
-    truncated: whether the text was longer than the classifier reads.
-    """
-
-    label: str | None
-    confidence: float | None
-    probabilities: Mapping[str, float]
-    truncated: bool
-
-
-class Model:
-    """A classifier loaded into an engine, in this process; `with` closes it, and so does `close`."""
-
-    def __init__(self, predictor: Predictor) -> None:
-        self._predictor = predictor
-
-    def predict(self, texts: Sequence[str]) -> list[Answer]:
-        """One answer a text, in their order; batching inside. Raises UsageError for a string instead of several."""
-        if isinstance(texts, str):
-            raise UsageError("predict takes a list of texts; write predict([text])")
-        answers = (row["models"][0] for row in self._predictor.rows(list(texts)))
-        fields = ("label", "confidence", "probabilities", "truncated")
-        return [Answer(**{field: answer[field] for field in fields}) for answer in answers]
-
-    def close(self) -> None:
-        """Let go of the weights."""
-        self._predictor.__exit__(None, None, None)
-
-    def __enter__(self) -> Model:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
 def load(
     classifier: AnyPath, engine: str | None = None, *, device: str | None = None, threads: int | None = None
 ) -> Model:
@@ -273,8 +254,6 @@ def load(
 
         bench.load("models/agnews.full-finetune.s0", engine="onnx-int8").predict(["Stocks fall"])[0].label
     """
-    from bench.execution.predict import Predictor
-
     predictor = Predictor([Path(classifier)], engine, device, threads)
     with unfit_companions_hidden():
         return Model(predictor.__enter__())

@@ -71,6 +71,17 @@ def names(what: str) -> list[str]:
     return sorted({*built_in, *(point.name for point in entry_points(group=group))})
 
 
+def module_of(what: str, name: str) -> str:
+    """The dotted name of the module that holds an implementation; raises UsageError like `find`."""
+    group, built_in = _GROUPS[what]
+    if name in built_in:
+        return built_in[name].partition(":")[0]
+    for point in entry_points(group=group):
+        if point.name == name:
+            return point.module
+    raise unknown_name(what, name, names(what))
+
+
 def find(what: str, name: str) -> Any:
     """The implementation behind a name; raises UsageError with the nearest names when there is none."""
     group, built_in = _GROUPS[what]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import enum
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 SCHEMA_VERSION = 1
 
@@ -22,6 +23,12 @@ ModelSet = Literal["small", "published"]
 WeightsChoice = Literal["trained", "random"]
 
 REMOTE = "endpoint"  # the device of what runs behind a network address
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong with the first of a record's fields that are: its place and pydantic's sentence."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
 
 
 class Record(BaseModel):
@@ -87,6 +94,24 @@ class SplitSizes(Record):
     test: int
 
 
+class DataCheck(Record):
+    """What a look at the texts and labels found before anything was trained.
+
+    `texts` were looked at. duplicates: texts that stand in the data again but for case, spaces and signs; near: pairs
+    that are nearly the same; leaked: test texts that are also, exactly or nearly, in train or validation; conflicting:
+    texts that occur with two labels. doubtful: labels that confident learning holds for wrong, of them `doubtful_test`
+    in test, by id, the likeliest errors first.
+    """
+
+    texts: int
+    duplicates: int
+    near: int
+    leaked: int
+    conflicting: int
+    doubtful: int | None
+    doubtful_test: tuple[int, ...] = ()
+
+
 class DataCard(Record):
     """What a table says about its data; `sizes` were used, `full_sizes` were there."""
 
@@ -99,6 +124,7 @@ class DataCard(Record):
     full_sizes: SplitSizes
     fingerprint: str
     notes: tuple[str, ...] = ()
+    check: DataCheck | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +142,7 @@ class Dataset:
     source: Source
     prompt: Prompt
     notes: tuple[str, ...] = ()
+    check: DataCheck | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -141,6 +168,7 @@ class Dataset:
             full_sizes=self.full_sizes,
             fingerprint=self.fingerprint,
             notes=self.notes,
+            check=self.check,
         )
 
 
@@ -289,7 +317,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where a trainer works. `checkpoint` is a folder that survives an interruption; None: nothing is kept."""
+    """Where a trainer or an engine works. `checkpoint` survives an interrupted training; None: nothing is kept."""
 
     device: str
     threads: int
@@ -432,17 +460,32 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
-class Backend(Protocol):
-    """One engine. Constructed as Backend(spec, device, threads, cache); construction only stores.
+class Backend(ABC):
+    """Base of every engine: a way to load a classifier into a session. Construction only stores.
 
-    A backend may also have `unserved`: by kind, why it does not serve it.
+    kinds: the classifiers it serves. unserved: by kind, why it does not serve it, where a reader would ask.
+    spec: precision and options. place: device, threads and cache folder.
     """
 
-    kinds: frozenset[str]
+    kinds: ClassVar[frozenset[ClassifierKind]]
+    unserved: ClassVar[Mapping[ClassifierKind, str]] = {}
+
+    def __init__(self, spec: EngineSpec, place: Workplace) -> None:
+        self.spec = spec
+        self.place = place
+        self.device = place.device
+        self.threads = place.threads
+        self.cache = place.cache
 
     @staticmethod
+    @abstractmethod
     def availability(spec: EngineSpec, device: str) -> Availability:
         """Whether this engine can run here at all; loads no model."""
-        ...
 
-    def load(self, classifier: Classifier) -> Session: ...
+    @abstractmethod
+    def load(self, classifier: Classifier) -> Session:
+        """The classifier in memory; raises NotAvailable where this engine cannot hold it."""
+
+    def load_together(self, classifiers: Sequence[Classifier]) -> Sequence[Session]:
+        """One session a classifier; an engine that can keep a shared base model in memory once does so."""
+        return [self.load(classifier) for classifier in classifiers]

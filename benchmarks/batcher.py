@@ -33,7 +33,7 @@ from bench.machine.threads import set_threads
 from bench.plan.engines import load_engines
 from bench.speed.batcher import BatchBudget, Batcher, GiveUp
 from bench.speed.capacity import batch_budget, expected_tokens, find_capacity
-from bench.types import Session
+from bench.types import Session, Workplace
 
 OFFLINE = "offline"
 LIMITS_MS = {"batcher, saturated": math.inf, "batcher, batches for 100 ms": 100.0}
@@ -95,7 +95,7 @@ def main() -> None:
         figures = {}
         for engine in chosen.engines:
             spec = load_engines()[engine]
-            backend = registry.find("backend", spec.backend)(spec, "cpu", chosen.threads, cache_dir())
+            backend = registry.find("backend", spec.backend)(spec, Workplace("cpu", chosen.threads, cache_dir()))
             session = backend.load(load_classifier(folder))
             figures[engine] = measure(session, data.test.texts, chosen.rounds)
             session.close()

@@ -131,7 +131,7 @@ class HarnessEngine:
         engine = load_engines()[name]
         engine = engine.model_copy(update={"options": {**engine.options, **options}})
         self.classifier = classifier
-        backend = registry.find("backend", engine.backend)(engine, "cpu", threads, cache_dir())
+        backend = registry.find("backend", engine.backend)(engine, Workplace("cpu", threads, cache_dir()))
         self.session = backend.load(classifier)
 
     def ready(self) -> dict[str, float]:

@@ -86,7 +86,7 @@ def answer_in_turns(
         classifier = make(recipe, data, base, place, folder / recipe.id)
         for engine in ENGINES:
             spec: EngineSpec = load_engines()[engine]
-            backend = registry.find("backend", spec.backend)(spec, "cpu", place.threads, place.cache)
+            backend = registry.find("backend", spec.backend)(spec, Workplace("cpu", place.threads, place.cache))
             sessions[f"{name}, {engine}"] = backend.load(classifier)
     rates: Rounds = {}
     for number in range(rounds + 1):

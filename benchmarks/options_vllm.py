@@ -84,7 +84,7 @@ def serve(connection: Connection, name: str, folder: Path, threads: int) -> None
 
 def load_engine(name: str, folder: Path, threads: int) -> Answer:
     spec = load_engines()[name]
-    backend = registry.find("backend", spec.backend)(spec, "cpu", threads, cache_dir())
+    backend = registry.find("backend", spec.backend)(spec, Workplace("cpu", threads, cache_dir()))
     session: Any = backend.load(load_classifier(folder))
     return session.predict  # type: ignore[no-any-return]
 

@@ -42,7 +42,7 @@ from bench.machine.environment import cpu_card
 from bench.machine.threads import set_threads
 from bench.plan.engines import load_engines
 from bench.text.tokens import load_tokenizer
-from bench.types import Session
+from bench.types import Session, Workplace
 
 HARNESS, EVEN, OPTIMUM = "harness", "harness, texts of one length", "optimum-benchmark"
 FORWARD = "the same, forward passes alone"
@@ -94,7 +94,7 @@ def serve(connection: Connection, way: str, engine: str, folder: Path, threads: 
 
 def load_harness(engine: str, folder: Path, threads: int) -> Session:
     spec = load_engines()[engine]
-    session: Session = registry.find("backend", spec.backend)(spec, "cpu", threads, cache_dir()).load(
+    session: Session = registry.find("backend", spec.backend)(spec, Workplace("cpu", threads, cache_dir())).load(
         load_classifier(folder)
     )
     return session

@@ -34,7 +34,7 @@ from bench.machine.environment import cpu_card
 from bench.machine.threads import usable_cores
 from bench.plan.engines import load_engines
 from bench.text.tokens import load_tokenizer
-from bench.types import Session
+from bench.types import Session, Workplace
 
 MOST_OVERHEAD = 0.10
 INSIDE = "in process"
@@ -145,7 +145,7 @@ def turn_of(work: Callable[[], float], parts: dict[str, list[int]]) -> Turn:
 def open_session(options: dict[str, Any], folder: Path, texts_per_request: int | None, concurrency: int) -> Session:
     spec = load_engines()["endpoint"]
     settings = {**options, "texts_per_request": texts_per_request, "concurrency": concurrency}
-    return EndpointBackend(spec.model_copy(update={"options": settings}), "cpu", 1, folder).load(
+    return EndpointBackend(spec.model_copy(update={"options": settings}), Workplace("cpu", 1, folder)).load(
         load_classifier(folder)
     )
 

@@ -28,6 +28,7 @@ from reports.tables.classes import class_tables
 from reports.tables.comparisons import comparison_tables
 from reports.tables.costs import cost_tables
 from reports.tables.curves import curve_tables
+from reports.tables.doubtful import doubtful_tables
 from reports.tables.failures import failure_tables
 from reports.tables.first_texts import first_texts_tables
 from reports.tables.methods import method_tables
@@ -137,6 +138,7 @@ def tables_of(task: TaskRows, standing: Standing) -> tuple[Table, ...]:
     return (
         *overview_tables(task, standing),
         *quality_tables(task, standing),
+        *doubtful_tables(task),
         *published_tables(task),
         *study_tables(task),
         *first_texts_tables(task),

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.classifiers.folder import save_classifier
 from bench.classifiers.linear import make_vectoriser, save_linear
-from bench.text.language import is_spaceless
+from bench.text.language import is_spaceless, lacks_words
 from bench.types import Classifier, Dataset, FitRecord, Manifest, Progress
 from trainers.params import Params, read_params
 from trainers.shared.heads import choose_logistic_regression
@@ -18,7 +18,7 @@ from trainers.trainer import RecipeTrainer
 
 
 class TfidfParams(Params):
-    """Word n-grams for languages that put spaces between words, character n-grams for the others."""
+    """Word n-grams for languages that put spaces between words, character n-grams for others and where words lack."""
 
     word_ngrams: int = 2
     character_ngrams: int = 3
@@ -34,9 +34,9 @@ class TfidfTrainer(RecipeTrainer):
     def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
         """Choose the regularisation on validation and write the classifier folder."""
         params = read_params(self.recipe, TfidfParams)
-        spaceless = is_spaceless(data.language)
-        analyser = "char" if spaceless else "word"
-        longest = params.character_ngrams if spaceless else params.word_ngrams
+        by_character = is_spaceless(data.language) or lacks_words(data.train.texts)
+        analyser = "char" if by_character else "word"
+        longest = params.character_ngrams if by_character else params.word_ngrams
         progress("counting words", 0, 2)
         started = time.perf_counter()
         vectoriser: Any = make_vectoriser(analyser, longest, max_features=params.max_features)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import NotAvailable
-from bench.types import Availability, Classifier, ClassifierKind, EngineSpec
+from bench.types import Availability, Backend, Classifier, EngineSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,17 +22,11 @@ VERSIONS = ("ctranslate2", "torch", "transformers")
 NO_DECODERS = "CTranslate2 gives its decoders' texts, not their states or option scores; it serves encoders here"
 
 
-class Ctranslate2Backend:
+class Ctranslate2Backend(Backend):
     """The eager module with its encoder exchanged for a converted one, kept in the cache."""
 
-    kinds: frozenset[str] = frozenset({"sequence", "embedding"})
-    unserved: dict[ClassifierKind, str] = {"options": NO_DECODERS, "generate": NO_DECODERS}  # noqa: RUF012
-
-    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
-        self.spec = spec
-        self.device = device
-        self.threads = threads
-        self.cache = cache
+    kinds = frozenset({"sequence", "embedding"})
+    unserved = {"options": NO_DECODERS, "generate": NO_DECODERS}  # noqa: RUF012 - never changed
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:

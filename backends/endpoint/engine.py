@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from backends.endpoint.options import EndpointOptions, read_endpoint, read_key
-from bench.types import REMOTE, Availability, Classifier, EngineSpec, SessionInfo
+from bench.types import REMOTE, Availability, Backend, Classifier, EngineSpec, SessionInfo
 
 if TYPE_CHECKING:
     from backends.endpoint.session import Asker, EndpointSession
@@ -16,20 +15,14 @@ if TYPE_CHECKING:
 VERSION_OF = "httpx2"
 
 
-class EndpointBackend:
+class EndpointBackend(Backend):
     """Asks the server as each kind of classifier wants: /classify, next-token logprobs, or a written answer.
 
     A classifier with weights here is asked in its own token ids, so that both read the same. One of kind `served` has
     none: its prompt and how its answer is read are all there is.
     """
 
-    kinds: frozenset[str] = frozenset({"sequence", "options", "generate", "served"})
-
-    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
-        self.spec = spec
-        self.device = device
-        self.threads = threads
-        self.cache = cache
+    kinds = frozenset({"sequence", "options", "generate", "served"})
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:  # noqa: ARG004 - one signature for all backends

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 
 from bench.errors import UsageError, unknown_name
-from bench.types import EngineSpec, Record
+from bench.types import EngineSpec, Record, first_problem
 
 LISTED_TEXTS = 16  # with 8 requests in flight; benchmarks/served.md shows what fewer and more cost
 
@@ -59,9 +59,7 @@ def read_endpoint(engine: EngineSpec) -> EndpointOptions:
     try:
         return EndpointOptions.model_validate(engine.options)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"engine '{engine.name}': {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise UsageError(f"engine '{engine.name}': {first_problem(error)}") from error
 
 
 def read_key(options: EndpointOptions) -> str | None:

@@ -11,7 +11,7 @@ from backends.onnx.session import PROVIDERS, onnx_forward, open_session, placeme
 from backends.shared.batched import BatchedSession, BatchLimits, batching_details
 from bench.machine.memory import keep_freed_memory
 from bench.text.tokens import load_tokenizer
-from bench.types import Availability, Classifier, ClassifierKind, EngineSpec, SessionInfo
+from bench.types import Availability, Backend, Classifier, EngineSpec, SessionInfo
 
 DISTRIBUTIONS = {"cpu": ("onnxruntime", "onnxruntime-gpu"), "cuda": ("onnxruntime-gpu",)}
 # profiled with ONNX Runtime 1.31 on x86; tests/backends/test_onnx.py looks again
@@ -22,17 +22,11 @@ ON_CPU = {
 NO_WRITING = "written answers need an engine that keeps keys and values: eager, packed, vllm or an endpoint"
 
 
-class OnnxBackend:
+class OnnxBackend(Backend):
     """Exports once per classifier, kept in the cache; what needs keys and values kept between tokens is for others."""
 
-    kinds: frozenset[str] = frozenset({"sequence", "embedding", "network", "options"})
-    unserved: dict[ClassifierKind, str] = {"generate": NO_WRITING}  # noqa: RUF012 - never changed
-
-    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
-        self.spec = spec
-        self.device = device
-        self.threads = threads
-        self.cache = cache
+    kinds = frozenset({"sequence", "embedding", "network", "options"})
+    unserved = {"generate": NO_WRITING}  # noqa: RUF012 - never changed
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:

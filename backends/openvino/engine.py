@@ -16,22 +16,16 @@ from bench.errors import NotAvailable
 from bench.machine.memory import keep_freed_memory
 from bench.machine.precision import has_fast_bf16
 from bench.text.tokens import load_tokenizer
-from bench.types import Availability, Classifier, ClassifierKind, EngineSpec, SessionInfo
+from bench.types import Availability, Backend, Classifier, EngineSpec, SessionInfo
 
 EXTRA = "pip install -e '.[openvino]'"
 
 
-class OpenvinoBackend:
+class OpenvinoBackend(Backend):
     """Reads the ONNX export that the onnx engine makes and checks."""
 
-    kinds: frozenset[str] = frozenset({"sequence", "embedding", "network", "options"})
-    unserved: dict[ClassifierKind, str] = {"generate": NO_WRITING}  # noqa: RUF012 - never changed
-
-    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
-        self.spec = spec
-        self.device = device
-        self.threads = threads
-        self.cache = cache
+    kinds = frozenset({"sequence", "embedding", "network", "options"})
+    unserved = {"generate": NO_WRITING}  # noqa: RUF012 - never changed
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:

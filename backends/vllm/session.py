@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from time import perf_counter
 
-from backends.vllm.engine import VllmBackend
 from backends.vllm.model import DISTRIBUTIONS, close_model, refusal
 from backends.vllm.tasks import Served, serve_generate, serve_options, serve_sequence
 from bench.text.tokens import TextTokenizer, load_tokenizer
-from bench.types import Classifier, Prediction, SessionInfo, StageClock
+from bench.types import Backend, Classifier, Prediction, SessionInfo, StageClock
 
 SERVE: dict[str, Callable[..., Served]] = {
     "sequence": serve_sequence,
@@ -20,7 +19,7 @@ SERVE: dict[str, Callable[..., Served]] = {
 FIRST_TEXTS = ("a first text", "another, of some more words")
 
 
-def open_vllm(classifier: Classifier, engine: VllmBackend) -> VllmSession:
+def open_vllm(classifier: Classifier, engine: Backend) -> VllmSession:
     """Load and answer two texts, because what an attention kernel cannot do shows only then."""
     started = perf_counter()
     tokenizer = load_tokenizer(classifier)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +18,7 @@ from bench.classifiers.generation import Writer
 from bench.classifiers.option_scoring import adjustment
 from bench.classifiers.written_answers import Written
 from bench.text.tokens import TextTokenizer
-from bench.types import Classifier
-
-if TYPE_CHECKING:
-    from backends.vllm.engine import VllmBackend
+from bench.types import Backend, Classifier
 
 Answers = tuple[np.ndarray, np.ndarray]
 MOST_CANDIDATES = 128  # vLLM's own limit of logprob_token_ids
@@ -38,7 +35,7 @@ class Served:
     convert_s: float = 0.0
 
 
-def serve_sequence(classifier: Classifier, tokenizer: TextTokenizer, engine: VllmBackend) -> Served:
+def serve_sequence(classifier: Classifier, tokenizer: TextTokenizer, engine: Backend) -> Served:
     """A head on an encoder's first or a decoder's last token; LoRA kept beside its base stays unmerged."""
     from vllm import PoolingParams
 
@@ -69,7 +66,7 @@ def serve_sequence(classifier: Classifier, tokenizer: TextTokenizer, engine: Vll
     return Served(llm, compute, read, {"lora": None if adapter is None else "unmerged"}, convert_s)
 
 
-def serve_options(classifier: Classifier, tokenizer: TextTokenizer, engine: VllmBackend) -> Served:
+def serve_options(classifier: Classifier, tokenizer: TextTokenizer, engine: Backend) -> Served:
     """One request for each place of the tree of answers: the prompt, and the prompt with the start of an answer."""
     settings = classifier.manifest.settings
     words: list[list[int]] = settings["label_token_ids"]
@@ -91,7 +88,7 @@ def serve_options(classifier: Classifier, tokenizer: TextTokenizer, engine: Vllm
     return Served(llm, in_waves(compute), read, {"requests_per_text": len(reads), "prefix_caching": True})
 
 
-def serve_generate(classifier: Classifier, tokenizer: TextTokenizer, engine: VllmBackend) -> Served:
+def serve_generate(classifier: Classifier, tokenizer: TextTokenizer, engine: Backend) -> Served:
     """Greedy continuations, read as every engine's are."""
     settings = classifier.manifest.settings
     # a thought is read again with its end written behind it, which may take other tokens than it was written in
@@ -187,7 +184,7 @@ def prompts(ids: Sequence[Sequence[int]]) -> list[dict[str, list[int]]]:
     return [{"prompt_token_ids": list(row)} for row in ids]
 
 
-def _open_decoder(folder: Path, engine: VllmBackend, longest: int) -> Any:
+def _open_decoder(folder: Path, engine: Backend, longest: int) -> Any:
     return open_model(
         folder,
         "generate",

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from bench.errors import AssetError
 from bench.files.cache import file_sha256
-from bench.types import SCHEMA_VERSION, Classifier, Manifest
+from bench.types import SCHEMA_VERSION, Classifier, Manifest, first_problem
 
 MANIFEST = "manifest.json"
 
@@ -42,9 +42,7 @@ def load_classifier(folder: Path) -> Classifier:
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise AssetError(f"{path}: {where}: {first['msg']}; train the classifier again") from error
+        raise AssetError(f"{path}: {first_problem(error)}; train the classifier again") from error
     for name in manifest.files:
         if not (folder / name).is_file():
             raise AssetError(f"{folder} lacks {name}, which its manifest names; train or copy the classifier again")

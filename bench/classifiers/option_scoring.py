@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bench.classifiers.body import WithBody, at_last_token
-from bench.errors import UsageError
+from bench.errors import NotAvailable, UsageError
 
 NORMALISATIONS = ("sum", "per-token", "calibrated", "pmi")
 TAKEN_AWAY = ("calibrated", "pmi")
@@ -21,12 +21,13 @@ def adjustment(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """What is taken away from the log-likelihood (nats) of every answer, and what it is then divided by.
 
-    Raises UsageError for an unknown normalisation, an answer without tokens, or nothing to take away where it must be.
+    Raises UsageError for an unknown normalisation or nothing to take away where it must be, NotAvailable for an answer
+    without tokens.
     """
     if normalisation not in NORMALISATIONS:
         raise UsageError(f"unknown normalisation '{normalisation}'; known: {', '.join(sorted(NORMALISATIONS))}")
     if not all(label_token_ids):
-        raise UsageError("a label word has no tokens; give every class a word that the tokenizer can write")
+        raise NotAvailable("a label word has no tokens; give every class a word that the tokenizer can write")
     nothing, once = (0.0,) * len(label_token_ids), (1.0,) * len(label_token_ids)
     if normalisation not in TAKEN_AWAY:
         return nothing, tuple(float(len(word)) for word in label_token_ids) if normalisation == "per-token" else once

@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 import bench
-from bench.cli import exchange, gates, look, results, selftest
+from bench.cli import exchange, gates, inspect, look, results, selftest
 from bench.cli.options import (
+    Duration,
     OneLineGroup,
     SectionedCommand,
     csv_option,
@@ -119,6 +120,18 @@ def cli(debug: bool) -> None:
 @click.option(
     "--cell-limit", "cell_limit_s", type=float, metavar="SECONDS", help="Time limit of each training or cell."
 )
+@click.option(
+    "--budget",
+    "budget_s",
+    type=Duration(),
+    metavar="TIME",
+    help="Time for the whole run, such as 10m: cheap rows first, what does not fit is named and left for another run.",
+)
+@click.option(
+    "--recalibrate",
+    is_flag=True,
+    help="Measure again which engines are this machine's defaults, instead of taking what is in the cache.",
+)
 @click.option("--retry", is_flag=True, help="Run failed cells of this folder again.")
 @section("Output")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and the suites' names.")
@@ -202,6 +215,7 @@ def tune(quiet: bool, as_json: bool, **choices: Any) -> None:
 
 
 look.add_commands(cli)
+inspect.add_commands(cli)
 gates.add_commands(cli)
 selftest.add_commands(cli)
 exchange.add_commands(cli)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from bench.data.reading import Reading
 
 Command = Callable[..., Any]
 
@@ -34,10 +38,16 @@ class SectionedCommand(click.Command):
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is not None:
-                sections.setdefault(vars(param).get("section", "Other"), []).append(record)
+                sections.setdefault(section_of(param) or "Other", []).append(record)
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
+
+
+def section_of(param: click.Parameter) -> str | None:
+    """The title that `section` put a parameter under."""
+    title: str | None = vars(param).get("section")
+    return title
 
 
 def section(title: str) -> Callable[[Command], Command]:
@@ -74,25 +84,88 @@ class CommaSeparated(click.ParamType):
         return [CompletionItem(before + comma + name) for name in known_names(self.what) if name.startswith(last)]
 
 
+class Duration(click.ParamType):
+    """A length of time, "90s", "10m" or "1.5h", as seconds; a bare number is refused, because it could be either."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh])\s*", str(value))
+        if not found or float(found[1]) == 0:
+            self.fail(f"{value}: write a number and s, m or h, such as 10m", param, ctx)
+        return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
 def csv_option(flag: str, field: str, text: str, what: str) -> Callable[[Command], Command]:
     """An option that takes several names separated by commas."""
     return click.option(flag, field, type=CommaSeparated(what), metavar="NAME,...", help=text)
 
 
-def data_options(command: Command) -> Command:
-    """Where the texts come from."""
+def reading_options(command: Command) -> Command:
+    """How a file of texts is to be read."""
     for option in (
-        click.option("--label-column", help="Column of the labels in your own --data file."),
-        click.option("--text-column", help="Column of the texts in your own --data file."),
         click.option(
-            "--data",
-            type=click.Path(path_type=Path),
-            help="A file or folder of texts: parquet, CSV, TSV or JSONL; with --suite a folder of suites' data "
-            "(default BENCH_DATA).",
+            "--language",
+            "text_language",
+            metavar="CODE",
+            help="Language of the texts, such as en, zh, ja, th, de. Default: by their letters.",
+        ),
+        click.option(
+            "--drop-empty", is_flag=True, help="Leave out rows that lack a text or a label; the table says so."
+        ),
+        click.option(
+            "--label-map",
+            metavar="LABEL=CLASS,...",
+            help="What the labels of --data mean, such as 1=World,2=Sports; or a JSON file.",
+        ),
+        click.option("--header/--no-header", default=None, help="Whether the first line of --data names the columns."),
+        click.option("--delimiter", metavar="SIGN", help="What divides the columns of --data, such as ';' or tab."),
+        click.option(
+            "--encoding", metavar="NAME", help="Encoding of --data, such as cp1252. Default: UTF-8 or its mark."
+        ),
+        click.option("--label-column", metavar="NAME", help="Column of the labels in --data: name, position or path."),
+        click.option(
+            "--text-column",
+            metavar="NAME,...",
+            help="Column of the texts in --data: name, position (from 1) or path (data.text); several are joined.",
         ),
     ):
         command = option(command)
     return command
+
+
+def data_options(command: Command) -> Command:
+    """Where the texts come from, and how they are to be read."""
+    for option in (
+        reading_options,
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path),
+            help="A file or folder of texts: CSV, TSV, JSON, JSONL, parquet, fastText, also packed; hf:ORG/NAME for "
+            "one of the hub; with --suite a folder of suites' data (default BENCH_DATA).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def take_reading(choices: dict[str, Any]) -> Reading:
+    """Take how the data is to be read out of a command's choices."""
+    from bench.data.labels import read_label_map
+    from bench.data.reading import Reading
+
+    label_map = choices.pop("label_map", None)
+    given = {
+        name: choices.pop(name, None) for name in ("text_column", "label_column", "encoding", "delimiter", "header")
+    }
+    return Reading(
+        **given,
+        drop_empty=choices.pop("drop_empty", False),
+        label_map=read_label_map(label_map) if label_map else (),
+        language=choices.pop("text_language", None),
+    )
 
 
 def recipe_options(command: Command) -> Command:

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.classifiers.folder import load_classifier
+from bench.cli.options import take_reading
 from bench.cli.report import print_leaderboard
 from bench.errors import CellsFailed, UsageError
 from bench.execution.console import RunConsole
 from bench.execution.context import Context
 from bench.execution.processes import Workers
 from bench.execution.run import run_plan
+from bench.execution.schedule import Budget
 from bench.execution.search import load_space, recipe_toml, search
 from bench.execution.training import check_recipes, train
 from bench.files.cache import cache_dir, clone_or_copy, whole_folder, write_whole
-from bench.plan.plan import RunRequest, make_plan
+from bench.machine.threads import usable_cores
+from bench.plan.plan import RunRequest, check_request, make_plan
 from bench.results.leaderboards import file_in
 from bench.results.records import Result, Status
 
@@ -27,13 +30,21 @@ FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
 
 def run_command(choices: dict[str, Any], language: str, quiet: bool, as_json: bool) -> int:
     """Run, store and print; returns how many cells failed."""
-    request = RunRequest(**{name: value for name, value in choices.items() if value is not None})
+    budget = Budget(choices.get("budget_s"))
+    request = _request(choices)
+    check_request(request)
     with RunConsole(quiet) as console:
         console.start("preparing the data")
+        workers = Workers(request.threads or usable_cores())  # they import torch while the data is read
         plan = make_plan(request, console.progress)
-        results = run_plan(plan, console)
+        results = run_plan(plan, console, workers, budget)
     print_leaderboard(plan.out, as_json, file_in(plan.out, language, "html"), language)
     return sum(_failed(result) for result in results)
+
+
+def _request(choices: dict[str, Any]) -> RunRequest:
+    reading = take_reading(choices)
+    return RunRequest(reading=reading, **{name: value for name, value in choices.items() if value is not None})
 
 
 def _failed(result: Result) -> bool:
@@ -44,7 +55,7 @@ def _failed(result: Result) -> bool:
 def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
     """Train every classifier asked for and put each into a folder of its own; raises CellsFailed when one fails."""
     out: Path = choices["out"]
-    request = RunRequest(**{name: value for name, value in choices.items() if value is not None})
+    request = _request(choices)
     trained, failed = [], []
     with RunConsole(quiet) as console:
         console.start("preparing the data")
@@ -70,7 +81,7 @@ def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
 def tune_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
     """Search the hyperparameters of one recipe on one task and write the best as a recipe file."""
     out, trials, space = choices.pop("out"), choices.pop("trials"), choices.pop("space")
-    request = RunRequest(**{name: value for name, value in choices.items() if value is not None})
+    request = _request(choices)
     with RunConsole(quiet) as console:
         console.start("preparing the data")
         plan = make_plan(request, console.progress)

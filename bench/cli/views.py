@@ -11,42 +11,46 @@ from rich.text import Text
 GIB = 2**30
 
 
-def _console() -> Console:
+def new_console() -> Console:
+    """A console that prints data as it is."""
     return Console(highlight=False)
 
 
-def _table(title: str, *columns: str) -> Table:
+def new_table(title: str, *columns: str) -> Table:
+    """A plain table with a title."""
     table = Table(title=Text(title, style="bold"), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(Text(column), overflow="fold")
     return table
 
 
-def _add(table: Table, *cells: str | None) -> None:
+def add_row(table: Table, *cells: str | None) -> None:
     """Cells are data, never markup."""
     table.add_row(*(Text(cell if cell is not None else "-") for cell in cells))
 
 
 def print_catalogue(content: dict[str, Any]) -> None:
     """The tables of `bench list`."""
-    console = _console()
-    suites = _table("Suites", "name", "title", "language", "classes")
+    console = new_console()
+    suites = new_table("Suites", "name", "title", "language", "classes")
     for suite in content["suites"]:
         classes = suite["classes"]
         shown = ", ".join(classes) if len(classes) <= 4 else f"{len(classes)} classes"
-        _add(suites, suite["name"], suite["title"], suite["language"], shown)
-    methods = _table(
+        add_row(suites, suite["name"], suite["title"], suite["language"], shown)
+    methods = new_table(
         "Methods of `bench run` (all: bench list --recipes)", "recipe", "method", "models", "base models", "what it is"
     )
     for method in content["methods"]:
         bases = ", ".join(method["base_models"]) or None
-        _add(methods, method["id"], method["method"], method["models"], bases, method["title"])
-    tiers = _table("Tiers", "name", "seconds", "queries", "repeats")
+        add_row(methods, method["id"], method["method"], method["models"], bases, method["title"])
+    tiers = new_table("Tiers", "name", "seconds", "queries", "repeats")
     for tier in content["tiers"]:
-        _add(tiers, tier["name"], f">= {tier['min_duration_s']:g}", f">= {tier['min_queries']:,}", str(tier["repeats"]))
-    studies = _table("Studies", "name", "varies", "values", "recipes")
+        add_row(
+            tiers, tier["name"], f">= {tier['min_duration_s']:g}", f">= {tier['min_queries']:,}", str(tier["repeats"])
+        )
+    studies = new_table("Studies", "name", "varies", "values", "recipes")
     for study in content["studies"]:
-        _add(studies, study["name"], study["axis"], ", ".join(study["values"]), ", ".join(study["methods"]))
+        add_row(studies, study["name"], study["axis"], ", ".join(study["values"]), ", ".join(study["methods"]))
     for table in (suites, methods, studies, _engine_table(content["engines"]), tiers):
         console.print(table)
         console.print()
@@ -54,16 +58,18 @@ def print_catalogue(content: dict[str, Any]) -> None:
 
 def print_recipes(recipes: list[dict[str, Any]]) -> None:
     """The page of `bench list --recipes`: one table a model set."""
-    console = _console()
+    console = new_console()
     for models in dict.fromkeys(recipe["models"] for recipe in recipes):
-        table = _table(f"Recipes, models {models}", "row", "recipe", "method", "base model", "hyperparameters, needs")
+        table = new_table(
+            f"Recipes, models {models}", "row", "recipe", "method", "base model", "hyperparameters, needs"
+        )
         for recipe in recipes:
             if recipe["models"] == models:
                 base = ", ".join(recipe["base_models"]) or None
                 stands = f" for {recipe['stands_for']}" if recipe["stands_for"] else ""
                 settings = [f"{name}={_setting(value)}" for name, value in recipe["params"].items()]
                 needs = [f"needs {recipe['needs']}"] if recipe["needs"] else []
-                _add(
+                add_row(
                     table,
                     recipe["row"],
                     recipe["id"],
@@ -82,40 +88,42 @@ def _setting(value: Any) -> str:
 
 
 def _engine_table(engines: list[dict[str, Any]]) -> Table:
-    table = _table("Engines (* = default here)", "name", "precision", "version", "state", "serves")
+    table = new_table("Engines (* = default here)", "name", "precision", "version", "state", "serves")
     for engine in engines:
         star = " *" if engine["default"] else ""
         state = "ready" if engine["ready"] else f"not ready: {engine['reason']}"
-        _add(table, engine["name"] + star, engine["precision"], engine["version"], state, ", ".join(engine["serves"]))
+        add_row(
+            table, engine["name"] + star, engine["precision"], engine["version"], state, ", ".join(engine["serves"])
+        )
     return table
 
 
 def print_examination(content: dict[str, Any]) -> None:
     """The page of `bench doctor`."""
-    console = _console()
+    console = new_console()
     environment = content["environment"]
     cpu = environment["cpu"]
-    machine = _table("Machine", "what", "is")
-    _add(machine, "CPU", f"{cpu['model']}, {cpu['cores']} cores, {environment['threads']} threads used")
-    _add(machine, "vector extensions", ", ".join(cpu["features"]) or "none that matter")
-    _add(machine, "memory", f"{environment['memory_bytes'] / GIB:.1f} GiB")
-    _add(
+    machine = new_table("Machine", "what", "is")
+    add_row(machine, "CPU", f"{cpu['model']}, {cpu['cores']} cores, {environment['threads']} threads used")
+    add_row(machine, "vector extensions", ", ".join(cpu["features"]) or "none that matter")
+    add_row(machine, "memory", f"{environment['memory_bytes'] / GIB:.1f} GiB")
+    add_row(
         machine,
         "GPU",
         "; ".join(f"{gpu['name']}, driver {gpu['driver_version']}" for gpu in environment["gpus"]) or None,
     )
-    _add(machine, "device", environment["device"])
+    add_row(machine, "device", environment["device"])
     cache, hub = content["cache"], content["hub"]
-    _add(
+    add_row(
         machine,
         "cache",
         f"{cache['folder']}: {cache['used_bytes'] / GIB:.2f} GiB, {cache['free_bytes'] / GIB:.1f} GiB free",
     )
     reach = "reachable" if hub["reachable"] else "not reachable: models and data come from packages"
-    _add(machine, "hub", f"{hub['host']} {reach} ({hub['seconds']} s)")
-    packages = _table("Packages", "package", "version")
+    add_row(machine, "hub", f"{hub['host']} {reach} ({hub['seconds']} s)")
+    packages = new_table("Packages", "package", "version")
     for name, version in environment["packages"].items():
-        _add(packages, name, version or "not installed")
+        add_row(packages, name, version or "not installed")
     console.print(machine)
     console.print()
     console.print(packages)
@@ -128,13 +136,13 @@ def print_examination(content: dict[str, Any]) -> None:
 
 def print_predictions(rows: list[dict[str, Any]]) -> None:
     """Label and confidence; several models side by side, one line each."""
-    console = _console()
-    table = _table("", "label", "confidence", "model", "text")
+    console = new_console()
+    table = new_table("", "label", "confidence", "model", "text")
     table.title = None
     for row in rows:
         for answer in row["models"]:
             confidence = None if answer["confidence"] is None else f"{answer['confidence']:.1%}"
-            _add(
+            add_row(
                 table,
                 answer["label"] or "(no valid answer)",
                 confidence,

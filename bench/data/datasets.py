@@ -11,13 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.readers import Table
+from bench.data.hub_data import HUB_PREFIX
+from bench.data.labels import nearest_spelling, refuse_shifted, settle_labels
+from bench.data.parts import stem_of
+from bench.data.reading import AS_IT_IS, Reading
 from bench.data.sources import Raw, open_path, suite_source
 from bench.data.suites import Suite
+from bench.data.tables import Table
 from bench.errors import DataError
 from bench.text.language import detect_language
 from bench.text.splits import stratified_cut, stratified_order
-from bench.types import DataCard, Dataset, Progress, Prompt, Source, Split, SplitSizes
+from bench.types import DataCard, DataCheck, Dataset, Progress, Prompt, Source, Split, SplitSizes
 
 VALIDATION_SHARE = 0.1
 # A limited train split keeps at most a quarter as many validation texts, so that choosing costs less than training.
@@ -34,13 +38,18 @@ class Limits:
     test: int | None = None
 
 
-def prepare_dataset(suite: Suite, data: Path | None, limits: Limits, progress: Progress | None) -> Dataset:
+def prepare_dataset(
+    suite: Suite, data: Path | None, limits: Limits, progress: Progress | None, reading: Reading = AS_IT_IS
+) -> Dataset:
     """The suite's texts from the first source that has them; `data` (or BENCH_DATA) comes first.
 
     Raises DataError for unusable data and NotAvailable when no source has the suite.
     """
     chosen = data if data is not None else _from_environment()
-    raw = suite_source(suite, chosen, progress)
+    raw = suite_source(suite, chosen, reading, progress)
+    if raw.source.kind == "local":
+        raw = _settled(raw, reading, named=True)
+        refuse_shifted(_tables(raw), raw.classes or suite.class_names)
     if suite.remove is not None:
         raw = _without(raw, suite.remove)
     if suite.test_of_train is not None:
@@ -49,25 +58,31 @@ def prepare_dataset(suite: Suite, data: Path | None, limits: Limits, progress: P
         raw = replace(raw, notes=(suite.note, *raw.notes))
     if chosen is not None and raw.source.kind != "local":
         raw = replace(raw, notes=(*raw.notes, f"{chosen} has no data for '{suite.folder}'"))
-    return _assemble(raw, suite.name, suite.title, suite.language, suite.class_names, suite.prompt, limits)
+    language = reading.language or suite.language
+    return _assemble(raw, suite.name, suite.title, language, suite.class_names, suite.prompt, limits)
 
 
-def prepare_own_dataset(
-    path: Path, text_column: str | None, label_column: str | None, limits: Limits, progress: Progress | None
-) -> Dataset:
+def prepare_own_dataset(path: Path, reading: Reading, limits: Limits, progress: Progress | None) -> Dataset:
     """A user's own texts: labels inferred, numeric ones in numeric order; one file is cut 80/20 into train and test."""
     if progress is not None:
         progress(f"reading {path.name}", 0, 1)
-    raw = open_path(path, text_column, label_column)
+    raw = open_path(path, reading)
+    raw = _settled(raw, reading, named=raw.classes is not None)
+    if raw.classes is not None:
+        refuse_shifted(_tables(raw), raw.classes)
     class_names = raw.classes or _infer_classes(raw)
-    stem = path.resolve().stem if path.is_file() else path.resolve().name
-    name = re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "data"
-    language = raw.language or detect_language(raw.train.texts)
+    language = reading.language or raw.language or detect_language(raw.train.texts)
     prompt = _own_prompt(class_names)
-    notes = raw.notes
-    if raw.train.columns is not None:
-        notes = (*notes, f"text column '{raw.train.columns[0]}', label column '{raw.train.columns[1]}'")
-    return _assemble(replace(raw, notes=notes), name, raw.title or path.name, language, class_names, prompt, limits)
+    return _assemble(raw, own_name(path), raw.title or path.name, language, class_names, prompt, limits)
+
+
+def own_name(path: Path) -> str:
+    """What a user's data set is called: the file's or folder's name without its endings."""
+    if str(path).startswith(HUB_PREFIX):
+        stem = str(path).removeprefix(HUB_PREFIX)
+    else:
+        stem = stem_of(path.resolve()) if path.is_file() else path.resolve().name
+    return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "data"
 
 
 def _own_prompt(class_names: tuple[str, ...]) -> Prompt:
@@ -82,6 +97,23 @@ def _from_environment() -> Path | None:
 
 
 # ---------------------------------------------------------------- labels
+
+
+def _tables(raw: Raw) -> dict[str, Table]:
+    parts = {"train": raw.train, "validation": raw.validation, "test": raw.test}
+    return {part: table for part, table in parts.items() if table is not None}
+
+
+def _settled(raw: Raw, reading: Reading, named: bool) -> Raw:
+    """With one spelling a class in every part, and what has to be said of the labels."""
+    tables, notes = settle_labels(_tables(raw), reading.label_map, named)
+    return replace(
+        raw,
+        train=tables["train"],
+        validation=tables.get("validation"),
+        test=tables.get("test"),
+        notes=(*raw.notes, *notes),
+    )
 
 
 def _infer_classes(raw: Raw) -> tuple[str, ...]:
@@ -112,7 +144,9 @@ def _encode(table: Table, numbers: dict[str, int], class_names: tuple[str, ...])
     for row, label in enumerate(table.labels):
         number = numbers.get(label)
         if number is None:
-            raise DataError(f"{table.where(row)}: label '{label}' is none of {', '.join(class_names)}")
+            near = nearest_spelling(label, class_names)
+            hint = f"; is it {near}? --label-map '{label}={near}' says so" if near else ""
+            raise DataError(f"{table.where(row)}: label '{label}' is none of {', '.join(class_names)}{hint}")
         labels[row] = number
     ids = np.arange(len(labels)) if table.rows is None else np.array(table.rows)
     return Split(tuple(table.texts), labels, ids.astype(np.int64))
@@ -184,7 +218,9 @@ def _refuse_unseen(raw: Raw, table: Table, train: Split, other: Split, class_nam
     if not seen.all():
         row = int(np.flatnonzero(~seen)[0])
         name = class_names[other.labels[row]]
-        raise DataError(f"{table.where(row)}: label '{name}' never occurs in {raw.train.path.name}")
+        near = nearest_spelling(name, (class_names[label] for label in np.unique(train.labels)))
+        hint = f", '{near}' does; --label-map '{name}={near}' makes them one" if near else ""
+        raise DataError(f"{table.where(row)}: label '{name}' never occurs in {raw.train.path.name}{hint}")
 
 
 def _require_classes(raw: Raw, train: Split, class_names: tuple[str, ...]) -> None:
@@ -254,6 +290,7 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
         "source": dataset.source.model_dump(),
         "prompt": dataset.prompt.model_dump(),
         "notes": list(dataset.notes),
+        "check": dataset.check and dataset.check.model_dump(),
         "fingerprint": dataset.fingerprint,
     }
     (folder / "dataset.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -275,6 +312,7 @@ def open_dataset(folder: Path) -> Dataset:
             source=Source.model_validate(about["source"]),
             prompt=Prompt.model_validate(about["prompt"]),
             notes=tuple(about["notes"]),
+            check=DataCheck.model_validate(about["check"]) if about.get("check") else None,
         )
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{folder} holds no prepared data ({error}); delete it and run again") from error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.readers import Table
+from bench.data.tables import Table
 from bench.errors import AssetError, unknown_name
 from bench.files.archives import read_member
 from bench.files.packages import fetch_archive, find_asset

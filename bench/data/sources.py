@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.data.readers import Table, data_suffixes, read_table
+from bench.data.folders import has_train, read_files, read_folder, tasks_in, wanted
+from bench.data.hub_data import HUB_PREFIX, find_hub_data
+from bench.data.readers import data_suffixes, read_table
+from bench.data.reading import AS_IT_IS, Reading
 from bench.data.suites import Suite
+from bench.data.tables import Table
 from bench.errors import AssetError, DataError, NotAvailable
 from bench.types import Progress, Source
 
@@ -34,11 +38,11 @@ class Raw:
     notes: tuple[str, ...] = ()
 
 
-def suite_source(suite: Suite, data: Path | None, progress: Progress | None) -> Raw:
+def suite_source(suite: Suite, data: Path | None, reading: Reading, progress: Progress | None) -> Raw:
     """The first source that has the suite: `data`, hub cache, hub, package, sample; raises NotAvailable if none."""
     reasons: list[str] = []
     if data is not None:
-        local = _suite_in(suite, data)
+        local = _suite_in(suite, data, reading)
         if local is not None:
             return local
         reasons.append(f"{data} has no '{suite.folder}'")
@@ -57,70 +61,70 @@ def suite_source(suite: Suite, data: Path | None, progress: Progress | None) -> 
 # ---------------------------------------------------------------- files of the user
 
 
-def open_path(path: Path, text_column: str | None = None, label_column: str | None = None) -> Raw:
-    """A file, or a folder of {train,test[,validation]} files with an optional dataset.json."""
+def open_path(path: Path, reading: Reading = AS_IT_IS) -> Raw:
+    """A file, a folder of parts with an optional dataset.json, or a data set of the hub (hf:org/name)."""
+    if str(path).startswith(HUB_PREFIX):
+        return open_hub_data(str(path), reading)
     if not path.exists():
         raise DataError(f"--data {path}: no such file or folder")
     if path.is_file():
-        return Raw(source=Source(kind="local", name=str(path)), train=read_table(path, text_column, label_column))
-    if _split_file(path, "train") is None:
-        raise DataError(f"--data {path}: no {_wanted('train')} in it{_hint(path)}")
-    return _open_folder(path, text_column, label_column)
-
-
-def _suite_in(suite: Suite, data: Path) -> Raw | None:
-    """The suite's own folder in `data`, or `data` itself; None when it holds only other tasks."""
-    if not data.exists():
-        raise DataError(f"--data {data}: no such file or folder")
-    if data.is_file() or _split_file(data, "train") is not None:
-        return open_path(data)
-    if (data / suite.folder).is_dir():
-        return open_path(data / suite.folder)
-    for suffix in data_suffixes():
-        if (data / f"{suite.folder}{suffix}").is_file():
-            return open_path(data / f"{suite.folder}{suffix}")
-    if not _tasks_in(data):
-        raise DataError(f"--data {data}: no data in it; expected {suite.folder}/{_wanted('train')}")
-    return None
-
-
-def _open_folder(folder: Path, text_column: str | None, label_column: str | None) -> Raw:
-    tables: dict[str, Table] = {}
-    for split in ("train", "test", "validation"):
-        file = _split_file(folder, split)
-        if file is not None:
-            tables[split] = read_table(file, text_column, label_column)
-    card = _read_card(folder / "dataset.json")
+        return _raw(Source(kind="local", name=str(path)), {"train": read_table(path, reading)})
+    tables = read_folder(path, reading)
+    card = _read_card(path / "dataset.json")
     classes = card.get("classes")
-    return Raw(
-        source=Source(kind="local", name=str(folder), licence=card.get("licence"), note=card.get("note")),
-        train=tables["train"],
-        test=tables.get("test"),
-        validation=tables.get("validation"),
-        classes=tuple(classes) if classes else None,
-        title=card.get("name"),
-        language=card.get("language"),
+    raw = _raw(Source(kind="local", name=str(path), licence=card.get("licence"), note=card.get("note")), tables)
+    return replace(
+        raw, classes=tuple(classes) if classes else None, title=card.get("name"), language=card.get("language")
     )
 
 
-def _split_file(folder: Path, split: str) -> Path | None:
-    found = [folder / f"{split}{suffix}" for suffix in data_suffixes() if (folder / f"{split}{suffix}").is_file()]
-    if len(found) > 1:
-        raise DataError(f"{folder} has both {found[0].name} and {found[1].name}; keep one")
-    return found[0] if found else None
+def open_hub_data(name: str, reading: Reading) -> Raw:
+    """`hf:org/name[@revision][:config]`, out of the hub's cache or from the hub."""
+    found = find_hub_data(name)
+    raw = _raw(
+        Source(kind=found.kind, name=found.repo, revision=found.revision, licence=found.licence),
+        read_files(found.parts, reading),
+    )
+    return replace(raw, title=found.repo, test_share=OWN_TEST_SHARE)
 
 
-def _tasks_in(folder: Path) -> list[str]:
-    return sorted(child.name for child in folder.iterdir() if child.is_dir() and _split_file(child, "train"))
+def _raw(source: Source, tables: dict[str, Table]) -> Raw:
+    """What was read, with what has to be said of how."""
+    columns = tables["train"].columns
+    notes = list(dict.fromkeys(note for table in tables.values() for note in table.notes))
+    for part, table in tables.items():
+        if table.dropped:
+            total = len(table.texts) + table.dropped
+            notes.append(f"{table.dropped:,} of {total:,} {part} rows lack a text or a label and are left out")
+    if columns is not None:
+        notes.append(f"text column '{columns[0]}', label column '{columns[1]}'")
+    return Raw(
+        source=source,
+        train=tables["train"],
+        test=tables.get("test"),
+        validation=tables.get("validation"),
+        notes=tuple(notes),
+    )
 
 
-def _wanted(split: str) -> str:
-    return f"{split}.{{{','.join(suffix[1:] for suffix in data_suffixes())}}}"
-
-
-def _hint(folder: Path) -> str:
-    tasks = _tasks_in(folder)
-    return f"; name one of its data sets, such as --data {folder / tasks[0]}" if tasks else ""
+def _suite_in(suite: Suite, data: Path, reading: Reading) -> Raw | None:
+    """The suite's own folder in `data`, or `data` itself; None when it holds only other tasks."""
+    if str(data).startswith(HUB_PREFIX):
+        return open_path(data, reading)
+    if not data.exists():
+        raise DataError(f"--data {data}: no such file or folder")
+    if data.is_file():
+        return open_path(data, reading)
+    if (data / suite.folder).is_dir():
+        return open_path(data / suite.folder, reading)
+    for suffix in data_suffixes():
+        if (data / f"{suite.folder}{suffix}").is_file():
+            return open_path(data / f"{suite.folder}{suffix}", reading)
+    if has_train(data):
+        return open_path(data, reading)
+    if not tasks_in(data):
+        raise DataError(f"--data {data}: no data in it; expected {suite.folder}/{wanted('train')}")
+    return None
 
 
 def _read_card(path: Path) -> dict[str, Any]:
@@ -170,7 +174,7 @@ def _from_hub_files(
         path = get(hub.repo, name, hub.revision, "dataset")
         if path is None:
             return None
-        tables[split] = read_table(path, hub.text_column, hub.label_column)
+        tables[split] = read_table(path, Reading(text_column=hub.text_column, label_column=hub.label_column))
     return Raw(
         source=Source(kind=kind, name=hub.repo, revision=hub.revision, licence=hub.licence, note=hub.note),
         train=tables["train"],

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from bench.errors import UsageError, unknown_name
+from bench.files.toml import check_fields, read_toml
 from bench.types import Prompt, Record
 
 SUITES = Path(__file__).parent / "suites"
@@ -75,7 +73,7 @@ def load_suite(name: str) -> Suite:
 def _suites() -> dict[str, Suite]:
     found: dict[str, Suite] = {}
     for path in sorted(SUITES.glob("*.toml")):
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path)
         variants = content.pop("variants", {})
         found[path.stem] = _suite(path, {**content, "name": path.stem, "folder": path.stem})
         for variant, changes in variants.items():
@@ -85,11 +83,7 @@ def _suites() -> dict[str, Suite]:
 
 
 def _suite(path: Path, content: dict[str, Any]) -> Suite:
-    try:
-        suite = Suite.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    suite = check_fields(Suite, content, str(path))
     if len(suite.prompt.label_words) != len(suite.class_names) or "{text}" not in suite.prompt.template:
         raise UsageError(f"{path}: the prompt needs {{text}} and one label word for each of the classes")
     return suite

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -11,17 +10,20 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from bench import registry
 from bench.execution.context import Context
 from bench.execution.training import Trained
 from bench.execution.trial import TrialTask, try_settings
 from bench.files.cache import write_whole
+from bench.files.toml import read_toml
 from bench.machine.environment import hardware_fingerprint, package_versions
 from bench.plan.engines import with_options
-from bench.plan.keys import content_hash, source_digest
+from bench.plan.import_graph import source_digest
+from bench.plan.keys import content_hash
 from bench.quality.parity import REQUIRED
 from bench.results.autotuned import THREADS, Trial, Tried, Tuning
 from bench.results.records import Status
-from bench.types import EngineSpec
+from bench.types import EngineSpec, Workplace
 
 FASTER = 1.05  # smaller differences of a short look are noise
 SEARCH_TOML = Path(__file__).with_name("autotune.toml")
@@ -40,7 +42,7 @@ class Tuned:
 @cache
 def search_space() -> dict[str, dict[str, list[int]]]:
     """The values to try, by backend and option, from small to large."""
-    return tomllib.loads(SEARCH_TOML.read_text(encoding="utf-8"))
+    return read_toml(SEARCH_TOML)
 
 
 def tune(
@@ -86,9 +88,7 @@ def _key(context: Context, trained: Trained, engine: EngineSpec, texts: int | No
             "space": search_space().get(engine.backend),
             "place": [context.plan.device, context.plan.threads, hardware_fingerprint()],
             "versions": package_versions(),
-            "code": source_digest(
-                "backends", "bench/execution/autotune.py", "bench/execution/trial.py", "bench/text/batching.py"
-            ),
+            "code": source_digest((__name__, "bench.execution.trial", registry.module_of("backend", engine.backend))),
         }
     )[:32]
 
@@ -157,9 +157,7 @@ def _try(
         engine=with_options(engine, context.plan.device, options),
         data_folder=trained.task.data_folder,
         texts=texts,
-        device=context.plan.device,
-        threads=settings[THREADS],
-        cache=context.cache,
+        place=Workplace(context.plan.device, settings[THREADS], context.cache),
     )
     limit_s = context.plan.cell_limit_s or trained.task.tier.cell_limit_s
     title = f"{trained.name} {engine.name} with {_shown(settings)}"

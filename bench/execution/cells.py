@@ -15,6 +15,7 @@ from bench.types import Classifier, DataCard, Dataset, EngineSpec, Recipe, Scena
 
 UNSTABLE_SPREAD = 0.2
 MINIMUM_REPEATS_FOR_SPREAD = 3
+WRITING_KINDS = frozenset({"generate", "served"})
 CACHED = 3.0  # engines without a cache stay below 1.5
 
 
@@ -65,10 +66,23 @@ def new_cell(
 
 
 def failed_result(
-    cell: Cell, data: DataCard, status: Status, reason: str | None, wall_s: float | None = None
+    cell: Cell,
+    data: DataCard,
+    status: Status,
+    reason: str | None,
+    wall_s: float | None = None,
+    over_budget: bool = False,
 ) -> Result:
     """A row that says why it has no figures."""
-    return Result(cell=cell, status=status, reason=reason, data=data, wall_s=wall_s, finished_at=_now())
+    return Result(
+        cell=cell,
+        status=status,
+        reason=reason,
+        data=data,
+        over_budget=over_budget,
+        wall_s=wall_s,
+        finished_at=_now(),
+    )
 
 
 @dataclass(frozen=True)
@@ -90,6 +104,8 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
     first = parts[0]
     if first.unanswered:
         return failed_result(entry.cell, entry.task.data.card, Status.INVALID, _unanswered(entry, first))
+    if (answers.prediction.labels < 0).all():
+        return failed_result(entry.cell, entry.task.data.card, Status.INVALID, _no_valid_answer(entry))
     load: dict[str, LoadSummary] = {
         scenario: summarise_runs(
             scenario, entry.task.tier.name, [run for part in parts for run in part.runs if run.scenario == scenario]
@@ -139,6 +155,11 @@ def _unanswered(entry: Entry, part: MeasuredPart) -> str:
     """Why there is no quality: a text without an answer is not a wrong answer."""
     failures = describe_failures(part.failed_requests)
     return f"{part.unanswered} of {entry.items} texts got no answer: {failures}; --retry asks again"
+
+
+def _no_valid_answer(entry: Entry) -> str:
+    why = "names a class" if entry.classifier.kind in WRITING_KINDS else "has finite scores (they are NaN or infinite)"
+    return f"no valid answer: none of {entry.items} {why}"
 
 
 def _verdict(load: dict[str, LoadSummary], certified: bool, repeat_speedup: float) -> tuple[Status, str | None]:

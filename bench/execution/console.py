@@ -6,7 +6,8 @@ import time
 from importlib.util import find_spec
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 
@@ -21,43 +22,53 @@ def _in_notebook_with_widgets(console: Console) -> bool:
 
 
 class RunConsole:
-    """Follows jobs: `start` names one, `progress` is handed to it, `line` reports its end."""
+    """Follows jobs: `start` names one, `progress` is handed to it, `line` reports its end, `board` what came of all."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
         self._console = error_console()
-        self._live = Progress(
+        self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             console=self._console,
-            transient=True,
-            disable=quiet or not (self._console.is_terminal or _in_notebook_with_widgets(self._console)),
         )
-        self._task = self._live.add_task("starting", total=None)
+        self._board: RenderableType = ""
+        self.is_live = not quiet and (self._console.is_terminal or _in_notebook_with_widgets(self._console))
+        self._live = Live(get_renderable=self._picture, console=self._console, transient=True, refresh_per_second=4)
+        self._task = self._bar.add_task("starting", total=None)
         self._title = ""
         self._started = time.monotonic()
 
     def __enter__(self) -> RunConsole:
-        self._live.start()
+        if self.is_live:
+            self._live.start()
         return self
+
+    def _picture(self) -> Group:
+        return Group(self._board, self._bar)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        if self.is_live:
+            self._live.stop()
 
     def start(self, title: str) -> None:
         """Name the job that runs now."""
         self._title = title
-        self._live.reset(self._task, description=title, total=None)
+        self._bar.reset(self._task, description=title, total=None)
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how far the current job is."""
         description = f"{self._title}: {what}" if self._title else what
-        self._live.update(self._task, description=description, completed=done, total=total)
+        self._bar.update(self._task, description=description, completed=done, total=total)
+
+    def board(self, board: RenderableType) -> None:
+        """Show this above the bar from now on, where there is a bar."""
+        self._board = board
 
     def line(self, text: str) -> None:
         """One finished thing, with the time since the run began."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench.execution.console import RunConsole
 from bench.execution.processes import Outcome, Workers
+from bench.execution.schedule import Budget
 from bench.plan.plan import Plan
+from bench.results.records import Status
 
 JOBS = "jobs.jsonl"
 
@@ -24,18 +26,25 @@ class Context:
     workers: Workers
     cache: Path
     logs: Path
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def out(self) -> Path:
         return self.plan.out
 
-    def run(self, title: str, job: Callable[..., Any], argument: Any, limit_s: float, log_name: str) -> Outcome:
+    def run(
+        self, title: str, job: Callable[..., Any], argument: Any, limit_s: float, log_name: str, always: bool = False
+    ) -> Outcome:
         """Run one job in its own process, its progress on the console, its output in a log of its own.
 
-        What took how long is a line of jobs.jsonl beside the logs.
+        What took how long is a line of jobs.jsonl beside the logs. A job that a budget cuts short is SKIPPED;
+        none does where it is to run `always`.
         """
         self.console.start(title)
-        outcome = self.workers.run(job, (argument,), limit_s, self.logs / f"{log_name}.log", self.console.progress)
+        log, cut_s = self.logs / f"{log_name}.log", limit_s if always else self.budget.job_limit_s(limit_s)
+        outcome = self.workers.run(job, (argument,), cut_s, log, self.console.progress)
+        if outcome.status is Status.TIMEOUT and cut_s < limit_s:
+            outcome = replace(outcome, status=Status.SKIPPED, reason=self.budget.used_up(), over_budget=True)
         record = {
             "title": title,
             "job": job.__name__,

@@ -10,7 +10,6 @@ import numpy as np
 from scipy.special import log_softmax
 
 from bench import registry
-from bench.classifiers.modules import load_module
 from bench.files.cache import write_whole
 from bench.text.batching import pack, pad
 from bench.text.tokens import load_tokenizer
@@ -44,6 +43,7 @@ def hardness_of_train(data: Dataset, base: BaseWeights, place: Workplace, progre
 def _logits(classifier: Classifier, data: Dataset, device: str, progress: Progress) -> np.ndarray:
     import torch
 
+    from bench.classifiers.modules import load_module
     from bench.machine.precision import has_fast_bf16
 
     module, tokenizer = load_module(classifier).to(device), load_tokenizer(classifier)

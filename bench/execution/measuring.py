@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from bench import registry
-from bench.execution import jobs
+from bench.execution import measure_job
 from bench.execution.autotune import Tuned, tune
 from bench.execution.cells import Entry, Reference, assemble, failed_result, new_cell
 from bench.execution.context import Context
 from bench.execution.processes import Outcome
 from bench.execution.training import Trained
-from bench.plan.engines import load_engines
+from bench.plan.calibration import family_of
+from bench.plan.engines import backend_of, reference_engine
 from bench.plan.keys import cell_key
 from bench.results.records import MeasuredPart, Result, Status
 from bench.results.store import (
@@ -24,7 +24,7 @@ from bench.results.store import (
     result_path,
     write_record,
 )
-from bench.types import EngineSpec
+from bench.types import ClassifierKind, EngineSpec, Workplace
 
 SHUFFLE_SEED = 0
 NO_ENDPOINT = "its model is behind an endpoint; name it with --endpoint URL --endpoint-model NAME"
@@ -34,18 +34,18 @@ SETTLED = frozenset({Status.OK, Status.UNSTABLE})
 def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
     """One entry an engine that serves the classifier, the reference engine's first; skipped engines as their row."""
     kind = trained.classifier.kind
-    reference_engine = _reference_engine(kind)
-    chosen = context.plan.engines
-    if reference_engine is None:
+    reference_spec = reference_engine(kind)
+    chosen = context.plan.engines_of(family_of(kind, trained.recipe))
+    if reference_spec is None:
         return _entries_without_reference(context, trained)
-    settings = _settings(context, trained, reference_engine)
-    usual = Tuned(reference_engine, context.plan.threads)
-    reference = _entry(context, trained, settings.get(reference_engine.name, usual), listed=reference_engine in chosen)
+    settings = _settings(context, trained, reference_spec)
+    usual = Tuned(reference_spec, context.plan.threads)
+    reference = _entry(context, trained, settings.get(reference_spec.name, usual), listed=reference_spec in chosen)
     entries: list[Entry | Result] = [reference]
     for engine in chosen:
-        if engine == reference_engine:
+        if engine == reference_spec:
             continue
-        if kind in _kinds(engine):
+        if kind in backend_of(engine).kinds:
             tuned = settings.get(engine.name)
             reason = tuned.left_out if tuned else _unavailable(engine, context.plan.device)
             entries.append(
@@ -60,7 +60,7 @@ def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
 
 def _entries_without_reference(context: Context, trained: Trained) -> list[Entry | Result]:
     """One entry an engine that serves what no engine here holds the weights of; a row that says so where none does."""
-    serving = [engine for engine in context.plan.engines if trained.classifier.kind in _kinds(engine)]
+    serving = [engine for engine in context.plan.engines if trained.classifier.kind in backend_of(engine).kinds]
     if not serving:
         return [_skipped(trained, None, NO_ENDPOINT)]
     settings = _settings(context, trained, None)
@@ -77,16 +77,19 @@ def _settings(context: Context, trained: Trained, reference: EngineSpec | None) 
     plan = context.plan
     serving = [
         engine
-        for engine in plan.engines
-        if trained.classifier.kind in _kinds(engine) and not _unavailable(engine, plan.device)
+        for engine in plan.engines_of(family_of(trained.classifier.kind, trained.recipe))
+        if trained.classifier.kind in backend_of(engine).kinds and not _unavailable(engine, plan.device)
     ]
     if plan.autotune:
         return tune(context, trained, reference, serving)
     return {engine.name: Tuned(engine, plan.threads) for engine in serving}
 
 
-def measure(context: Context, entries: Sequence[Entry]) -> list[Result]:
-    """Measure what has no settled result yet and return the results of all listed entries, in their order."""
+def measure(context: Context, entries: Sequence[Entry], expected_s: Mapping[str, float]) -> list[Result]:
+    """Measure what has no settled result yet and return the results of all listed entries, in their order.
+
+    `expected_s` of each cell by its id, where it can be told: what does not fit into the time given is left out.
+    """
     done = {entry.cell.id: result for entry in entries if (result := _stored(context, entry))}
     waiting = [entry for entry in entries if entry.cell.id not in done]
     if context.plan.retry:
@@ -94,7 +97,7 @@ def measure(context: Context, entries: Sequence[Entry]) -> list[Result]:
     failures: dict[str, Outcome] = {}
     for entry, repeat in _order(waiting):
         if entry.cell.id not in failures and not part_path(context.out, entry.cell.id, repeat).exists():
-            outcome = _measure_once(context, entry, repeat)
+            outcome = _measure_if_it_fits(context, entry, repeat, expected_s.get(entry.cell.id, 0.0) / entry.repeats)
             if outcome.status is not Status.OK:
                 failures[entry.cell.id] = outcome
     for entry in waiting:
@@ -119,9 +122,20 @@ def _order(entries: Iterable[Entry]) -> list[tuple[Entry, int]]:
     return order
 
 
+def _measure_if_it_fits(context: Context, entry: Entry, repeat: int, expected_s: float) -> Outcome:
+    reason = context.budget.why_not(expected_s)
+    if reason:
+        context.console.line(f"{entry.title}: skipped: {reason}")
+        return Outcome(Status.SKIPPED, reason=reason, over_budget=True)
+    outcome = _measure_once(context, entry, repeat)
+    if outcome.status is Status.OK:
+        context.budget.learn(expected_s, outcome.wall_s)
+    return outcome
+
+
 def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
     plan, cell_id = context.plan, entry.cell.id
-    task = jobs.MeasureTask(
+    task = measure_job.MeasureTask(
         classifier_folder=entry.classifier.path,
         engine=entry.engine,
         data_folder=entry.task.data_folder,
@@ -129,16 +143,14 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
         scenarios=entry.scenarios,
         tier=entry.task.tier,
         repeat=repeat,
-        device=plan.device,
-        threads=entry.threads,
-        cache=context.cache,
+        place=Workplace(plan.device, entry.threads, context.cache),
         answers_file=answers_path(context.out, cell_id) if repeat == 0 else None,
         latencies_folder=context.out / "latencies",
         latencies_name=f"{cell_id}.r{repeat}",
         loadgen_folder=context.out / "loadgen",
     )
     limit_s = plan.cell_limit_s or entry.task.tier.cell_limit_s
-    outcome = context.run(entry.title, jobs.measure, task, limit_s, f"{cell_id}.r{repeat}")
+    outcome = context.run(entry.title, measure_job.measure, task, limit_s, f"{cell_id}.r{repeat}")
     if outcome.status is Status.OK:
         write_record(part_path(context.out, cell_id, repeat), outcome.payload)
         context.console.line(f"{entry.title}: {_rates(outcome.payload)} ({outcome.wall_s:.1f} s)")
@@ -150,6 +162,8 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
 def _rates(part: MeasuredPart) -> str:
     if part.unanswered:
         return f"INVALID: {part.unanswered} of {part.items} texts got no answer"
+    if part.items and part.invalid == part.items:
+        return f"INVALID: none of {part.items} answers is valid"
     rates = (f"{run.scenario} {f'{run.rate_rps:.1f}/s' if run.valid else run.verdict}" for run in part.runs)
     return ", ".join(rates) or "reference answers"
 
@@ -157,7 +171,10 @@ def _rates(part: MeasuredPart) -> str:
 def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result:
     """Put the parts together and store the result."""
     if failure is not None:
-        result = failed_result(entry.cell, entry.task.data.card, failure.status, failure.reason, failure.wall_s)
+        card = entry.task.data.card
+        result = failed_result(
+            entry.cell, card, failure.status, failure.reason, failure.wall_s, over_budget=failure.over_budget
+        )
     else:
         parts = [
             read_record(part_path(context.out, entry.cell.id, repeat), MeasuredPart) for repeat in range(entry.repeats)
@@ -169,7 +186,7 @@ def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result
 
 
 def _reference(context: Context, entry: Entry) -> Reference | None:
-    engine = _reference_engine(entry.classifier.kind)
+    engine = reference_engine(entry.classifier.kind)
     if engine is None or entry.reference_id is None:
         return None
     part = part_path(context.out, entry.reference_id, 0)
@@ -184,9 +201,9 @@ def _reference(context: Context, entry: Entry) -> Reference | None:
 
 
 def _stored(context: Context, entry: Entry) -> Result | None:
-    """The result of an earlier run; failures count only while `--retry` is not given."""
+    """The result of an earlier run; failures count only while `--retry` is not given, rows left out never."""
     result = read_result(context.out, entry.cell.id)
-    if result is None or (context.plan.retry and result.status not in SETTLED):
+    if result is None or result.over_budget or (context.plan.retry and result.status not in SETTLED):
         return None
     return result
 
@@ -227,22 +244,11 @@ def _skipped(trained: Trained, engine: EngineSpec | None, reason: str) -> Result
     return failed_result(cell, trained.task.data.card, Status.SKIPPED, reason)
 
 
-def _reference_engine(kind: str) -> EngineSpec | None:
-    """The engine whose answers the others are certified against; None for classifiers without weights here."""
-    engines = load_engines().values()
-    return next((engine for engine in engines if engine.reference and kind in _kinds(engine)), None)
-
-
-def _kinds(engine: EngineSpec) -> frozenset[str]:
-    return frozenset(registry.find("backend", engine.backend).kinds)
-
-
-def _why_unserved(engine: EngineSpec, kind: str) -> str:
+def _why_unserved(engine: EngineSpec, kind: ClassifierKind) -> str:
     """The backend's own reason, where it has one."""
-    reasons: dict[str, str] = getattr(registry.find("backend", engine.backend), "unserved", {})
-    return reasons.get(kind, f"{engine.name} does not serve {kind} classifiers")
+    return backend_of(engine).unserved.get(kind, f"{engine.name} does not serve {kind} classifiers")
 
 
 def _unavailable(engine: EngineSpec, device: str) -> str | None:
-    available = registry.find("backend", engine.backend).availability(engine, device)
+    available = backend_of(engine).availability(engine, device)
     return None if available.ok else available.reason

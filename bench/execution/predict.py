@@ -7,14 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bench import registry
 from bench.classifiers.folder import load_whole_classifier
-from bench.errors import DataError, NotAvailable, unknown_name
+from bench.errors import NotAvailable, unknown_name
+from bench.execution.sessions import open_sessions
 from bench.files.cache import cache_dir
 from bench.machine.environment import default_device
 from bench.machine.threads import set_threads, usable_cores
-from bench.plan.engines import load_engines
-from bench.types import Classifier, EngineSpec, Session
+from bench.plan.engines import backend_of, load_engines, reference_engine
+from bench.types import Classifier, EngineSpec, Session, Workplace
 
 
 class Predictor:
@@ -54,21 +54,23 @@ class Predictor:
     def _open(self, classifiers: Sequence[Classifier]) -> list[Session]:
         """Sessions of classifiers that share a base model, or of one."""
         spec = engine_for(classifiers[0], self._engine)
-        backend = registry.find("backend", spec.backend)
-        available = backend.availability(spec, self._device)
-        if not available.ok:
-            raise NotAvailable(f"engine {spec.name} cannot run here: {available.reason}; {available.remedy}")
-        engine = backend(spec, self._device, self._threads, cache_dir())
-        if len(classifiers) > 1 and hasattr(engine, "load_switched"):
-            return list(engine.load_switched(classifiers))
-        return [engine.load(classifier) for classifier in classifiers]
+        return open_sessions(classifiers, spec, Workplace(self._device, self._threads, cache_dir()))
 
     def rows(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """One row a text: the text and, for each model, its label, confidence and class probabilities."""
+        if not texts:
+            return []
         predictions = [session.predict(texts) for session in self._sessions]
         return [
             {"text": text, "models": [self._answer(m, predictions[m], n) for m in range(len(predictions))]}
             for n, text in enumerate(texts)
+        ]
+
+    def no_answers(self) -> list[dict[str, Any]]:
+        """What stands in the row of a blank text: every model, and no label."""
+        return [
+            {"model": str(c.path), "label": None, "confidence": None, "probabilities": {}, "truncated": False}
+            for c in self._classifiers
         ]
 
     def _answer(self, m: int, prediction: Any, n: int) -> dict[str, Any]:
@@ -90,26 +92,11 @@ def engine_for(classifier: Classifier, name: str | None) -> EngineSpec:
     if name is not None:
         if name not in engines:
             raise unknown_name("engine", name, engines)
-        if classifier.kind not in registry.find("backend", engines[name].backend).kinds:
+        if classifier.kind not in backend_of(engines[name]).kinds:
             raise NotAvailable(f"engine {name} does not serve {classifier.kind} classifiers such as {classifier.path}")
         return engines[name]
-    for engine in engines.values():
-        if engine.reference and classifier.kind in registry.find("backend", engine.backend).kinds:
-            return engine
+    if reference := reference_engine(classifier.kind):
+        return reference
     raise NotAvailable(
         f"{classifier.path} holds no weights, its model is behind an endpoint; use `bench run --endpoint`"
     )
-
-
-def read_lines(file: Path) -> list[str]:
-    """The non-empty lines of a UTF-8 file; raises DataError when it cannot be read or holds none."""
-    try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
-    except OSError as error:
-        raise DataError(f"--file {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"--file {file} is not UTF-8 (byte {error.start}); convert it first") from error
-    texts = [line for line in lines if line]
-    if not texts:
-        raise DataError(f"--file {file} holds no text")
-    return texts

@@ -43,6 +43,7 @@ class Outcome:
     """How a job ended; `payload` is what it returned when `status` is OK, else `reason` says why not.
 
     `phases` are those of a job that came to its end: what `wall_s` has more is its start and its end.
+    `over_budget`: it was left out, or cut short, for want of time alone.
     """
 
     status: Status
@@ -50,6 +51,7 @@ class Outcome:
     reason: str | None = None
     wall_s: float = 0.0
     phases: tuple[Phase, ...] = ()
+    over_budget: bool = False
 
 
 class Workers:

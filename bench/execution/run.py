@@ -1,22 +1,26 @@
-"""The run: task by task, classifier by classifier; results are stored as they come."""
+"""Run a plan, cheap classifiers first; results are stored as they come."""
 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import StoreError
+from bench.execution.announcing import announce_time, announce_work, conclude
+from bench.execution.calibrate import settle_engines
 from bench.execution.cells import Entry
 from bench.execution.console import RunConsole
 from bench.execution.context import Context
 from bench.execution.measuring import entries_of, measure
 from bench.execution.processes import Workers
-from bench.execution.training import check_recipes, train
+from bench.execution.schedule import Budget, Step, steps_of
+from bench.execution.standings import standings_line, standings_table
+from bench.execution.training import check_recipes, left_out, train
 from bench.files.cache import SCRATCH, cache_dir, clear_abandoned
 from bench.machine.environment import describe_environment
-from bench.plan.plan import Plan, TaskPlan
+from bench.plan.plan import Plan
 from bench.results.evidence import store_texts
 from bench.results.records import Result, RunSettings
 from bench.results.selftest import last_selftest
@@ -26,40 +30,84 @@ LOCK = ".lock"
 LOCK_TEXT = "held by bench run while it works in this folder\n"
 
 
-def run_plan(plan: Plan, console: RunConsole) -> tuple[Result, ...]:
-    """Bring every cell of the plan to a result, in the plan's order; safe to interrupt and to call again."""
+def run_plan(
+    plan: Plan, console: RunConsole, workers: Workers | None = None, budget: Budget | None = None
+) -> tuple[Result, ...]:
+    """Bring every cell of the plan to a result; safe to interrupt and to call again. Results in the plan's order.
+
+    Cheap classifiers come first. `workers` are those that the caller has started already; `budget` counts from the
+    command's start.
+    """
+    budget = budget or Budget(plan.budget_s)
     with _only_run(plan.out):
         clear_abandoned(cache_dir())
-        context = Context(plan, console, Workers(plan.threads), cache_dir(), plan.out / "logs")
+        workers = workers or Workers(plan.threads)
+        context = Context(plan, console, workers, cache_dir(), plan.out / "logs", budget)
         check_recipes(context)
         environment = describe_environment(plan.device, plan.threads) | {"selftest": last_selftest()}
         write_json(plan.out / ENVIRONMENT, environment)
-        results: list[Result] = []
-        _write_settings(plan, results)
         for task in plan.tasks:
             store_texts(plan.out, task.data)
-            for batch in _batches(context, task):
-                results += _finish(context, batch)
-                _write_settings(plan, results)
+        _write_settings(context, [], None)
+        announce_work(context)
+        context, calibrations = settle_engines(context)
+        steps = steps_of(context.plan, calibrations)
+        expected_s = announce_time(context, steps)
+        results = _run_steps(context, steps, expected_s)
+        _write_settings(context, results, expected_s)
+        conclude(context, expected_s)
         return tuple(results)
 
 
-def _batches(context: Context, task: TaskPlan) -> Iterator[list[Entry | Result]]:
+def _run_steps(context: Context, steps: Sequence[Step], expected_s: float | None) -> list[Result]:
+    """Each step's rows, stored and shown as they come; in the plan's order in the end."""
+    rows_of: dict[tuple[str, str, int], list[Result]] = {}
+    done: list[Result] = []
+    for batch in _batches(context, steps):
+        for step, results in _finish(context, batch):
+            rows_of[step.task.data.name, step.recipe.id, step.seed] = results
+            done += results
+        _write_settings(context, done, expected_s)
+        context.console.board(standings_table(done))
+        task = batch[-1][0].task.data.name
+        if not context.console.is_live and (line := standings_line(done, task)):
+            context.console.line(line)
+    plan = context.plan
+    return [
+        result
+        for task in plan.tasks
+        for recipe in plan.recipes
+        for seed in range(plan.seeds)
+        for result in rows_of[task.data.name, recipe.id, seed]
+    ]
+
+
+Rows = list[Entry | Result]
+
+
+def _batches(context: Context, steps: Sequence[Step]) -> Iterator[list[tuple[Step, Rows]]]:
     """One repeat: each classifier is finished before the next. Several: all of a task together, to be shuffled."""
-    whole_task: list[Entry | Result] = []
-    for recipe in context.plan.recipes:
-        for seed in range(context.plan.seeds):
-            trained = train(context, task, recipe, seed)
-            if isinstance(trained, Result):
-                rows: list[Entry | Result] = [trained]
-            else:
-                _point_to(context.out / "classifiers" / trained.name, trained.classifier.path)
-                rows = entries_of(context, trained)
-            if task.tier.repeats == 1:
-                yield rows
-            else:
-                whole_task += rows
-    yield whole_task
+    for step in steps:
+        if step.task.tier.repeats == 1:
+            yield [(step, _rows(context, step))]
+    for task in context.plan.tasks:
+        if task.tier.repeats > 1:
+            yield [(step, _rows(context, step)) for step in steps if step.task is task]
+
+
+def _rows(context: Context, step: Step) -> Rows:
+    """What is to be measured of a step's classifier, after its training; or the row that says why there is nothing."""
+    reason = context.budget.why_not(step.expected_s)
+    if reason:
+        context.console.line(f"{step.name}: skipped: {reason}")
+        return [left_out(context, step.task, step.recipe, step.seed, reason)]
+    trained = train(context, step.task, step.recipe, step.seed)
+    if isinstance(trained, Result):
+        return [trained]
+    if trained.fit_wall_s and step.estimate:
+        context.budget.learn(step.estimate.fit_s, trained.fit_wall_s)
+    _point_to(context.out / "classifiers" / trained.name, trained.classifier.path)
+    return entries_of(context, trained)
 
 
 def _point_to(link: Path, folder: Path) -> None:
@@ -69,18 +117,28 @@ def _point_to(link: Path, folder: Path) -> None:
     link.symlink_to(folder, target_is_directory=True)
 
 
-def _finish(context: Context, rows: Iterable[Entry | Result]) -> list[Result]:
-    """Results of the rows, in their order; rows that never came to an engine are stored as they are."""
-    rows = list(rows)
-    measured = {result.cell.id: result for result in measure(context, [row for row in rows if isinstance(row, Entry)])}
-    results = []
-    for row in rows:
-        if isinstance(row, Result):
-            write_record(result_path(context.out, row.cell.id), row)
-            results.append(row)
-        elif row.listed:
-            results.append(measured[row.cell.id])
-    return results
+def _finish(context: Context, batch: Sequence[tuple[Step, Rows]]) -> list[tuple[Step, list[Result]]]:
+    """Results of each step's rows, in their order; rows that never came to an engine are stored as they are."""
+    entries = [row for _, rows in batch for row in rows if isinstance(row, Entry)]
+    expected_s = {
+        row.cell.id: step.estimate.serve_s.get(row.engine.name, 0.0)
+        for step, rows in batch
+        if step.estimate
+        for row in rows
+        if isinstance(row, Entry)
+    }
+    measured = {result.cell.id: result for result in measure(context, entries, expected_s)}
+    finished = []
+    for step, rows in batch:
+        results = []
+        for row in rows:
+            if isinstance(row, Result):
+                write_record(result_path(context.out, row.cell.id), row)
+                results.append(row)
+            elif row.listed:
+                results.append(measured[row.cell.id])
+        finished.append((step, results))
+    return finished
 
 
 @contextmanager
@@ -118,7 +176,8 @@ def _clear_scratch(folder: Path) -> None:
             path.unlink()
 
 
-def _write_settings(plan: Plan, results: Iterable[Result]) -> None:
+def _write_settings(context: Context, results: Iterable[Result], expected_s: float | None) -> None:
+    plan = context.plan
     settings = RunSettings(
         tasks=tuple(task.data.name for task in plan.tasks),
         models=plan.models,
@@ -133,6 +192,9 @@ def _write_settings(plan: Plan, results: Iterable[Result]) -> None:
         price_per_hour=plan.price_per_hour,
         study=plan.study.title if plan.study else None,
         study_axis=plan.study.axis if plan.study else None,
+        budget_s=plan.budget_s,
+        estimated_s=expected_s,
+        took_s=context.budget.elapsed_s,
         cells=tuple(result.cell.id for result in results),
     )
     write_record(plan.out / SETTINGS, settings)

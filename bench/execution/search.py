@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from bench.errors import BenchError, NotAvailable, UsageError
 from bench.execution.context import Context
 from bench.execution.training import train
+from bench.files.toml import check_fields, read_users_toml
 from bench.plan.plan import TaskPlan
 from bench.plan.recipes import varied
 from bench.results.records import Result
@@ -31,18 +31,10 @@ class Range(Record):
 def load_space(method: str, file: Path | None) -> dict[str, Range]:
     """What to search for a method: the user's file, or search.toml; raises UsageError when neither has it."""
     path = file or Path(__file__).parent / "search.toml"
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--space {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--space {path} is not TOML: {error}") from error
+    content = read_users_toml(path, "--space")
     if method not in content:
         raise UsageError(f"{path} has no table [{method}]; known: {', '.join(content)}; give a file with --space")
-    try:
-        return {name: Range.model_validate(fields) for name, fields in content[method].items()}
-    except ValidationError as error:
-        raise UsageError(f"{path}: [{method}]: {error.errors()[0]['msg']}") from error
+    return {name: check_fields(Range, fields, f"{path}: [{method}] {name}") for name, fields in content[method].items()}
 
 
 def search(context: Context, task: TaskPlan, recipe: Recipe, space: dict[str, Range], trials: int) -> Recipe:

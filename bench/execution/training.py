@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.classifiers.folder import load_classifier
 from bench.errors import AssetError, UsageError
-from bench.execution import jobs
+from bench.execution import fit_job
 from bench.execution.cells import failed_result, new_cell
 from bench.execution.context import Context
 from bench.execution.processes import Outcome
@@ -17,20 +17,21 @@ from bench.plan.keys import classifier_key, content_hash
 from bench.plan.plan import TaskPlan
 from bench.results.records import Result, Status
 from bench.results.store import read_result, result_path
-from bench.types import BaseWeights, Classifier, ModelSet, Recipe, WeightsChoice
+from bench.types import BaseWeights, Classifier, ModelSet, Recipe, WeightsChoice, Workplace
 
 BASE_LIMIT_S = 3600.0
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A classifier ready to be measured."""
+    """A classifier ready to be measured; `fit_wall_s`: what its training took now, None for one from the cache."""
 
     task: TaskPlan
     recipe: Recipe
     seed: int
     base_name: str | None
     classifier: Classifier
+    fit_wall_s: float | None = None
 
     @property
     def name(self) -> str:
@@ -43,7 +44,9 @@ def _name(task: TaskPlan, recipe: Recipe, seed: int) -> str:
 
 def check_recipes(context: Context) -> None:
     """Stop before anything is trained when a hyperparameter is wrong; in a process of its own, which loads torch."""
-    outcome = context.run("checking the recipes", jobs.check_recipes, context.plan.recipes, BASE_LIMIT_S, "recipes")
+    outcome = context.run(
+        "checking the recipes", fit_job.check_recipes, context.plan.recipes, BASE_LIMIT_S, "recipes", True
+    )
     if outcome.status is not Status.OK:
         raise UsageError(outcome.reason or "the recipes cannot be read")
 
@@ -57,7 +60,8 @@ def train(context: Context, task: TaskPlan, recipe: Recipe, seed: int) -> Traine
         key = content_hash([task.data.fingerprint, recipe.model_dump(), base_name, seed])
         cell = new_cell(task.data, recipe, base_name, seed, None, key)
         context.console.line(f"{title}: {prepared.status.lower()}: {prepared.reason}")
-        return failed_result(cell, task.data.card, prepared.status, prepared.reason)
+        over = prepared.over_budget
+        return failed_result(cell, task.data.card, prepared.status, prepared.reason, over_budget=over)
     base: BaseWeights | None = prepared.payload
     scorer = _scorer(context, task, recipe)
     if isinstance(scorer, Outcome):
@@ -69,13 +73,22 @@ def train(context: Context, task: TaskPlan, recipe: Recipe, seed: int) -> Traine
     cell = new_cell(task.data, recipe, base_name, seed, None, key)
     if result_path(context.out, cell.id).exists() and not context.plan.retry:
         failed = read_result(context.out, cell.id)
-        if failed is not None:
+        if failed is not None and not failed.over_budget:
             return failed
     folder = context.cache / "classifiers" / f"{_name(task, recipe, seed)}-{key[:12]}"
     outcome = _ensure_trained(context, title, task, recipe, base, scorer, seed, folder)
     if outcome.status is not Status.OK:
-        return failed_result(cell, task.data.card, outcome.status, f"training: {outcome.reason}", outcome.wall_s)
-    return Trained(task, recipe, seed, base_name, load_classifier(folder))
+        reason, over = f"training: {outcome.reason}", outcome.over_budget
+        return failed_result(cell, task.data.card, outcome.status, reason, outcome.wall_s, over_budget=over)
+    return Trained(task, recipe, seed, base_name, load_classifier(folder), outcome.wall_s or None)
+
+
+def left_out(context: Context, task: TaskPlan, recipe: Recipe, seed: int, reason: str) -> Result:
+    """The row of a classifier that is not even trained, because the time given has no room for it."""
+    base_name = _base_name(recipe, task.data.language, context.plan.models)
+    key = content_hash(["left out", task.data.fingerprint, recipe.model_dump(), base_name, seed])
+    cell = new_cell(task.data, recipe, base_name, seed, None, key)
+    return failed_result(cell, task.data.card, Status.SKIPPED, reason, over_budget=True)
 
 
 def _scorer(context: Context, task: TaskPlan, recipe: Recipe) -> BaseWeights | Outcome | None:
@@ -98,7 +111,7 @@ def _prepare_base(context: Context, name: str | None, weights: WeightsChoice = "
     if name is None:
         return Outcome(Status.OK)
     log_name = f"base.{name.replace('/', '-')}"
-    job = jobs.prepare_base if weights == "trained" else jobs.prepare_random
+    job = fit_job.prepare_base if weights == "trained" else fit_job.prepare_random
     return context.run(f"preparing {name}", job, name, BASE_LIMIT_S, log_name)
 
 
@@ -120,9 +133,10 @@ def _ensure_trained(
             context.console.line(f"{title}: training again, the cached classifier is damaged: {error}")
             shutil.rmtree(folder)
     plan = context.plan
-    fit = jobs.FitTask(task.data_folder, recipe, base, scorer, seed, folder, plan.device, plan.threads, context.cache)
+    place = Workplace(plan.device, plan.threads, context.cache)
+    fit = fit_job.FitTask(task.data_folder, recipe, base, scorer, seed, folder, place)
     limit_s = plan.cell_limit_s or task.tier.fit_limit_s
-    outcome = context.run(title, jobs.fit, fit, limit_s, f"fit.{folder.name}")
+    outcome = context.run(title, fit_job.fit, fit, limit_s, f"fit.{folder.name}")
     if outcome.status is Status.OK:
         context.console.line(f"{title}: trained in {outcome.wall_s:.1f} s")
     else:

@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import registry
 from bench.classifiers.folder import load_classifier
 from bench.data.datasets import open_dataset
+from bench.execution.sessions import open_session
 from bench.machine.threads import set_threads
 from bench.results.autotuned import Trial
-from bench.types import EngineSpec, Progress, Session
+from bench.types import EngineSpec, Progress, Session, Workplace
 
 FIRST_TEXTS = 32
 MOST_TEXTS = 512
@@ -27,19 +27,16 @@ class TrialTask:
     engine: EngineSpec
     data_folder: Path
     texts: int | None
-    device: str
-    threads: int
-    cache: Path
+    place: Workplace
 
 
 def try_settings(task: TrialTask, progress: Progress) -> Trial:
     """Answer training texts, first unmeasured, then three times; the fastest pass counts, as others only add time."""
-    set_threads(task.threads)
+    set_threads(task.place.threads)
     train = open_dataset(task.data_folder).train.texts
     classifier = replace(load_classifier(task.classifier_folder), examples=train[:MOST_TEXTS])
     progress(f"trying {task.engine.name}", 0, 1)
-    backend = registry.find("backend", task.engine.backend)(task.engine, task.device, task.threads, task.cache)
-    session: Session = backend.load(classifier)
+    session = open_session(classifier, task.engine, task.place)
     try:
         texts = train[: task.texts or _enough(session, train)]
         labels = session.predict(texts).labels

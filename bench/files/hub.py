@@ -46,6 +46,33 @@ def fetch_file(repo: str, name: str, revision: str, repo_type: str = "model") ->
         raise NotAvailable(f"{repo}/{name} cannot be had from the hub: {_first_line(error)}") from error
 
 
+def cached_snapshot(repo: str, revision: str, repo_type: str) -> tuple[Path, str] | None:
+    """The folder of a repository's files in the hub's cache and its commit; None when there is none."""
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE) / f"{repo_type}s--{repo.replace('/', '--')}"
+    reference = folder / "refs" / revision
+    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
+    found = folder / "snapshots" / commit
+    return (found, commit) if found.is_dir() else None
+
+
+def list_files(repo: str, revision: str, repo_type: str) -> tuple[str, list[str]]:
+    """The commit of a revision and the names of its files; NotAvailable when the hub cannot be asked."""
+    from huggingface_hub import HfApi
+
+    reason = unreachable()
+    if reason is not None:
+        raise NotAvailable(reason)
+    try:
+        api = HfApi()
+        commit = api.repo_info(repo, revision=revision, repo_type=repo_type, timeout=ATTEMPT_S).sha
+        files = api.list_repo_files(repo, revision=commit, repo_type=repo_type)
+    except Exception as error:  # as in _probe: any failure is the hub's or the network's
+        raise NotAvailable(f"{repo} cannot be had from the hub: {_first_line(error)}") from error
+    return str(commit), sorted(files)
+
+
 def newest_revision(repo: str) -> str:
     """The commit of a model's main branch: the one in the hub's cache, else asked for; NotAvailable when neither."""
     from huggingface_hub import HfApi, constants

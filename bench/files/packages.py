@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -18,6 +17,7 @@ from typing import Literal
 
 from bench.errors import AssetError, unknown_name
 from bench.files.cache import SCRATCH, cache_dir, file_sha256
+from bench.files.toml import read_toml
 from bench.types import Progress, Record
 
 DOWNLOAD_LIMIT_S = 1800.0
@@ -45,7 +45,7 @@ class Asset(Record):
 @cache
 def load_assets() -> dict[str, Asset]:
     """Every asset by name, from assets.toml."""
-    content = tomllib.loads((Path(__file__).parent / "packages.toml").read_text(encoding="utf-8"))
+    content = read_toml(Path(__file__).parent / "packages.toml")
     return {name: Asset.model_validate({"package": name, **fields, "name": name}) for name, fields in content.items()}
 
 

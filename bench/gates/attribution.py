@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import registry
 from bench.classifiers.folder import load_classifier, save_classifier
 from bench.errors import BenchError
 from bench.execution.console import RunConsole
@@ -20,7 +19,7 @@ from bench.gates.rules import judge_answers
 from bench.gates.speed_rows import SpeedOptions, find_classifier, worker_task
 from bench.gates.turns import HERE, Side, SpeedWorker
 from bench.messages import message
-from bench.plan.engines import load_engines
+from bench.plan.engines import reference_engine
 from bench.results.records import StoredRun
 from bench.results.verdicts import Attribution, Swap, Verdict
 from bench.types import Classifier
@@ -144,11 +143,9 @@ def _whole(row: _Row, part: str) -> Swap:
 
 def _engine_swap(row: _Row) -> Swap:
     """The base's engine is not here, but the reference engine is: it tells whether the head's engine did it."""
-    kind = row.head.kind
-    engines = load_engines().values()
-    reference = next(
-        engine for engine in engines if engine.reference and kind in registry.find("backend", engine.backend).kinds
-    )
+    reference = reference_engine(row.head.kind)
+    if reference is None:
+        return Swap(part=message("engine"), judgement=None, note=message("not tried: no engine here holds its weights"))
     if row.side.task.engine == reference.name:
         note = message("not tried: {engine} is the reference engine itself", engine=reference.name)
         return Swap(part=message("engine"), judgement=None, note=note)

@@ -16,15 +16,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import registry
 from bench.classifiers.folder import load_classifier, verify_classifier
 from bench.data.datasets import open_dataset
 from bench.errors import BenchError
+from bench.execution.sessions import open_session
 from bench.machine.companions import hide_unfit_companions
 from bench.machine.threads import set_threads
 from bench.plan.engines import load_engines
 from bench.speed.loadgen import drive, warm_up
-from bench.types import EngineSpec, Record, Scenario, Session
+from bench.types import EngineSpec, Record, Scenario, Workplace
 
 WARMUP_TEXTS = 512
 
@@ -62,8 +62,7 @@ class Server:
         classifier = replace(load_classifier(task.classifier), examples=tuple(self.warmup_texts))
         verify_classifier(classifier)
         engine = task.engine_spec or load_engines()[task.engine]
-        backend = registry.find("backend", engine.backend)(engine, task.device, task.threads, task.cache)
-        self.session: Session = backend.load(classifier)
+        self.session = open_session(classifier, engine, Workplace(task.device, task.threads, task.cache))
         self._scratch = tempfile.TemporaryDirectory(prefix="bench-turns-")
         gc.collect()
         gc.freeze()  # what is loaded by now need not be looked through before every turn

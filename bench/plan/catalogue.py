@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench import registry
 from bench.data.suites import load_suite, suite_names
 from bench.models.base import model_for
-from bench.plan.engines import default_engines, load_engines
+from bench.plan.engines import backend_of, default_engines, load_engines
 from bench.plan.plan import SCENARIOS
 from bench.plan.recipes import default_recipes, recipes_for
 from bench.plan.studies import load_study, study_names
@@ -96,7 +95,7 @@ def engine_states(device: str) -> list[dict[str, Any]]:
     defaults = set(default_engines(device))
     states = []
     for engine in load_engines().values():
-        backend = registry.find("backend", engine.backend)
+        backend = backend_of(engine)
         available = backend.availability(engine, device)
         states.append(
             {

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from bench import registry
 from bench.errors import UsageError
+from bench.files.toml import check_fields, read_toml, read_users_toml
 from bench.machine.precision import has_fast_bf16
-from bench.types import EngineSpec
+from bench.types import Backend, ClassifierKind, EngineSpec
 
 DEVICES = ("cpu", "cuda")  # an option of this name is a table of options for the device
 ENGINES_TOML = Path(__file__).with_name("engines.toml")
@@ -21,18 +20,13 @@ ENGINES_TOML = Path(__file__).with_name("engines.toml")
 @cache
 def load_engines() -> dict[str, EngineSpec]:
     """Every engine by its name, in the order of engines.toml."""
-    content = tomllib.loads(ENGINES_TOML.read_text(encoding="utf-8"))
+    content = read_toml(ENGINES_TOML)
     return {name: EngineSpec(name=name, **settings) for name, settings in content.items()}
 
 
 def read_engines(file: Path) -> dict[str, EngineSpec]:
     """The engines of a user's TOML file; raises UsageError that names the file, the engine and the key."""
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--backends-file {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--backends-file {file} is not TOML: {error}") from error
+    content = read_users_toml(file, "--backends-file")
     if not content:
         raise UsageError(f"--backends-file {file} holds no engine; one table each, as in bench/plan/engines.toml")
     return {name: _of_user(file, name, fields) for name, fields in content.items()}
@@ -43,13 +37,19 @@ def _of_user(file: Path, name: str, fields: Any) -> EngineSpec:
         raise UsageError(f"--backends-file {file}: '{name}' is no table; write [{name}] and its keys below")
     if fields.get("reference"):
         raise UsageError(f"--backends-file {file}: engine '{name}': the reference engines are the harness's own")
-    try:
-        return EngineSpec(**{"title": name, "precision": "unstated", **fields, "name": name})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(
-            f"--backends-file {file}: engine '{name}': {'.'.join(map(str, first['loc']))}: {first['msg']}"
-        ) from error
+    fields = {"title": name, "precision": "unstated", **fields, "name": name}
+    return check_fields(EngineSpec, fields, f"--backends-file {file}: engine '{name}'")
+
+
+def backend_of(engine: EngineSpec) -> type[Backend]:
+    """The class behind an engine; raises UsageError for a backend that nobody registered."""
+    return registry.find("backend", engine.backend)
+
+
+def reference_engine(kind: ClassifierKind) -> EngineSpec | None:
+    """The engine whose answers the others are certified against; None for classifiers without weights here."""
+    serving = (engine for engine in load_engines().values() if engine.reference)
+    return next((engine for engine in serving if kind in backend_of(engine).kinds), None)
 
 
 def with_options(engine: EngineSpec, device: str, options: Mapping[str, Any]) -> EngineSpec:

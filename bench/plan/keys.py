@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
+from bench import registry
 from bench.machine.environment import TRAINING_PACKAGES, hardware_fingerprint, package_versions
+from bench.plan.engines import load_engines
+from bench.plan.import_graph import source_digest
 from bench.plan.tiers import Tier
 from bench.types import SCHEMA_VERSION, BaseWeights, Classifier, Dataset, EngineSpec, Recipe, Scenario
 
-_ROOT = Path(__file__).resolve().parents[2]
-_FOUNDATION = (
-    "bench/classifiers",
-    "bench/data/cuts.py",
-    "bench/execution/hardness.py",
-    "bench/machine/threads.py",
-    "bench/text",
-)
-_MEASURING = ("bench/execution/jobs.py", "bench/plan/tiers.py", "bench/quality", "bench/speed")
+# what runs in a training's and in a measurement's own process, and what makes the row of the parts
+_FIT_JOB = "bench.execution.fit_job"
+_MEASURE_JOBS = ("bench.execution.measure_job", "bench.execution.cells")
 
 
 def content_hash(content: Any) -> str:
@@ -54,8 +48,8 @@ def classifier_key(
             "device": device,
             "threads": threads,
             "hardware": hardware_fingerprint(),
-            "versions": {name: package_versions()[name] for name in TRAINING_PACKAGES},
-            "code": source_digest("trainers", *_FOUNDATION),
+            "versions": package_versions(TRAINING_PACKAGES),
+            "code": source_digest(training_modules(recipe)),
         }
     )
 
@@ -84,24 +78,20 @@ def cell_key(
             "threads": threads,
             "hardware": hardware_fingerprint(),
             "versions": package_versions(),
-            "code": source_digest("backends", *_FOUNDATION, *_MEASURING),
+            "code": source_digest(measuring_modules(engine)),
         }
     )
 
 
-@cache
-def source_digest(*parts: str) -> str:
-    """Hex sha256 over the Python source of folders (all below them) and files, named from the project's root."""
-    digest = sha256()
-    for path in _source_files(parts):
-        digest.update(path.relative_to(_ROOT).as_posix().encode("utf-8"))
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def training_modules(recipe: Recipe) -> tuple[str, ...]:
+    """The modules that a training's process imports by name; the rest follows from their imports."""
+    scoring = recipe.cut.selection != "stratified"
+    methods = (recipe.method, "zero-shot") if scoring else (recipe.method,)
+    return (_FIT_JOB, *(registry.module_of("trainer", method) for method in methods))
 
 
-def _source_files(parts: Iterable[str]) -> Iterator[Path]:
-    for part in parts:
-        if (_ROOT / part).is_dir():
-            yield from sorted((_ROOT / part).rglob("*.py"))
-        else:
-            yield _ROOT / part
+def measuring_modules(engine: EngineSpec) -> tuple[str, ...]:
+    """The modules that a measuring process imports by name; an engine that wraps another names it in its options."""
+    wrapped = load_engines().get(str(engine.options.get("engine")))
+    backends = (engine.backend, wrapped.backend) if wrapped else (engine.backend,)
+    return (*_MEASURE_JOBS, *(registry.module_of("backend", name) for name in backends))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import registry
+from bench.data.checks.checks import with_check
 from bench.data.datasets import Limits, prepare_dataset, prepare_own_dataset, save_dataset
+from bench.data.reading import AS_IT_IS, Reading
 from bench.data.suites import Suite, load_suite
 from bench.errors import UsageError, unknown_name
 from bench.files.cache import cache_dir, whole_folder
 from bench.machine.environment import default_device
 from bench.machine.threads import usable_cores
 from bench.models.architectures import random_recipes
-from bench.plan.engines import default_engines, load_engines, read_engines
+from bench.plan.engines import backend_of, default_engines, load_engines, read_engines
 from bench.plan.keys import content_hash
 from bench.plan.recipes import default_recipes, parse_setting, recipes_for, varied
 from bench.plan.studies import Study, load_study
@@ -31,8 +32,7 @@ class RunRequest(Record):
 
     suites: tuple[str, ...] = ()
     data: Path | None = None
-    text_column: str | None = None
-    label_column: str | None = None
+    reading: Reading = AS_IT_IS
     methods: tuple[str, ...] | None = None
     recipes: Path | None = None
     settings: tuple[str, ...] = ()
@@ -57,6 +57,8 @@ class RunRequest(Record):
     cell_limit_s: float | None = None
     retry: bool = False
     autotune: bool = False
+    recalibrate: bool = False
+    budget_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,34 @@ class Plan:
     cell_limit_s: float | None
     retry: bool
     autotune: bool
+    recalibrate: bool = False
+    budget_s: float | None = None
+    family_engines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def few_engines(self) -> bool:
+        """Whether every task's tier leaves all but the reference and the fastest engine out of the defaults."""
+        return all(task.tier.few_engines for task in self.tasks)
+
+    def engines_of(self, family: str | None) -> tuple[EngineSpec, ...]:
+        """The engines of a family of models: those chosen by name, else this machine's defaults for the family."""
+        names = self.family_engines.get(family or "")
+        return self.engines if names is None else tuple(engine for engine in self.engines if engine.name in names)
 
 
-def make_plan(request: RunRequest, progress: Progress) -> Plan:
-    """Check every name first, then prepare the data; raises UsageError or DataError before anything is run."""
+@dataclass(frozen=True)
+class _Checked:
+    """What a request asks for, every name found."""
+
+    device: str
+    models: ModelSet
+    study: Study | None
+    recipes: tuple[Recipe, ...]
+    scenarios: tuple[Scenario, ...]
+
+
+def check_request(request: RunRequest) -> _Checked:
+    """Find every name before anything costs time; raises UsageError."""
     if not request.suites and request.data is None:
         raise UsageError("nothing to run: name a suite (--suite agnews,weibo) or a data set (--data FILE)")
     if request.seeds is not None and request.seeds < 1:
@@ -108,24 +134,32 @@ def make_plan(request: RunRequest, progress: Progress) -> Plan:
         raise UsageError("--p99-limit-ms is the limit of the server scenario: add --scenario server")
     if request.tier:
         load_tier(request.tier)
+    return _Checked(device, models, study, recipes, scenarios)
+
+
+def make_plan(request: RunRequest, progress: Progress) -> Plan:
+    """Check every name first, then prepare the data; raises UsageError or DataError before anything is run."""
+    asked = check_request(request)
     prepared = [_prepare(prepare, request, progress) for prepare in _sources(request)]
     return Plan(
         tasks=tuple(prepared),
-        recipes=recipes,
-        engines=choose_engines(request, device, few=all(task.tier.few_engines for task in prepared)),
+        recipes=asked.recipes,
+        engines=choose_engines(request, asked.device, few=all(task.tier.few_engines for task in prepared)),
         engines_were_chosen=bool(request.engines or request.engines_file or request.endpoint),
-        scenarios=scenarios,
-        models=models,
-        study=study,
-        seeds=request.seeds or (study.seeds if study else 1),
+        scenarios=asked.scenarios,
+        models=asked.models,
+        study=asked.study,
+        seeds=request.seeds or (asked.study.seeds if asked.study else 1),
         limit=request.limit,
-        device=device,
+        device=asked.device,
         threads=request.threads or usable_cores(),
         price_per_hour=request.price_per_hour,
         out=request.out or default_out(prepared),
         cell_limit_s=request.cell_limit_s,
         retry=request.retry,
         autotune=request.autotune,
+        recalibrate=request.recalibrate,
+        budget_s=request.budget_s,
     )
 
 
@@ -198,7 +232,7 @@ def choose_engines(request: RunRequest, device: str, few: bool) -> tuple[EngineS
             raise unknown_name("engine", name, known)
     engines = tuple(known[name] for name in chosen)
     for engine in engines:
-        registry.find("backend", engine.backend).availability(engine, device)
+        backend_of(engine).availability(engine, device)
     return engines
 
 
@@ -238,14 +272,14 @@ def _sources(request: RunRequest) -> Iterable[Callable[[Limits, Progress], Datas
 
 def _own_source(request: RunRequest, data: Path) -> Callable[[Limits, Progress], Dataset]:
     def prepare(limits: Limits, progress: Progress) -> Dataset:
-        return prepare_own_dataset(data, request.text_column, request.label_column, limits, progress)
+        return prepare_own_dataset(data, request.reading, limits, progress)
 
     return prepare
 
 
 def _suite_source(request: RunRequest, suite: Suite) -> Callable[[Limits, Progress], Dataset]:
     def prepare(limits: Limits, progress: Progress) -> Dataset:
-        return prepare_dataset(suite, request.data, limits, progress)
+        return prepare_dataset(suite, request.data, limits, progress, request.reading)
 
     return prepare
 
@@ -253,7 +287,7 @@ def _suite_source(request: RunRequest, suite: Suite) -> Callable[[Limits, Progre
 def _prepare(prepare: Callable[[Limits, Progress], Dataset], request: RunRequest, progress: Progress) -> TaskPlan:
     """The built-in sample is measured at the short tier of its own, whatever real data would have."""
     tier = load_tier(request.tier or "quick")
-    data = prepare(_limits(tier, request.limit), progress)
+    data = with_check(prepare(_limits(tier, request.limit), progress), progress)
     if request.tier is None and data.source.kind == "sample":
         tier = load_tier("sample")
     if request.p99_limit_ms is not None:

@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from bench.errors import UsageError
+from bench.files.toml import check_fields, read_toml, read_users_toml
 from bench.types import ModelSet, Recipe, Record, TrainCut
 
 
@@ -69,18 +70,13 @@ def recipes_for(models: ModelSet, file: Path | None = None) -> list[Recipe]:
 
 def default_recipes(models: ModelSet, file: Path | None = None) -> list[Recipe]:
     """What `bench run` trains when no method is named: a few that differ in kind, or all of the user's file."""
-    wanted = list(read_recipes(file)) if file else _built_in()[0]
+    wanted = list(read_recipes(file)) if file else _built_in()[0][models]
     return [recipe for recipe in recipes_for(models, file) if recipe.id in wanted]
 
 
 def read_recipes(file: Path) -> dict[str, RecipeSpec]:
     """The recipes of a TOML file; raises UsageError that names the file, the recipe and the key."""
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--recipes {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--recipes {file} is not TOML: {error}") from error
+    content = read_users_toml(file, "--recipes")
     if not content:
         raise UsageError(f"--recipes {file} holds no recipe; one table each, as in bench/plan/recipes.toml")
     return {name: _of_user(file, name, fields) for name, fields in content.items()}
@@ -98,18 +94,14 @@ def _of_user(file: Path, name: str, fields: Any) -> RecipeSpec:
 
 
 def _spec(where: str, name: str, fields: dict[str, Any]) -> RecipeSpec:
-    try:
-        return RecipeSpec.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{where}: recipe '{name}': {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return check_fields(RecipeSpec, fields, f"{where}: recipe '{name}'")
 
 
 @cache
-def _built_in() -> tuple[tuple[str, ...], dict[str, RecipeSpec]]:
+def _built_in() -> tuple[dict[str, list[str]], dict[str, RecipeSpec]]:
     path = Path(__file__).parent / "recipes.toml"
-    content = tomllib.loads(path.read_text(encoding="utf-8"))
-    defaults = tuple(content.pop("default"))
+    content = read_toml(path)
+    defaults = content.pop("default")
     return defaults, {name: _spec(str(path), name, fields) for name, fields in content.items()}
 
 

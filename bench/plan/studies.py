@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from bench.errors import UsageError, unknown_name
+from bench.errors import unknown_name
+from bench.files.toml import check_fields, read_toml, read_users_toml
 from bench.plan.recipes import varied
 from bench.types import Recipe, Record, TrainCut
 
@@ -57,25 +57,15 @@ def load_study(name: str) -> Study:
     if not name.endswith(".toml"):
         raise unknown_name("study", name, study_names())
     path = Path(name)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--study {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--study {path} is not TOML: {error}") from error
-    return _study(str(path), path.stem, content)
+    return _study(str(path), path.stem, read_users_toml(path, "--study"))
 
 
 @cache
 def _built_in() -> dict[str, Study]:
     path = Path(__file__).parent / "studies.toml"
-    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    content = read_toml(path)
     return {name: _study(str(path), name, fields) for name, fields in content.items()}
 
 
 def _study(where: str, name: str, fields: dict[str, Any]) -> Study:
-    try:
-        return Study.model_validate({"name": name, **fields})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{where}: study '{name}': {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return check_fields(Study, {"name": name, **fields}, f"{where}: study '{name}'")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 
 from bench.errors import unknown_name
+from bench.files.toml import read_toml
 from bench.types import ClassifierKind, Record, WeightsChoice
 
 SLOW_KINDS: frozenset[ClassifierKind] = frozenset({"generate", "options", "served"})
@@ -17,6 +17,8 @@ class Tier(Record):
 
     None as a number of texts means all there are. `slow_test_items` is for language models, which answer too slowly
     for a whole test split in a short run; theirs is the head of the same stratified order, so paired tests still pair.
+    Where `min_queries` would take an engine longer than `slow_s`, it is asked as many as fit, `fewest_queries` at
+    least.
     `target_percentile` is the latency that LoadGen's verdict on `single` is about.
 
     The `server` scenario looks for the highest rate whose `server_percentile` latency stays within `latency_limit_ms`,
@@ -29,6 +31,8 @@ class Tier(Record):
     name: str
     min_duration_s: float
     min_queries: int
+    slow_s: float | None = None
+    fewest_queries: int = 64
     repeats: int
     train_items: int | None = None
     test_items: int | None = None
@@ -44,6 +48,12 @@ class Tier(Record):
     cell_limit_s: float
     fit_limit_s: float
 
+    def queries_for(self, rate_rps: float) -> int:
+        """The least queries of a LoadGen run, by the rate that the warm-up found."""
+        if self.slow_s is None:
+            return self.min_queries
+        return min(self.min_queries, max(self.fewest_queries, round(rate_rps * self.slow_s)))
+
     def items_for(self, kind: ClassifierKind, available: int, weights: WeightsChoice = "trained") -> int:
         """How many of the available test texts a classifier of this kind answers; few where no quality is measured."""
         wanted = self.slow_test_items if kind in SLOW_KINDS or weights == "random" else None
@@ -52,7 +62,7 @@ class Tier(Record):
 
 @cache
 def _tiers() -> dict[str, Tier]:
-    content = tomllib.loads((Path(__file__).parent / "tiers.toml").read_text(encoding="utf-8"))
+    content = read_toml(Path(__file__).parent / "tiers.toml")
     return {name: Tier(name=name, **fields) for name, fields in content.items()}
 
 

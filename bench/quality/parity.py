@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 from bench.errors import DataError
 from bench.quality.stats import mcnemar
@@ -11,6 +12,7 @@ from bench.types import Precision
 
 REQUIRED: dict[Precision, float] = {"fp32": 0.999, "fp16": 0.995, "bf16": 0.995, "int8": 0.99, "unstated": 0.99}
 SIGNIFICANT = 0.05
+CONFIDENCE = 0.95
 STORED_FLIPS = 200
 
 
@@ -20,8 +22,8 @@ def certify(
     """Compare an engine's answers with the reference engine's, item by item.
 
     It passes when it reads the same tokens, gives at least the share of equal labels its precision must, and a lower
-    precision than fp32 is not significantly less accurate (exact McNemar, p < 0.05). Raises DataError when the two
-    answered other items.
+    precision than fp32 is not significantly less accurate (exact McNemar, p < 0.05). What so many texts could not show
+    stands beside it (`changed_at_most`). Raises DataError when the two answered other items.
     """
     if not np.array_equal(reference.ids, other.ids):
         raise DataError("the two engines answered different test items; run the cell again")
@@ -42,7 +44,19 @@ def certify(
         mcnemar_p=p,
         passed=equal_labels >= REQUIRED[precision] and same_tokens is not False and not worse,
         flips=_flips(reference, other, np.flatnonzero(~equal)[:STORED_FLIPS]),
+        changed_at_most=most_changed(int((~equal).sum()), len(equal)),
+        items_to_judge=items_to_judge(REQUIRED[precision]),
     )
+
+
+def most_changed(changed: int, n: int) -> float:
+    """The exact upper 95 % bound of a share (Clopper and Pearson 1934, one-sided): 9 % for none of 32."""
+    return 1.0 if changed == n else float(stats.beta.ppf(CONFIDENCE, changed + 1, n - changed))
+
+
+def items_to_judge(required: float) -> int:
+    """How few texts without a changed label bound the share of changes by what the bar allows."""
+    return int(np.ceil(np.log(1 - CONFIDENCE) / np.log(required)))
 
 
 def _flips(reference: Answers, other: Answers, rows: np.ndarray) -> tuple[Flip, ...]:

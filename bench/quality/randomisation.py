@@ -37,24 +37,26 @@ class Paired:
 class Randomised:
     """Macro F1 of the first minus the second on n items; p two-sided.
 
-    `spread` is the difference's standard deviation under exchange: what it is by chance alone.
+    `spread` is the difference's standard deviation under exchange: what it is by chance alone; `most` is the difference
+    if every text on which the two differ spoke for the same one.
     """
 
     difference: float
     p: float
     spread: float
+    most: float
     n: int
 
 
 def randomisation_test(paired: Paired, class_count: int, seed: int = 0, draws: int = DRAWS) -> Randomised:
     """The paired randomisation test of macro F1 over the classes that have a text among the items."""
     if not len(paired):
-        return Randomised(difference=0.0, p=1.0, spread=0.0, n=0)
+        return Randomised(difference=0.0, p=1.0, spread=0.0, most=0.0, n=0)
     exchange = _Exchange(paired, class_count)
     none = np.zeros((1, exchange.items), dtype=np.float32)
     difference = float(exchange.differences(none)[0])
     p = exchange.p_value(difference, np.random.default_rng(seed), draws)
-    return Randomised(difference, p, exchange.spread, len(paired))
+    return Randomised(difference, p, exchange.spread, exchange.most, len(paired))
 
 
 class _Exchange:
@@ -74,6 +76,7 @@ class _Exchange:
         self._predicted_moves = _moves(second, 1.0, class_count) - _moves(first, 1.0, class_count)
         self._weights = self._linear_weights()
         self.spread = float(np.sqrt((self._weights**2).sum()))
+        self.most = float(np.abs(self._weights).sum())
 
     def differences(self, exchanged: np.ndarray) -> np.ndarray:
         """Macro F1 of the first minus the second, float (s,), for exchanged float (s, items) of 0 and 1."""

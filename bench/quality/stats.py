@@ -11,6 +11,7 @@ from bench.results.records import Interval
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+CALIBRATION_BINS = 15
 
 
 def wilson(successes: int, n: int) -> Interval:
@@ -53,18 +54,12 @@ def percentile_interval(value: float, samples: np.ndarray) -> Interval:
     return Interval(value=float(value), low=float(low), high=float(high))
 
 
-def macro_scores(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Macro precision, recall and F1 of confusion matrices (..., k, k + 1), rows true, last column "no valid answer".
-
-    A class without predictions has precision 0, one without texts recall 0, one without either F1 0, as in
-    scikit-learn with zero_division=0.
-    """
-    precision, recall, f1 = class_scores(confusion)
-    return precision.mean(axis=-1), recall.mean(axis=-1), f1.mean(axis=-1)
-
-
 def class_scores(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Precision, recall and F1 of every class, each float (..., k)."""
+    """Precision, recall and F1 of every class, each float (..., k), of confusion matrices (..., k, k + 1).
+
+    Rows true, last column "no valid answer". A class without predictions has precision 0, one without texts recall 0,
+    one without either F1 0, as in scikit-learn with zero_division=0.
+    """
     k = confusion.shape[-2]
     right = np.diagonal(confusion[..., :k], axis1=-2, axis2=-1).astype(float)
     predicted = confusion[..., :k].sum(axis=-2)
@@ -76,25 +71,20 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros_like(part, dtype=float), where=whole > 0)
 
 
-def smallest_detectable_difference(discordant_share: float, n: int) -> float:
-    """The difference in accuracy that McNemar's test finds with 80 % power at p = 0.05, as a share.
+def expected_calibration_error(probabilities: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> float | None:
+    """Mean gap between confidence and accuracy over 15 equal-width bins of confidence (Guo et al. 2017).
 
-    (1.96 + 0.84) * sqrt(d / n) for a discordant share d (Connor 1987); at d = 0 one discordant pair's worth is assumed.
+    probabilities float (n, k), predicted and labels int (n,). An answer that names no class (-1) has no confidence and
+    is left out; None where no answer names one.
     """
-    power = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
-    return float(power * np.sqrt(max(discordant_share, 1 / n) / n))
-
-
-def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy over equal-width bins of confidence (Guo et al. 2017).
-
-    probabilities float (n, k), labels int (n,).
-    """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    sums = np.bincount(bin_of, weights=right - confidence, minlength=bins)
-    return float(np.abs(sums).sum() / len(labels))
+    valid = predicted >= 0
+    if not valid.any():
+        return None
+    confidence = probabilities[valid].max(axis=1)
+    right = predicted[valid] == labels[valid]
+    bin_of = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    sums = np.bincount(bin_of, weights=right - confidence, minlength=CALIBRATION_BINS)
+    return float(np.abs(sums).sum() / valid.sum())
 
 
 def brier(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from bench.errors import DataError, StoreError
 from bench.results.records import QUERIES_FOR, ImportedRow, LoadRun, LoadSummary, Result, StoredRun
 from bench.results.store import read_latencies
+from bench.types import first_problem
 
 FORMAT_VERSION = "5.1.0"  # the release of pytest-benchmark whose fields these are
 TUKEY = 1.5
@@ -159,9 +160,7 @@ def import_rows(path: Path) -> tuple[ImportedRow, ...]:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path} is no pytest-benchmark file: {where}: {first['msg']}") from error
+        raise DataError(f"{path} is no pytest-benchmark file: {first_problem(error)}") from error
     except ValueError as error:
         raise DataError(f"{path} is not JSON ({error}); give a file of pytest --benchmark-json") from error
     return tuple(map(_row, content.benchmarks))

@@ -62,13 +62,18 @@ class SessionCard(Record):
 
 
 class Interval(Record):
-    """A figure with its 95 % interval; all three are numbers."""
+    """A figure with its 95 % interval; all three are numbers.
+
+    `items_needed`: about how many items an interval takes, where these are too few for one; None where it holds.
+    Without one, low and high are the ends of the figure's scale.
+    """
 
     model_config = ConfigDict(allow_inf_nan=False)
 
     value: float
     low: float
     high: float
+    items_needed: int | None = None
 
 
 class ClassScore(Record):
@@ -82,6 +87,7 @@ class ClassScore(Record):
 class Quality(Record):
     """Figures over the n test items that were answered, every one derived from the predictions file.
 
+    Macro averages are over the classes that have a text among them; ece None where no answer names a class.
     cut_off_share, empty_share, refused_share: of written answers, those that ended at their limit, were empty, or that
     the server refuses to give for their text; None where nothing is written.
     """
@@ -95,12 +101,17 @@ class Quality(Record):
     cut_off_share: float | None = None
     empty_share: float | None = None
     refused_share: float | None = None
-    ece: float
+    ece: float | None
     brier: float
     truncated_share: float
     tokens_mean: float
     per_class: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def untested_classes(self) -> int:
+        """Classes without a text among those answered."""
+        return sum(score.support == 0 for score in self.per_class)
 
 
 class Stages(Record):
@@ -229,7 +240,8 @@ class MeasuredPart(Record):
 
     `repeat_speedup`: how many times faster a text is answered the second time.
     failed_requests: those of an endpoint while the test items were answered, by reason; retried_requests: tries of
-    those answered later; unanswered: the items that got no answer in the end.
+    those answered later; unanswered: the items that got no answer in the end; invalid: the answers that name no class,
+    or whose scores are no numbers.
     """
 
     session: SessionCard
@@ -241,6 +253,7 @@ class MeasuredPart(Record):
     failed_requests: dict[str, int] = Field(default_factory=dict)
     retried_requests: dict[str, int] = Field(default_factory=dict)
     unanswered: int = 0
+    invalid: int = 0
     work: Work | None = None
 
 
@@ -281,7 +294,11 @@ class Answers:
 
 
 class Parity(Record):
-    """Same classifier, other engine: the certificate against Hugging Face eager fp32."""
+    """Same classifier, other engine: the certificate against Hugging Face eager fp32.
+
+    `changed_at_most`: the share of changed labels that so many texts leave possible (95 %, exact binomial);
+    `items_to_judge`: how many texts without a change it takes to hold the bar against that.
+    """
 
     reference: str
     items: int
@@ -292,10 +309,20 @@ class Parity(Record):
     mcnemar_p: float
     passed: bool
     flips: tuple[Flip, ...]
+    changed_at_most: float | None = None
+    items_to_judge: int | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether the texts were enough to say that the bar is kept."""
+        return self.changed_at_most is not None and self.changed_at_most <= 1 - self.required
 
 
 class Result(Record):
-    """Everything about one cell; written whole or not at all."""
+    """Everything about one cell; written whole or not at all.
+
+    over_budget: SKIPPED because the time given had no room for it, so that another run measures it.
+    """
 
     schema_version: int = SCHEMA_VERSION
     cell: Cell
@@ -317,6 +344,7 @@ class Result(Record):
     failed_requests: dict[str, int] = Field(default_factory=dict)
     work: Work | None = None
     tuning: Tuning | None = None
+    over_budget: bool = False
     wall_s: float | None = None
     finished_at: str | None = None
 
@@ -347,7 +375,10 @@ class ImportedRow(Record):
 
 
 class RunSettings(Record):
-    """What `bench run` was asked for; the plan lists the cells of the leaderboard in order."""
+    """What `bench run` was asked for; the plan lists the cells of the leaderboard in order.
+
+    estimated_s: what it said it would take, took_s: what it took, both of the last command, downloads in the latter.
+    """
 
     schema_version: int = SCHEMA_VERSION
     tasks: tuple[str, ...]
@@ -363,6 +394,9 @@ class RunSettings(Record):
     price_per_hour: float | None = None
     study: str | None = None
     study_axis: str | None = None
+    budget_s: float | None = None
+    estimated_s: float | None = None
+    took_s: float | None = None
     cells: tuple[str, ...] = ()
 
 

@@ -17,7 +17,7 @@ from bench.errors import OtherSchema, StoreError
 from bench.files.cache import write_whole
 from bench.machine.threads import usable_cores
 from bench.results.records import Answers, Result, RunSettings, StoredRun
-from bench.types import SCHEMA_VERSION, Prediction, Record
+from bench.types import SCHEMA_VERSION, Prediction, Record, first_problem
 
 SETTINGS = "run.json"
 ENVIRONMENT = "environment.json"
@@ -50,9 +50,7 @@ def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise StoreError(f"{path}: {where}: {first['msg']}; delete it and run again") from error
+        raise StoreError(f"{path}: {first_problem(error)}; delete it and run again") from error
 
 
 def write_json(path: Path, content: Any) -> None:

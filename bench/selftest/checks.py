@@ -15,6 +15,7 @@ import numpy as np
 
 import bench
 from bench.data.datasets import Limits, prepare_own_dataset
+from bench.data.reading import AS_IT_IS
 from bench.errors import BenchError
 from bench.execution.console import RunConsole
 from bench.execution.run import run_plan
@@ -77,7 +78,7 @@ def run_selftest(console: RunConsole) -> SelfTest:
 
 def _plan(out: Path) -> Plan:
     """A run like any other, but for its engines."""
-    data = prepare_own_dataset(SAMPLE, None, None, Limits(), None)
+    data = prepare_own_dataset(SAMPLE, AS_IT_IS, Limits(), None)
     tier = load_tier("sample").model_copy(update={"min_queries": QUERIES})
     recipe = next(recipe for recipe in recipes_for("small") if recipe.id == "textcnn")
     return Plan(

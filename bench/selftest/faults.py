@@ -8,17 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench import registry
-from bench.plan.engines import load_engines
+from bench.execution.sessions import open_session
+from bench.plan.engines import backend_of, load_engines
 from bench.types import (
     Availability,
+    Backend,
     Classifier,
-    ClassifierKind,
     EngineSpec,
     Prediction,
     Session,
@@ -27,32 +26,23 @@ from bench.types import (
 )
 
 
-class FaultyBackend:
+class FaultyBackend(Backend):
     """Options: `engine`, the real engine's name; `fault`, a name of FAULTS; and the fault's own settings."""
 
-    kinds: frozenset[ClassifierKind] = frozenset({"sequence", "embedding", "network", "linear"})
-
-    def __init__(self, spec: EngineSpec, device: str, threads: int, cache: Path) -> None:
-        self.spec = spec
-        self.device = device
-        self.threads = threads
-        self.cache = cache
+    kinds = frozenset({"sequence", "embedding", "network", "linear"})
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:
         """As available as the engine it wraps."""
         engine = load_engines()[spec.options["engine"]]
-        available: Availability = registry.find("backend", engine.backend).availability(engine, device)
-        return available
+        return backend_of(engine).availability(engine, device)
 
     def load(self, classifier: Classifier) -> Session:
         settings = dict(self.spec.options)
         engine = load_engines()[settings.pop("engine")]
         fault = FAULTS[settings.pop("fault")]
-        session = registry.find("backend", engine.backend)(engine, self.device, self.threads, self.cache).load(
-            classifier
-        )
-        return fault(session, **settings)
+        session: Session = fault(open_session(classifier, engine, self.place), **settings)
+        return session
 
 
 class WrappedSession:

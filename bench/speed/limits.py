@@ -17,14 +17,14 @@ from bench.results.records import MachineLimits
 SIZE = 2048
 GPU_SIZE = 8192
 COPIED_BYTES = 2**28  # far more than the last cache holds
-MEASURE_S = 1.0
+MEASURE_S = 0.5
 LEAST_ROUNDS = 3
 
 
 def machine_limits(
     device: str, threads: int, precision: str, cache: Path, reached_flops_per_s: float = 0.0
 ) -> MachineLimits:
-    """Measured once for this machine, device, threads, precision and library versions: about 1 s a library.
+    """Measured once for this machine, device, threads, precision and library versions: about half a second a library.
 
     The caller has set the threads. Of several libraries the fastest counts, of several rounds the best: it is a limit.
     A limit that a classifier has gone beyond was measured on a busy machine: it is measured again, the higher is kept.
@@ -73,7 +73,7 @@ def measure_limits(device: str, threads: int, precision: str) -> MachineLimits:
 
 
 def _best_s(call: Callable[[], Any]) -> float:
-    """Seconds of the fastest of the calls that fit into a second, after one that nobody counts."""
+    """Seconds of the fastest of the calls that fit into half a second, after one that nobody counts."""
     call()
     times: list[float] = []
     until = time.perf_counter() + MEASURE_S

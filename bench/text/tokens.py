@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from bench.errors import AssetError, DataError, UsageError
+from bench.errors import AssetError, DataError, NotAvailable
 from bench.types import Classifier
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class TextTokenizer:
         _in_use.add(self)
         fixed = len(tokenizer.encode(before + after).ids)
         if fixed >= max_length:
-            raise UsageError(f"the prompt alone has {fixed} tokens, no room for a text in {max_length}; shorten it")
+            raise NotAvailable(f"the prompt alone has {fixed} tokens, no room for a text in {max_length}; shorten it")
 
     @classmethod
     def from_file(cls, tokenizer_json: Path, max_length: int, before: str = "", after: str = "") -> TextTokenizer:

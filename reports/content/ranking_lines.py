@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
+from bench.quality.methods import MethodComparison
 from bench.types import Scenario
 from reports.content.rows import Group, TaskRows
 from reports.content.speed import usable
-from reports.content.standing import Standing
+from reports.content.standing import METHOD_SEEDS, Standing, method_of
 from reports.render import figures
 from reports.render.words import joined, message
 
 ONE_RUN_MARGIN = 0.10  # measurement.md: the speed gate takes nothing under 10 % for a difference
 SMALL_TRAINING_S = 0.001
+MOST_CLAIMS = 8
 _SPEED: dict[Scenario, str] = {
     "single": "Single-stream RPS (fastest engine that keeps the answers): {chain}",
     "offline": "Offline texts/s (fastest engine that keeps the answers): {chain}",
@@ -28,7 +30,6 @@ class Contender:
 
     label: str
     value: float
-    groups: tuple[Group, ...] = ()
     low: float | None = None
     high: float | None = None
 
@@ -48,45 +49,112 @@ def ranking_lines(task: TaskRows, standing: Standing) -> Iterator[str]:
 
 
 def _quality(task: TaskRows, standing: Standing) -> Iterator[str]:
-    methods = _by_recipe(group for group in task.groups if group.shown)
-    if not methods:
+    """A line on classifiers, who is better than whom among them, and the same on methods with seeds enough."""
+    groups = [group for group in task.groups if group.shown and group.shown.cell.id in standing.ranks]
+    if not groups:
         return
-    several_seeds = any(len(groups) > 1 for groups in methods)
-    contenders = [_quality_contender(groups, several_seeds) for groups in methods]
-
-    def apart(ahead: Contender, behind: Contender) -> str | None:
-        p = standing.p_of_methods(ahead.groups, behind.groups)
-        return None if p is None else f" (p {'' if p < 0.001 else '= '}{figures.p_value(p)})"
-
-    line: list[str] = [message("Quality (macro F1): {chain}", chain=_chain(contenders, apart, ">"))]
+    groups.sort(key=lambda group: standing.places[_shown_id(group)])
+    line: list[str] = [message("Quality (macro F1): {chain}", chain=joined(", ", map(_with_letters(standing), groups)))]
+    if len(groups) > 1:
+        line.append(message("a letter in common: not told apart"))
     if standing.smallest_difference is not None:
         line.append(_smallest(standing))
-    line.append(message("p of the weakest seed") if several_seeds else message("1 seed each"))
+    line.append(message("each is one trained classifier and speaks for no method"))
     yield joined("; ", line)
+    yield from _better_classifiers(groups, standing)
+    yield from _methods(task, standing)
+
+
+def _with_letters(standing: Standing) -> Callable[[Group], str]:
+    alone = len(set(standing.letters.values())) == 1 and len(standing.comparisons) == 0
+
+    def label(group: Group) -> str:
+        quality = group.shown.quality if group.shown else None
+        score = figures.score(quality.macro_f1.value if quality else None)
+        return f"{group.name} {score}" + ("" if alone else f" ({standing.letters[_shown_id(group)]})")
+
+    return label
+
+
+def _shown_id(group: Group) -> str:
+    return group.shown.cell.id if group.shown else ""
 
 
 def _smallest(standing: Standing) -> str:
     points = 100 * (standing.smallest_difference or 0.0)
-    counts = sorted({comparison.n for comparison in standing.comparisons})
+    counts = sorted({comparison.n for comparison in standing.comparisons if comparison.n})
     n = joined(" to ", (f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1]))))
     return message("the smallest difference this test could see is {points:.1f} points at n = {n}", points=points, n=n)
 
 
-def _quality_contender(groups: Sequence[Group], several_seeds: bool) -> Contender:
-    """A method; with several seeds the mean and the range over them, and a lone seed among them is marked."""
-    scores = [group.shown.quality.macro_f1.value for group in groups if group.shown and group.shown.quality]
-    label: str = f"{groups[0].method_name} {figures.score(fmean(scores))}"
-    if len(scores) > 1:
-        label = message(
-            "{label} ({seeds} seeds, {low} to {high})",
-            label=label,
-            seeds=len(scores),
-            low=figures.score(min(scores)),
-            high=figures.score(max(scores)),
-        )
-    elif several_seeds:
-        label = message("{label} (1 seed)", label=label)
-    return Contender(label, fmean(scores), tuple(groups))
+def _better_classifiers(groups: Sequence[Group], standing: Standing) -> Iterator[str]:
+    """Each classifier and the best of those that it is better than."""
+    names = {_shown_id(group): group.name for group in groups}
+    claims = []
+    for group in groups:
+        ahead = (each for each in standing.comparisons if each.ahead == _shown_id(group) and each.apart)
+        found = [each for each in ahead if each.behind in names]
+        found.sort(key=lambda each: standing.places[each.behind])
+        if found:
+            first = found[0]
+            claims.append(
+                message(
+                    "{ahead} than {behind} by {points} points on {n:,} texts (p {p})",
+                    ahead=group.name,
+                    behind=names[first.behind],
+                    points=figures.points(first.difference.value),
+                    n=first.n,
+                    p=_p(first.p_adjusted),
+                )
+            )
+    if claims:
+        more = [message("all pairs: the table of paired tests")] if len(claims) > MOST_CLAIMS else []
+        yield message("Better, as classifiers: {claims}", claims=joined("; ", (*claims[:MOST_CLAIMS], *more)))
+
+
+def _p(p: float) -> str:
+    return figures.p_value(p) if p < 0.001 else f"= {figures.p_value(p)}"
+
+
+def _methods(task: TaskRows, standing: Standing) -> Iterator[str]:
+    """What several seeds say of methods; nothing where there are too few."""
+    scores: dict[str, list[float]] = {}
+    for group in task.groups:
+        if group.shown and group.shown.quality:
+            scores.setdefault(method_of(group), []).append(group.shown.quality.macro_f1.value)
+    seeded = {name: each for name, each in scores.items() if len(each) >= METHOD_SEEDS}
+    if not seeded:
+        return
+    ordered = sorted(seeded, key=lambda name: -fmean(seeded[name]))
+    chain = joined(", ", (_method_label(name, seeded[name]) for name in ordered))
+    line: list[str] = [message("Methods (mean macro F1 of their seeds): {chain}", chain=chain)]
+    claims = [_method_claim(each) for each in standing.methods if each.apart]
+    if len(ordered) > 1:
+        line += claims or [message("no method is better by more than the spread of seeds and texts")]
+    yield joined("; ", line)
+
+
+def _method_label(name: str, scores: Sequence[float]) -> str:
+    return message(
+        "{label} ({seeds} seeds, {low} to {high})",
+        label=f"{name} {figures.score(fmean(scores))}",
+        seeds=len(scores),
+        low=figures.score(min(scores)),
+        high=figures.score(max(scores)),
+    )
+
+
+def _method_claim(comparison: MethodComparison) -> str:
+    difference = comparison.difference
+    return message(
+        "{ahead} is better than {behind} by {points} points (95 % {low} to {high}, p {p})",
+        ahead=comparison.ahead,
+        behind=comparison.behind,
+        points=figures.points(difference.value),
+        low=figures.points(difference.low),
+        high=figures.points(difference.high),
+        p=_p(comparison.p_adjusted),
+    )
 
 
 def _speed(groups: Sequence[Group], scenario: Scenario, title: str) -> Iterator[str]:

@@ -1,23 +1,35 @@
-"""What the paired tests say of a task's rows, and of its methods over their seeds."""
+"""What the paired tests say of a task's classifiers, and of its methods over their seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
+from bench.quality.methods import MethodComparison, compare_methods
 from bench.quality.ranking import Comparison, Ranking, rank
+from bench.results.records import Answers, Result
 from reports.content.rows import Group, TaskRows
+
+METHOD_SEEDS = 3
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The ranking of every row that has answers; None where no row has."""
+    """The ranking of every row that has answers (None where no row has), and the comparisons of methods."""
 
     ranking: Ranking | None
+    methods: tuple[MethodComparison, ...] = ()
 
     @property
     def ranks(self) -> Mapping[str, int]:
+        """The best rank that each row may have."""
         return self.ranking.ranks if self.ranking else {}
+
+    @property
+    def letters(self) -> Mapping[str, str]:
+        """Rows with a letter in common are not told apart."""
+        return self.ranking.letters if self.ranking else {}
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -27,32 +39,66 @@ class Standing:
     def smallest_difference(self) -> float | None:
         return self.ranking.smallest_difference if self.ranking else None
 
-    def p_of_methods(self, ahead: Sequence[Group], behind: Sequence[Group]) -> float | None:
-        """The largest adjusted p over the seeds that both methods have; None where the tests cannot tell them apart.
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The order of the rows."""
+        return {name: place for place, name in enumerate(self.ranking.rows)} if self.ranking else {}
 
-        A method is ahead only if it is with every seed: the weakest seed speaks for the claim.
-        """
-        behind_of = {group.seed: group for group in behind}
-        pairs = [(group, behind_of[group.seed]) for group in ahead if group.seed in behind_of]
-        if not pairs:
-            return None
-        p_values = [self._p_of(first, second) for first, second in pairs]
-        if any(p is None for p in p_values):
-            return None
-        return max(p for p in p_values if p is not None)
+    @property
+    def speakers(self) -> Mapping[str, str]:
+        """The row that speaks for each row's classifier, in the order of the rows."""
+        return {name: self.ranking.stands_for[name] for name in self.ranking.rows} if self.ranking else {}
 
-    def _p_of(self, ahead: Group, behind: Group) -> float | None:
-        """Adjusted p of the two classifiers' shown rows; None when it is not significant or says the opposite."""
-        first, second = ahead.shown, behind.shown
-        if self.ranking is None or first is None or second is None:
+    def rank_range(self, name: str) -> str | None:
+        """A row's rank, or the ranks it may have; None for a row without one."""
+        if self.ranking is None or name not in self.ranks:
             return None
-        names = (first.cell.id, second.cell.id)
-        if not set(names) <= set(self.ranks) or not self.ranking.apart(*names):
-            return None
-        ordered = self.ranking.rows.index(names[0]) < self.ranking.rows.index(names[1])
-        return self.ranking.p_value(*names) if ordered else None
+        first, last = self.ranking.ranks[name], self.ranking.last_ranks[name]
+        return str(first) if first == last else f"{first}-{last}"
 
 
 def standing_of(task: TaskRows) -> Standing:
-    """Rank the rows of a task by their predictions files."""
-    return Standing(rank(task.answers, len(task.data.class_names)) if task.answers else None)
+    """Rank the classifiers of a task by their predictions files."""
+    if not task.answers:
+        return Standing(None)
+    class_count = len(task.data.class_names)
+    return Standing(
+        rank(task.answers, class_count, _speakers(task)),
+        compare_methods(_seeds_of_methods(task), class_count),
+    )
+
+
+def _speakers(task: TaskRows) -> dict[str, str]:
+    """The row that speaks for each row's classifier: the shown one where the engine keeps its answers, else itself.
+
+    The same trained classifier on two machines is one.
+    """
+    speakers: dict[str, str] = {}
+    by_weights: dict[str, str] = {}
+    for group in task.groups:
+        shown = group.shown
+        if shown is None or shown.cell.id not in task.answers:
+            continue
+        speaker = by_weights.setdefault(shown.classifier_sha256 or shown.cell.id, shown.cell.id)
+        for row in group.rows:
+            if row.cell.id in task.answers:
+                speakers[row.cell.id] = speaker if row is shown or _keeps_answers(row) else row.cell.id
+    return speakers
+
+
+def _keeps_answers(row: Result) -> bool:
+    return row.parity is not None and row.parity.passed
+
+
+def _seeds_of_methods(task: TaskRows) -> dict[str, list[Answers]]:
+    """The answers of every method that was trained with seeds enough to speak of it."""
+    methods: dict[str, list[Answers]] = {}
+    for group in task.groups:
+        if group.shown and group.shown.cell.id in task.answers:
+            methods.setdefault(method_of(group), []).append(task.answers[group.shown.cell.id])
+    return {name: seeds for name, seeds in methods.items() if len(seeds) >= METHOD_SEEDS}
+
+
+def method_of(group: Group) -> str:
+    """What its seeds have in common: the recipe, in a merged run the machine, and the base model where it has one."""
+    return " ".join(filter(None, (group.method_name, group.short_base and f"({group.short_base})")))

@@ -46,6 +46,8 @@ def _row(
         "status": row.status.value,
         "reason": row.reason,
         "rank": standing.ranks.get(cell.id),
+        "rank_range": standing.rank_range(cell.id),
+        "group": standing.letters.get(cell.id),
         "data_fingerprint": row.data.fingerprint,
         "data_source": row.data.source.kind,
         "test_texts": row.data.sizes.test,
@@ -64,6 +66,8 @@ def _row(
 def _interval(name: str, figure: Interval | None) -> dict[str, float | None]:
     if figure is None:
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
+    if figure.items_needed is not None:
+        return {name: figure.value, f"{name}_low": None, f"{name}_high": None}
     return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
 
 

@@ -20,6 +20,7 @@ def task_record(task: TaskRows, standing: Standing) -> dict[str, Any]:
         "data": task.data.model_dump(mode="json"),
         "rows": [_row(task, standing, group, row) for group, row in task.cells()],
         "comparisons": [comparison.model_dump(mode="json") for comparison in standing.comparisons],
+        "methods": [comparison.model_dump(mode="json") for comparison in standing.methods],
         "smallest_detectable_difference": standing.smallest_difference,
     }
 
@@ -28,6 +29,8 @@ def _row(task: TaskRows, standing: Standing, group: Group, row: Result) -> dict[
     record = row.model_dump(mode="json", exclude={"data", "load", "parity"})
     record["classifier"] = group.name
     record["rank"] = standing.ranks.get(row.cell.id)
+    record["rank_range"] = standing.rank_range(row.cell.id)
+    record["group"] = standing.letters.get(row.cell.id)
     record["load"] = {summary.scenario: _load(task, group, row, summary) for summary in row.load.values()}
     record["parity"] = None
     if row.parity is not None:

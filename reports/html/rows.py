@@ -74,13 +74,8 @@ def page_table(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario]
 
 
 def ordered_cells(task: TaskRows, standing: Standing) -> list[tuple[Group, Result]]:
-    """Every row, also those without answers: by rank, then by macro F1, then as planned."""
-
-    def key(entry: tuple[Group, Result]) -> tuple[float, float]:
-        _, row = entry
-        return standing.ranks.get(row.cell.id, float("inf")), -row.quality.macro_f1.value if row.quality else 0.0
-
-    return sorted(task.cells(), key=key)
+    """Every row, in the order of their ranking; those without a rank at the end, as planned."""
+    return sorted(task.cells(), key=lambda entry: standing.places.get(entry[1].cell.id, len(standing.places)))
 
 
 def scenarios_of(task: TaskRows) -> list[Scenario]:
@@ -102,7 +97,10 @@ def scenario_record(scenario: Scenario, language: str) -> dict[str, str]:
 def _columns(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario]) -> list[PageColumn]:
     priced = task.price_per_hour is not None
     return [
-        PageColumn("rank", lambda _, row: _count(standing.ranks.get(row.cell.id)), explained=_RANK),
+        PageColumn("rank", lambda _, row: _rank(standing, row), explained=_RANK),
+        PageColumn(
+            "group", lambda _, row: (standing.letters.get(row.cell.id, MISSING), None), numeric=False, explained=_GROUP
+        ),
         PageColumn("classifier", lambda group, _: (group.name, None), numeric=False),
         PageColumn("engine", lambda _, row: (row.cell.engine or MISSING, None), numeric=False),
         PageColumn("prec.", lambda _, row: (row.cell.precision or MISSING, None), numeric=False),
@@ -216,7 +214,10 @@ def _front(candidates: list[bool], scores: list[list[float] | None], rates: list
 
 
 def _triple(figure: Interval | None) -> list[float] | None:
-    return [round(part, 5) for part in (figure.value, figure.low, figure.high)] if figure else None
+    if figure is None:
+        return None
+    low, high = (figure.low, figure.high) if figure.items_needed is None else (figure.value, figure.value)
+    return [round(part, 5) for part in (figure.value, low, high)]
 
 
 def _rates(summary: LoadSummary | None) -> list[float] | None:
@@ -231,8 +232,8 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None or shown == MISSING else float(f"{value:.7g}")
 
 
-def _count(value: int | None) -> Shown:
-    return figures.count(value), value
+def _rank(standing: Standing, row: Result) -> Shown:
+    return standing.rank_range(row.cell.id) or MISSING, standing.ranks.get(row.cell.id)
 
 
 def _number(value: float | None) -> Shown:
@@ -262,7 +263,8 @@ def _certificate(row: Result) -> str:
     return message("no certificate") if without else answers_mark(row)
 
 
-_RANK = message("rows that share a rank cannot be told apart from the first of them by the paired tests")
+_RANK = message("the places that the paired tests leave open to the row's classifier")
+_GROUP = message("rows with a letter in common cannot be told apart by the paired tests")
 _INTERVAL = message("±: the larger half of the 95 % interval over test texts")
 _ANSWERS = message(
     "same: the engine passed its certificate against the reference engine; CHANGED: it gives other answers"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from bench.results.records import Interval
+from reports.render.words import message
 
 MISSING = "-"
 
@@ -47,6 +48,11 @@ def _floor_percent(value: float) -> str:
     return f"{math.floor(value * 10_000 + 1e-9) / 100:.2f} %"
 
 
+def _ceil_percent(value: float) -> str:
+    """Rounded up, so that a bound stays one."""
+    return f"{math.ceil(value * 10_000 - 1e-9) / 100:.2f} %"
+
+
 def _bytes(value: float) -> str:
     if value < 1e6:
         return f"{_three_digits(value / 1e3)} kB"
@@ -59,6 +65,7 @@ score = _or_missing(lambda value: f"{value:.3f}")
 loss = _or_missing(lambda value: f"{value:.4f}")
 percent = _or_missing(lambda value: f"{value:.1%}".replace("%", " %"))
 floor_percent = _or_missing(_floor_percent)
+ceil_percent = _or_missing(_ceil_percent)
 duration = _or_missing(_duration)
 size = _or_missing(_bytes)
 points = _or_missing(lambda value: f"{round(100 * value, 2) + 0.0:.2f}")
@@ -71,12 +78,16 @@ def p_value(value: float) -> str:
 
 
 def plus_minus(figure: Interval) -> str:
-    """The value and the larger half of its 95 % interval."""
+    """The value and the larger half of its 95 % interval; "±?" where there is none."""
+    if figure.items_needed is not None:
+        return f"{figure.value:.3f} ±?"
     return f"{figure.value:.3f} ±{max(figure.high - figure.value, figure.value - figure.low):.3f}"
 
 
 def bounds(figure: Interval) -> str:
-    """Both ends of the 95 % interval."""
+    """Both ends of the 95 % interval; where there is none, how many items it takes."""
+    if figure.items_needed is not None:
+        return message("needs about {n:,} texts", n=figure.items_needed)
     return f"{figure.low:.3f} to {figure.high:.3f}"
 
 

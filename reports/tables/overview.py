@@ -11,7 +11,7 @@ from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
 from reports.render.words import message
-from reports.tables.quality import ordered_rows, status_mark
+from reports.tables.quality import RANK_NOTE, ordered_rows, quality_notes, status_mark
 
 _NOTES = (
     message(
@@ -29,6 +29,7 @@ def overview_tables(task: TaskRows, standing: Standing) -> list[Table]:
     priced = task.price_per_hour is not None
     columns = (
         numbers("rank"),
+        Column("group"),
         Column("classifier"),
         Column("engine"),
         Column("Pareto"),
@@ -44,7 +45,7 @@ def overview_tables(task: TaskRows, standing: Standing) -> list[Table]:
         Column("status", from_width=120),
     )
     rows = tuple(_row(task, standing, group, row, pareto) for group, row in ordered_rows(task, standing))
-    notes: tuple[str, ...] = _NOTES
+    notes: tuple[str, ...] = (RANK_NOTE, *quality_notes(task), *_NOTES)
     if priced:
         price = message("1M texts: at {price:g} an hour, all at once, a machine always busy", price=task.price_per_hour)
         notes = (*notes, price)
@@ -55,7 +56,8 @@ def _row(task: TaskRows, standing: Standing, group: Group, row: Result, pareto: 
     single, offline, session = usable(row, "single"), usable(row, "offline"), row.session
     price = price_per_million(row, "offline", task.price_per_hour)
     return (
-        figures.count(standing.ranks.get(row.cell.id)),
+        standing.rank_range(row.cell.id) or MISSING,
+        standing.letters.get(row.cell.id, MISSING),
         group.name,
         row.cell.engine or MISSING,
         message("yes") if row.cell.id in pareto else "",

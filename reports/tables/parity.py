@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from bench.results.records import Parity, Result
 from reports.content.rows import Group, TaskRows, is_reference
 from reports.render import figures
@@ -17,6 +19,7 @@ _COLUMNS = (
     Column("tokens"),
     numbers("equal labels"),
     numbers("required"),
+    numbers("changed", "at most"),
     numbers("largest dp"),
     numbers("p", from_width=90),
     Column("verdict"),
@@ -37,8 +40,33 @@ def parity_tables(task: TaskRows) -> list[Table]:
             references=references,
         ),
         message("largest dp: largest difference of a probability"),
+        message("changed at most: what so many texts leave possible (95 %, exact binomial bound)"),
+        *_unjudged(parity for _, _, parity in certified),
     )
     return [Table("Same classifier, other engine: same answers?", _COLUMNS, rows, notes)] if rows else []
+
+
+def _unjudged(certificates: Iterable[Parity]) -> Iterator[str]:
+    """How many texts it takes to judge each bar that these could not."""
+    unjudged = {each.required: each.items_to_judge for each in certificates if _unsure(each)}
+    for required, items in sorted(unjudged.items()):
+        yield message(
+            "passed?: no more changes than allowed were seen, but too few texts to be sure of {required}: it takes "
+            "{items} texts without a change",
+            required=figures.floor_percent(required),
+            items=figures.count(items),
+        )
+
+
+def _verdict(parity: Parity) -> str:
+    if not parity.passed:
+        return message("changes answers")
+    return message("passed?") if _unsure(parity) else message("passed")
+
+
+def _unsure(parity: Parity) -> bool:
+    """Whether it passed on too few texts; certificates of before the bound was stored do not say."""
+    return parity.passed and parity.changed_at_most is not None and not parity.judged
 
 
 def _row(group: Group, row: Result, parity: Parity) -> Row:
@@ -51,7 +79,8 @@ def _row(group: Group, row: Result, parity: Parity) -> Row:
         tokens,
         figures.floor_percent(parity.equal_labels),
         figures.floor_percent(parity.required),
+        figures.ceil_percent(parity.changed_at_most),
         figures.number(parity.largest_probability_difference),
         figures.p_value(parity.mcnemar_p),
-        message("passed") if parity.passed else message("changes answers"),
+        _verdict(parity),
     )

@@ -12,6 +12,7 @@ from reports.render.words import joined, message
 
 _COLUMNS = (
     numbers("rank"),
+    Column("group"),
     Column("classifier"),
     Column("base model", from_width=110),
     Column("engine"),
@@ -24,11 +25,17 @@ _COLUMNS = (
     Column("status"),
 )
 
-_EQUAL = message("equal rank: the paired tests cannot tell the rows apart")
-_INTERVAL = message("±: the larger half of the 95 % interval over test texts")
+RANK_NOTE = message(
+    "rank: the places that the paired tests leave open to a classifier; rows with a letter of their group in common "
+    "cannot be told apart"
+)
+INTERVAL_NOTE = message("±: the larger half of the 95 % interval over test texts")
 _DETAILS = (
     message("one engine a classifier, the reference where it was run; macro averages"),
-    message("ECE: how far confidence is from accuracy; valid: answers that name a class, the others count as wrong"),
+    message(
+        "ECE: how far confidence is from accuracy, over the answers that name a class; valid: their share, the others "
+        "count as wrong"
+    ),
 )
 
 
@@ -45,18 +52,15 @@ def best_row(task: TaskRows, standing: Standing) -> tuple[Group, Result] | None:
 
 
 def ordered_rows(task: TaskRows, standing: Standing) -> list[tuple[Group, Result]]:
-    """Rows with answers: by rank, then by macro F1, then as planned; rows without a rank last."""
-
-    def key(entry: tuple[Group, Result]) -> tuple[float, float]:
-        _, row = entry
-        return standing.ranks.get(row.cell.id, float("inf")), -row.quality.macro_f1.value if row.quality else 0.0
-
-    return sorted(((group, row) for group, row in task.cells() if row.quality), key=key)
+    """Rows with answers, in the order of their ranking; rows without a rank last."""
+    answered = ((group, row) for group, row in task.cells() if row.quality)
+    return sorted(answered, key=lambda entry: standing.places.get(entry[1].cell.id, len(standing.places)))
 
 
 def _row(standing: Standing, group: Group, row: Result, quality: Quality) -> Row:
     return (
-        figures.count(standing.ranks.get(row.cell.id)),
+        standing.rank_range(row.cell.id) or MISSING,
+        standing.letters.get(row.cell.id, MISSING),
         group.name,
         group.short_base or MISSING,
         row.cell.engine or MISSING,
@@ -80,15 +84,42 @@ def status_mark(row: Result) -> str:
     return joined(", ", marks or [message("OK")])
 
 
+def quality_notes(task: TaskRows) -> tuple[str, ...]:
+    """What an interval is worth, and what the averages over classes leave out."""
+    qualities = [row.quality for _, row in task.cells() if row.quality]
+    notes: list[str] = [INTERVAL_NOTE]
+    if needed := max((quality.macro_f1.items_needed or 0 for quality in qualities), default=0):
+        few = min(quality.n for quality in qualities if quality.macro_f1.items_needed)
+        notes.append(
+            message(
+                "±?: no interval of macro F1 holds with {few:,} texts; it needs about {needed:,}",
+                few=few,
+                needed=needed,
+            )
+        )
+    for untested, classes in sorted({(each.untested_classes, len(each.per_class)) for each in qualities}):
+        if untested:
+            notes.append(
+                message(
+                    "{untested} of {classes} classes have no test text: macro averages are over the others",
+                    untested=untested,
+                    classes=classes,
+                )
+            )
+    return tuple(notes)
+
+
 def _notes(task: TaskRows) -> tuple[str, ...]:
     seeds = {group.seed for group in task.groups}
-    notes: list[str] = [_EQUAL, _INTERVAL]
+    notes: list[str] = [RANK_NOTE, *quality_notes(task)]
     counts = {row.quality.n for _, row in task.cells() if row.quality}
     if counts and counts != {task.data.full_sizes.test}:
         shown = joined(" and ", map(figures.count, sorted(counts)))
         notes.append(
             message("texts: {shown} of {all:,} test texts answered", shown=shown, all=task.data.full_sizes.test)
         )
+    if len(counts) > 1:
+        notes.append(message("rows that answered other texts are compared on those that both answered"))
     stand_ins = dict.fromkeys(
         message(
             "{recipe}: {small} stands in for {published}; not a reproduction",
@@ -182,4 +213,12 @@ def _answers(groups: list[Group]) -> Table:
         for group in groups
         if (quality := group.shown.quality if group.shown else None)
     )
-    return Table("Answers in detail", columns, rows, _DETAILS)
+    needed = max(
+        (group.shown.quality.macro_precision.items_needed or 0)
+        for group in groups
+        if group.shown and group.shown.quality
+    )
+    lacking = (
+        [message("±?: an interval of macro precision needs about {needed:,} texts", needed=needed)] if needed else []
+    )
+    return Table("Answers in detail", columns, rows, (*_DETAILS, *lacking))

@@ -24,7 +24,7 @@ from bench.classifiers.modules import load_module
 from bench.errors import NotAvailable
 from bench.plan.engines import load_engines
 from bench.text.tokens import load_tokenizer
-from bench.types import Classifier, EngineSpec, Prediction, Session, SessionInfo
+from bench.types import Classifier, EngineSpec, Prediction, Session, SessionInfo, Workplace
 
 TEXTS = tiny_texts(70)
 # largest difference of a probability from the reference's; random weights of a width of 32 are a hard case for int8
@@ -77,7 +77,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def open_engine(name: str, classifier: Classifier, cache: Path, **options: int) -> Session:
     spec = load_engines()[name]
     spec = spec.model_copy(update={"options": {**spec.options, **options}})
-    session: Session = registry.find("backend", spec.backend)(spec, "cpu", 1, cache).load(classifier)
+    session: Session = registry.find("backend", spec.backend)(spec, Workplace("cpu", 1, cache)).load(classifier)
     return session
 
 

@@ -13,7 +13,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from backends.eager import EagerBackend
 from backends.torch_compile import CompileBackend
 from bench.plan.engines import load_engines
-from bench.types import Classifier
+from bench.types import Classifier, Workplace
 
 LONGEST = 300  # tokens; the longest text of AG News has fewer
 
@@ -51,8 +51,8 @@ def test_no_length_is_compiled_anew(engine: str, freezing: bool, tolerance: floa
     if not available.ok:
         pytest.skip(str(available.reason))
     classifier, texts = long_bert(tmp_path / "classifier"), texts_of_every_length()
-    expected = EagerBackend(load_engines()["eager"], "cpu", 1, tmp_path).load(classifier).predict(texts)
-    session = CompileBackend(spec, "cpu", 1, tmp_path).load(classifier)
+    expected = EagerBackend(load_engines()["eager"], Workplace("cpu", 1, tmp_path)).load(classifier).predict(texts)
+    session = CompileBackend(spec, Workplace("cpu", 1, tmp_path)).load(classifier)
     assert session.info.details["freezing"] is freezing
     compiled = session.recompiles()
     assert compiled

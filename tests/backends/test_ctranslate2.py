@@ -20,7 +20,7 @@ from backends.ctranslate2 import engine as ctranslate2_engine
 from bench import registry
 from bench.errors import NotAvailable
 from bench.plan.engines import load_engines
-from bench.types import Availability, Classifier, Session
+from bench.types import Availability, Classifier, Session, Workplace
 
 TEXTS = tiny_texts(70)
 
@@ -40,7 +40,7 @@ SERVED["sequence-distilbert"] = sequence_distilbert
 
 def open_engine(name: str, classifier: Classifier, cache: Path) -> Session:
     spec = load_engines()[name]
-    session: Session = registry.find("backend", spec.backend)(spec, "cpu", 1, cache).load(classifier)
+    session: Session = registry.find("backend", spec.backend)(spec, Workplace("cpu", 1, cache)).load(classifier)
     return session
 
 

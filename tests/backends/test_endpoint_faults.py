@@ -22,7 +22,7 @@ from bench.errors import EndpointFailed, UsageError
 from bench.plan.tiers import Tier
 from bench.speed.loadgen import run_scenario
 from bench.speed.server_scenario import run_server
-from bench.types import Classifier, EngineSpec, FitRecord, Manifest, Recipe
+from bench.types import Classifier, EngineSpec, FitRecord, Manifest, Recipe, Workplace
 
 TEXTS = tuple(f"text {'x' * n}" for n in range(12))
 SHORT = Tier(name="short", min_duration_s=0.2, min_queries=20, repeats=1, cell_limit_s=60, fit_limit_s=60)
@@ -57,7 +57,7 @@ def spec(options: dict[str, Any]) -> EngineSpec:
 
 @contextmanager
 def session(folder: Path, options: dict[str, Any], **settings: Any) -> Iterator[EndpointSession]:
-    opened = EndpointBackend(spec(options), "cpu", 1, folder).load(served(folder / "classifier", **settings))
+    opened = EndpointBackend(spec(options), Workplace("cpu", 1, folder)).load(served(folder / "classifier", **settings))
     try:
         yield opened
     finally:
@@ -181,7 +181,7 @@ def test_a_server_that_dies_half_way_is_given_up(tmp_path: Path, server: Faulty)
 
 def test_nobody_listens(tmp_path: Path, server: Faulty) -> None:
     with pytest.raises(EndpointFailed, match=r"does not answer \(no connection: 3\); is the server running"):
-        EndpointBackend(spec(server.options | {"url": "http://127.0.0.1:9/v1"}), "cpu", 1, tmp_path).load(
+        EndpointBackend(spec(server.options | {"url": "http://127.0.0.1:9/v1"}), Workplace("cpu", 1, tmp_path)).load(
             served(tmp_path / "c")
         )
 
@@ -205,7 +205,9 @@ def test_a_wrong_server_is_named_at_once(
     monkeypatch.setenv("MY_KEY", KEY)
     server.models = models
     with pytest.raises(EndpointFailed, match=message) as caught:
-        EndpointBackend(spec(server.options | {"key_env": "MY_KEY"}), "cpu", 1, tmp_path).load(served(tmp_path / "c"))
+        EndpointBackend(spec(server.options | {"key_env": "MY_KEY"}), Workplace("cpu", 1, tmp_path)).load(
+            served(tmp_path / "c")
+        )
     assert server.asked == []
     assert set(server.keys) == {f"Bearer {KEY}"}
     assert KEY not in f"{caught.value} {caught.value.__cause__} {capfd.readouterr()}"

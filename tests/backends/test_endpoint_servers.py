@@ -71,7 +71,7 @@ def made(recipe_id: str, data: Dataset, folder: Path, **params: Any) -> Classifi
 def through(server: Server, classifier: Classifier, texts: tuple[str, ...] | list[str], **options: Any) -> Prediction:
     spec = load_engines()["endpoint"]
     spec = spec.model_copy(update={"options": {**server.options, **options}})
-    session = EndpointBackend(spec, "cpu", 1, Path()).load(classifier)
+    session = EndpointBackend(spec, Workplace("cpu", 1, Path())).load(classifier)
     try:
         prediction = session.predict(texts)
         assert session.clock.failed_requests == {}
@@ -82,7 +82,7 @@ def through(server: Server, classifier: Classifier, texts: tuple[str, ...] | lis
 
 
 def eager(classifier: Classifier, texts: tuple[str, ...] | list[str]) -> Prediction:
-    return EagerBackend(load_engines()["eager"], "cpu", 1, Path()).load(classifier).predict(texts)
+    return EagerBackend(load_engines()["eager"], Workplace("cpu", 1, Path())).load(classifier).predict(texts)
 
 
 @pytest.mark.parametrize("recipe", ["zero-shot-letters", "zero-shot"])
@@ -127,7 +127,7 @@ def test_llama_cpp_as_a_wrong_server(llama: Server, data: Dataset, folder: Path)
 def test_a_text_too_long_for_the_server_fails_alone(llama: Server, data: Dataset, folder: Path) -> None:
     classifier = made("served-letters", data, folder, max_characters=100_000)
     spec = load_engines()["endpoint"].model_copy(update={"options": llama.options})
-    session = EndpointBackend(spec, "cpu", 1, Path()).load(classifier)
+    session = EndpointBackend(spec, Workplace("cpu", 1, Path())).load(classifier)
     prediction = session.predict(["word " * 3000, data.test.texts[0]])
     assert prediction.labels[0] == -1
     assert prediction.labels[1] >= 0
@@ -141,7 +141,7 @@ def test_llama_cpp_killed_half_way(data: Dataset, folder: Path) -> None:
     with llama_server(folder) as server:
         options = {**server.options, "retries": 1}
         spec = load_engines()["endpoint"].model_copy(update={"options": options})
-        session = EndpointBackend(spec, "cpu", 1, Path()).load(classifier)
+        session = EndpointBackend(spec, Workplace("cpu", 1, Path())).load(classifier)
         assert session.predict(data.test.texts[:1]).labels[0] >= 0
         server.kill()
         started = time.monotonic()
@@ -196,7 +196,7 @@ def under_load(session: EndpointSession, texts: tuple[str, ...], tier: Tier, log
 def test_llama_cpp_under_poisson_load(llama: Server, data: Dataset, folder: Path) -> None:
     """A search for its highest rate takes minutes; one rate that it bears shows that every request is answered."""
     spec = load_engines()["endpoint"].model_copy(update={"options": llama.options})
-    session = EndpointBackend(spec, "cpu", 1, Path()).load(made("served-letters", data, folder, suffix=":"))
+    session = EndpointBackend(spec, Workplace("cpu", 1, Path())).load(made("served-letters", data, folder, suffix=":"))
     texts = data.test.texts
     test = under_load(session, texts, LOAD.model_copy(update={"latency_limit_ms": 5000.0}), folder / "llama-load")
     assert test.probe(1.0).held
@@ -238,7 +238,7 @@ def test_vllm_under_poisson_load(tmp_path: Path) -> None:
     texts = tuple(tiny_texts(40))
     with vllm_server(VLLM, folder, tmp_path, "--runner", "pooling", "--max-model-len", str(MAX_LENGTH)) as server:
         spec = load_engines()["endpoint"].model_copy(update={"options": {**server.options, "concurrency": 8}})
-        session = EndpointBackend(spec, "cpu", 1, Path()).load(finish(folder, "sequence"))
+        session = EndpointBackend(spec, Workplace("cpu", 1, Path())).load(finish(folder, "sequence"))
         test = under_load(session, texts, LOAD, tmp_path / "log")
         assert test.confirm(10.0).held
         assert not test.probe(5000.0).held

@@ -21,7 +21,7 @@ from backends.openvino import engine as openvino_engine
 from bench import registry
 from bench.errors import NotAvailable
 from bench.plan import engines
-from bench.types import Availability
+from bench.types import Availability, Workplace
 
 FP32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
@@ -142,7 +142,7 @@ def test_tensorrt_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tensorrt_builds_one_engine_for_every_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another engine for each larger batch would be built in the middle of a measurement."""
     monkeypatch.setitem(sys.modules, "tensorrt", types.ModuleType("tensorrt"))
-    backend = tensorrt_engine.TensorrtBackend(engines.load_engines()["tensorrt-fp16"], "cuda", 1, tmp_path)
+    backend = tensorrt_engine.TensorrtBackend(engines.load_engines()["tensorrt-fp16"], Workplace("cuda", 1, tmp_path))
     name, settings = backend.provider(network(tmp_path / "classifier"), tmp_path / "digest" / "model.onnx")
     assert name == "TensorrtExecutionProvider"
     assert settings["trt_profile_min_shapes"] == "input_ids:1x1,attention_mask:1x1"
@@ -189,6 +189,8 @@ def test_openvino_that_fell_back_is_an_error(tmp_path: Path, monkeypatch: pytest
 
 
 def test_openvino_int8_needs_texts_to_calibrate_on(tmp_path: Path) -> None:
-    backend = registry.find("backend", "openvino")(engines.load_engines()["openvino-int8"], "cpu", 1, tmp_path)
+    backend = registry.find("backend", "openvino")(
+        engines.load_engines()["openvino-int8"], Workplace("cpu", 1, tmp_path)
+    )
     with pytest.raises(NotAvailable, match="calibrated on training texts"):
         backend.load(network(tmp_path / "classifier"))

@@ -26,7 +26,7 @@ from bench.errors import NotAvailable
 from bench.plan.engines import load_engines
 from bench.text.batching import pad
 from bench.text.tokens import load_tokenizer
-from bench.types import Classifier
+from bench.types import Classifier, Workplace
 
 TEXTS = tiny_texts(20)
 
@@ -118,7 +118,7 @@ def test_weights_too_large_for_one_file_stand_beside_it(
 
     def answers(cache: Path) -> np.ndarray:
         spec = load_engines()[name]
-        session = registry.find("backend", "onnx")(spec, "cpu", 1, cache).load(classifier)
+        session = registry.find("backend", "onnx")(spec, Workplace("cpu", 1, cache)).load(classifier)
         assert session.info.artifact_bytes == sum(file.stat().st_size for file in files(cache, name))
         probabilities: np.ndarray = session.predict(TEXTS).probabilities
         return probabilities
@@ -225,7 +225,9 @@ def test_bound_buffers_give_the_same_answers(tmp_path: Path) -> None:
 
 def test_the_row_knows_where_every_node_runs(tmp_path: Path) -> None:
     classifier = sequence_qwen3(tmp_path / "classifier")
-    session = registry.find("backend", "onnx")(load_engines()["onnx"], "cpu", 1, tmp_path / "cache").load(classifier)
+    session = registry.find("backend", "onnx")(load_engines()["onnx"], Workplace("cpu", 1, tmp_path / "cache")).load(
+        classifier
+    )
     nodes = session.info.details["nodes"]
     assert list(nodes) == ["CPUExecutionProvider"]
     assert nodes["CPUExecutionProvider"] > 50

@@ -27,7 +27,7 @@ from bench.errors import EndpointFailed, NotAvailable
 from bench.plan.engines import load_engines
 from bench.text.batching import pad
 from bench.text.tokens import load_tokenizer
-from bench.types import Classifier, EngineSpec, Session
+from bench.types import Classifier, EngineSpec, Session, Workplace
 
 TEXTS = tiny_texts(40)
 LABELS = {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}
@@ -84,7 +84,7 @@ def server(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 def opened(classifier: Classifier, server: Faulty, **options: Any) -> Iterator[Session]:
     options = {**server.options, "url": server.url.removesuffix("/v1"), "protocol": "tei", **options}
     spec = EngineSpec(name="tei", title="TEI", backend="endpoint", precision="unstated", options=options)
-    session = EndpointBackend(spec, "cpu", 1, classifier.path).load(classifier)
+    session = EndpointBackend(spec, Workplace("cpu", 1, classifier.path)).load(classifier)
     try:
         yield session
     finally:

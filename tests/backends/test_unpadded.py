@@ -18,7 +18,7 @@ from backends.unpadded.ragged import Ragged, attend, lay_out
 from backends.unpadded.session import UnpaddedSession
 from bench.errors import NotAvailable
 from bench.plan.engines import load_engines
-from bench.types import Classifier, EngineSpec
+from bench.types import Classifier, EngineSpec, Workplace
 
 
 def spec(**options: object) -> EngineSpec:
@@ -65,8 +65,8 @@ MADE = {
 def test_unpadded_equals_eager(name: str, tmp_path: Path) -> None:
     classifier = MADE[name](tmp_path)
     texts = [*tiny_texts(40), "", "topic"]
-    expected = EagerBackend(load_engines()["eager"], "cpu", 1, tmp_path).load(classifier).predict(texts)
-    session = UnpaddedBackend(spec(), "cpu", 1, tmp_path).load(classifier)
+    expected = EagerBackend(load_engines()["eager"], Workplace("cpu", 1, tmp_path)).load(classifier).predict(texts)
+    session = UnpaddedBackend(spec(), Workplace("cpu", 1, tmp_path)).load(classifier)
     for chosen in (texts, texts[::-1], texts[:1], []):
         prediction = session.predict(chosen)
         rows = [texts.index(text) for text in chosen]
@@ -78,7 +78,7 @@ def test_unpadded_equals_eager(name: str, tmp_path: Path) -> None:
 def test_a_prefix_is_computed_once(tmp_path: Path) -> None:
     """Its tokens are no work of a batch; a prompt that starts otherwise is computed whole."""
     classifier = MADE["options-prefix"](tmp_path)
-    session = UnpaddedBackend(spec(), "cpu", 1, tmp_path).load(classifier)
+    session = UnpaddedBackend(spec(), Workplace("cpu", 1, tmp_path)).load(classifier)
     assert isinstance(session, UnpaddedSession)
     forward = session._open_forward()
     assert forward.known == 9
@@ -139,7 +139,7 @@ def test_a_layout_filled_up_is_the_same_for_every_length() -> None:
 def test_what_it_would_answer_otherwise_is_refused(name: str, reason: str, tmp_path: Path) -> None:
     classifier = {**CLASSIFIERS, "sequence-relu": sequence_relu}[name](tmp_path)
     with pytest.raises(NotAvailable, match=reason):
-        UnpaddedBackend(spec(), "cpu", 1, tmp_path).load(classifier)
+        UnpaddedBackend(spec(), Workplace("cpu", 1, tmp_path)).load(classifier)
 
 
 @pytest.mark.slow
@@ -148,8 +148,8 @@ def test_compiled_layers_and_replays_keep_the_answers(name: str, tmp_path: Path)
     """One graph for all layers; every length afterwards compiles nothing."""
     classifier = MADE[name](tmp_path)
     texts = [*tiny_texts(60), "", "topic"]
-    expected = EagerBackend(load_engines()["eager"], "cpu", 1, tmp_path).load(classifier).predict(texts)
-    session = UnpaddedBackend(spec(compile=True), "cpu", 1, tmp_path).load(classifier)
+    expected = EagerBackend(load_engines()["eager"], Workplace("cpu", 1, tmp_path)).load(classifier).predict(texts)
+    session = UnpaddedBackend(spec(compile=True), Workplace("cpu", 1, tmp_path)).load(classifier)
     before = session.recompiles()
     assert before is not None
     for chosen in (texts, *([text] for text in texts)):

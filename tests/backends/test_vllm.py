@@ -30,7 +30,7 @@ from bench.machine.precision import has_fast_bf16
 from bench.plan.engines import load_engines
 from bench.text.batching import pad
 from bench.text.tokens import load_tokenizer
-from bench.types import Classifier, Prediction, Session
+from bench.types import Classifier, Prediction, Session, Workplace
 
 TEXTS = tiny_texts(60)
 LONG = " ".join(["goal match team league coach stock bank market"] * 9)
@@ -59,7 +59,7 @@ def open_engine(classifier: Classifier, name: str = "vllm") -> Session:
     spec = load_engines()[name]
     backend = registry.find("backend", spec.backend)
     assert backend.availability(spec, "cpu").ok, backend.availability(spec, "cpu")
-    OPENED.append(backend(spec, "cpu", 1, classifier.path.parent / "cache").load(classifier))
+    OPENED.append(backend(spec, Workplace("cpu", 1, classifier.path.parent / "cache")).load(classifier))
     return OPENED[-1]
 
 

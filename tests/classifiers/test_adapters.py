@@ -22,7 +22,7 @@ from bench.classifiers.pretrained import load_pretrained
 from bench.errors import AssetError, NotAvailable, UsageError
 from bench.execution.predict import Predictor
 from bench.plan.engines import load_engines
-from bench.types import BaseWeights, Classifier
+from bench.types import BaseWeights, Classifier, Workplace
 
 SHORT = FAST | {"epochs": 1}
 ENCODERS = ("tiny_bert", "tiny_distilbert", "tiny_roberta", "tiny_deberta", "tiny_modernbert")
@@ -37,7 +37,9 @@ def base_of(name: str, folder: Path) -> BaseWeights:
 def answers(classifier: Classifier, texts: tuple[str, ...], threads: int = 1) -> np.ndarray:
     """Through the reference engine, in batches of its own making."""
     spec = load_engines()["eager"]
-    session = registry.find("backend", "eager")(spec, "cpu", threads, classifier.path.parent).load(classifier)
+    session = registry.find("backend", "eager")(spec, Workplace("cpu", threads, classifier.path.parent)).load(
+        classifier
+    )
     return session.predict(texts).probabilities
 
 
@@ -176,7 +178,7 @@ def test_what_is_stored_of_an_adapter_is_small_and_named(tmp_path: Path) -> None
 def test_packed_refuses_an_adapter_it_would_not_compute(tmp_path: Path) -> None:
     base = tiny_models.tiny_bert(tmp_path / "base")
     classifier = fit(recipe("adapter", **SHORT, width=4), tiny_models.toy_dataset(), tmp_path / "c", base)
-    backend = registry.find("backend", "packed")(load_engines()["packed"], "cpu", 1, tmp_path)
+    backend = registry.find("backend", "packed")(load_engines()["packed"], Workplace("cpu", 1, tmp_path))
     with pytest.raises(NotAvailable, match="kept beside its base"):
         backend.load(classifier)
 
@@ -193,7 +195,7 @@ def test_what_is_trained_can_be_exported(tmp_path: Path, name: str) -> None:
     short = made.model_copy(update={"params": made.params | {"epochs": 1}})
     classifier = fit(short, data, tmp_path / "c", base)
     spec = load_engines()["onnx"]
-    session = registry.find("backend", spec.backend)(spec, "cpu", 1, tmp_path / "cache").load(classifier)
+    session = registry.find("backend", spec.backend)(spec, Workplace("cpu", 1, tmp_path / "cache")).load(classifier)
     np.testing.assert_allclose(
         session.predict(data.test.texts).probabilities, answers(classifier, data.test.texts), atol=1e-5
     )

@@ -26,7 +26,7 @@ from bench.classifiers.networks import TextCnn
 from bench.classifiers.option_scoring import OptionsModule
 from bench.classifiers.pretrained import load_pretrained
 from bench.classifiers.sequence import SequenceModule
-from bench.errors import AssetError, UsageError
+from bench.errors import AssetError, NotAvailable, UsageError
 from bench.types import Classifier, FitRecord, Manifest, Recipe
 
 ROWS = [[2, 5, 9, 3], [2, 7, 3], [2, 11, 12, 13, 14, 15, 16, 17, 3], [2, 0, 3]]
@@ -121,7 +121,7 @@ def test_options_refuse_what_cannot_be_scored(tmp_path: Path) -> None:
     model = load_pretrained(AutoModelForCausalLM, tiny_llama(tmp_path).path)
     with pytest.raises(UsageError, match="normalisation 'mean'"):
         OptionsModule(model, LABEL_TOKENS, "mean")
-    with pytest.raises(UsageError, match="no tokens"):
+    with pytest.raises(NotAvailable, match="no tokens"):
         OptionsModule(model, [[1], []], "sum")
     with pytest.raises(UsageError, match="log-likelihood to take away"):
         OptionsModule(model, LABEL_TOKENS, "calibrated")

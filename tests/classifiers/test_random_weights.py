@@ -21,6 +21,7 @@ from bench.plan.engines import load_engines
 from bench.plan.plan import RunRequest, make_plan
 from bench.results.records import Status
 from bench.results.store import open_run
+from bench.types import Workplace
 
 # Weights as the models' cards and safetensors headers give them, heads left out.
 PUBLISHED = {
@@ -52,7 +53,7 @@ def test_every_head_is_served_like_any_classifier(tmp_path: Path, head: str, kin
     assert classifier.kind == kind
     assert "random weights of the true architecture, so no quality" in classifier.manifest.fit.notes
     assert "its own tokenizer" in classifier.manifest.fit.notes
-    session = EagerBackend(load_engines()["eager"], "cpu", 1, tmp_path).load(classifier)
+    session = EagerBackend(load_engines()["eager"], Workplace("cpu", 1, tmp_path)).load(classifier)
     prediction = session.predict(toy_dataset().test.texts)
     assert prediction.probabilities.shape == (24, 3)
     assert prediction.probabilities.sum(axis=1) == pytest.approx(1.0, abs=1e-5)

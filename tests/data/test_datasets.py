@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.data.datasets import Limits, open_dataset, prepare_dataset, prepare_own_dataset, save_dataset
+from bench.data.reading import AS_IT_IS
 from bench.data.suites import load_suite
 from bench.errors import DataError, NotAvailable
 from bench.text.language import detect_language
@@ -41,7 +42,7 @@ def numbered(counts: dict[str, int], start: int = 0) -> list[tuple[str, str]]:
 
 
 def own(path: Path, limits: Limits = ALL) -> Dataset:
-    return prepare_own_dataset(path, None, None, limits, None)
+    return prepare_own_dataset(path, AS_IT_IS, limits, None)
 
 
 def refusal(path: Path, limits: Limits = ALL) -> str:
@@ -202,7 +203,14 @@ def test_texts_in_train_and_test_are_counted(tmp_path: Path) -> None:
     [
         (["What a day, the film was great."], "en"),
         (["今天天气真好 OK"], "zh"),
-        (["今日はとても良い天気ですね"], "multi"),
+        (["今日はとても良い天気ですね"], "ja"),
+        (["音楽がうるさくて眠いです OK"], "ja"),
+        (["วันนี้อากาศดีมาก"], "th"),
+        (["ມື້ນີ້ອາກາດດີ"], "lo"),
+        (["ថ្ងៃនេះអាកាសធាតុល្អ"], "km"),
+        (["ဒီနေ့ရာသီဥတုကောင်းတယ်"], "my"),
+        (["오늘 날씨가 좋네요"], "multi"),
+        (["\U0001f600\U0001f621"], "multi"),
         (["Schöne Grüße aus München, überall"], "multi"),
         (["Сегодня хорошая погода"], "multi"),
         (["12345 !!!"], "multi"),

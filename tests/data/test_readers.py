@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from awkward_files import awkward_files, write_case
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.data.content import read_content
 from bench.data.readers import read_table
+from bench.data.reading import Reading
 from bench.errors import DataError
 
-PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="\t\r\n\0"), min_size=1).filter(lambda t: t.strip())
+PLAIN = st.text(st.characters(codec="utf-8", exclude_characters='\t\r\n\0"'), min_size=1).filter(lambda t: t.strip())
 ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1).filter(lambda t: t.strip())
 LABEL = st.sampled_from(["good", "bad", "1", "naïve", "好"])
 
@@ -29,7 +34,7 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
 
 def problem(path: Path, text: str | None = None, label: str | None = None) -> str:
     with pytest.raises(DataError) as caught:
-        read_table(path, text, label)
+        read_table(path, Reading(text_column=text, label_column=label))
     message = str(caught.value)
     assert "\n" not in message
     assert str(path) in message
@@ -99,7 +104,7 @@ def test_a_file_without_header_may_have_the_label_first(tmp_path: Path) -> None:
 
 def test_columns_are_chosen_by_name(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", "text,summary,label,stars\nlong,short,x,5\nlonger,shorter,y,4.0\n")
-    table = read_table(path, "summary", "stars")
+    table = read_table(path, Reading(text_column="summary", label_column="stars"))
     assert table.texts == ["short", "shorter"]
     assert table.labels == ["5", "4.0"]
 
@@ -134,8 +139,9 @@ def test_a_file_without_rows(tmp_path: Path, content: str) -> None:
 
 
 def test_an_unknown_extension(tmp_path: Path) -> None:
-    message = problem(write(tmp_path, "a.xlsx", b"PK"))
-    assert ".xlsx" in message
+    assert "an Excel workbook; save its sheet as CSV" in problem(write(tmp_path, "a.xlsx", b"PK"))
+    message = problem(write(tmp_path, "a.html", b"<p>"))
+    assert ".html" in message
     assert ".parquet" in message
 
 
@@ -146,7 +152,9 @@ def test_text_that_is_not_utf8_names_its_line(tmp_path: Path) -> None:
 
 def test_an_empty_text_names_its_line(tmp_path: Path) -> None:
     assert "line 3: empty text" in problem(write(tmp_path, "a.csv", "text,label\na,x\n  ,y\n"))
-    assert "line 2: empty text" in problem(write(tmp_path, "a.jsonl", '{"text":"a","label":1}\n{"label":1}\n'))
+    assert "line 2: empty text (1 of 2 rows)" in problem(
+        write(tmp_path, "a.jsonl", '{"text":"a","label":1}\n{"label":1}\n')
+    )
 
 
 @pytest.mark.parametrize("label", ["", "NaN", " "])
@@ -202,10 +210,87 @@ def test_a_corrupt_parquet_file(tmp_path: Path) -> None:
 
 def test_broken_json_names_its_line(tmp_path: Path) -> None:
     assert "line 2 is not a JSON object" in problem(write(tmp_path, "a.jsonl", '{"text":"a","label":1}\n{"text":\n'))
-    assert "line 1 is not a JSON object" in problem(write(tmp_path, "b.jsonl", "[1]\n"))
+    assert "record 1 is not a JSON object" in problem(write(tmp_path, "b.jsonl", "[1]\n"))
     assert "not valid Unicode" in problem(write(tmp_path, "c.jsonl", '{"text":"\\ud800","label":1}'))
 
 
 def test_a_text_column_of_numbers_is_refused(tmp_path: Path) -> None:
     assert "the text is a int" in problem(write(tmp_path, "a.jsonl", '{"text":5,"label":1}'))
-    assert "the label is a list" in problem(write(tmp_path, "b.jsonl", '{"text":"a","label":[1]}'))
+    assert "the label is a list" in problem(write(tmp_path, "b.jsonl", '{"text":"a","label":[1,2]}'))
+
+
+# ---------------------------------------------------------------- the shapes that people have
+
+CASES = awkward_files()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_file_in_a_shape_that_people_have_is_read_or_asked_about(tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    path = write_case(case, tmp_path)
+    reading = Reading(**case.options)
+    if case.refusal:
+        with pytest.raises(DataError, match=case.refusal):
+            read_table(path, reading)
+    else:
+        table = read_table(path, reading)
+        assert list(zip(table.texts, table.labels, strict=True)) == case.rows
+
+
+def test_empty_rows_are_dropped_when_asked_and_keep_their_numbers(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "text,label\na,x\n,y\nb,y\nc,\nd,x\n")
+    assert "line 3: empty text; line 5: the label is missing (2 of 5 rows)" in problem(path)
+    table = read_table(path, Reading(drop_empty=True))
+    assert (table.texts, table.dropped, table.rows, table.lines) == (["a", "b", "d"], 2, [0, 2, 4], [2, 4, 6])
+    many = write(tmp_path, "b.csv", "text,label\n" + ",x\n" * 20 + "a,y\n")
+    assert "line 2, 3, 4, 5, 6, ...: 20 empty texts (20 of 21 rows)" in problem(many)
+
+
+def test_labels_are_cleaned_with_a_note(tmp_path: Path) -> None:
+    rows = ["a,cafe\u0301", "b,caf\u00e9\u200b", 'c,"""bar"""', "d,bar"]
+    table = read_table(write(tmp_path, "a.csv", "text,label\n" + "\n".join(rows) + "\n"))
+    assert table.labels == ["caf\u00e9", "caf\u00e9", "bar", "bar"]
+    assert "3 spellings of labels were cleaned" in table.notes[0]
+
+
+def test_half_a_surrogate_pair_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.jsonl", '{"text":"a","label":"x"}\n{"text":"b","label":"y\\ud83d"}\n')
+    assert "line 2: the label is not valid Unicode" in problem(path)
+
+
+def test_rows_beyond_the_named_columns_are_said(tmp_path: Path) -> None:
+    lines = [f"ham,text {at},,," for at in range(30)] + ["spam,cut, here,,"]
+    table = read_table(write(tmp_path, "a.csv", "label,text,,,\n" + "\n".join(lines) + "\n"))
+    assert table.texts[-1] == "cut"
+    assert table.notes == ("1 rows hold more in columns without a name, which are not read",)
+
+
+def test_a_packed_file_is_refused_beyond_the_limit_or_when_damaged(tmp_path: Path) -> None:
+    packed = gzip.compress(b"text,label\n" + b"a,x\n" * 100_000)
+    path = write(tmp_path, "a.csv.gz", packed)
+    with pytest.raises(DataError, match="holds more than 1,000 bytes"):
+        read_content(path, limit_bytes=1000)
+    assert "damaged or half-downloaded" in problem(write(tmp_path, "half.csv.gz", packed[: len(packed) // 2]))
+    assert "is no .gz archive" in problem(write(tmp_path, "named.csv.gz", b"text,label\na,x\n"))
+    several = io.BytesIO()
+    with zipfile.ZipFile(several, "w") as archive:
+        archive.writestr("a.csv", "text,label\n")
+        archive.writestr("b.csv", "text,label\n")
+    assert "holds 2 files (a.csv, b.csv)" in problem(write(tmp_path, "two.zip", several.getvalue()))
+
+
+def test_what_is_asked_for_wrongly_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "text,label\na,x\nb,y\n")
+    for reading, message in (
+        (Reading(encoding="klingon"), "knows no encoding 'klingon'"),
+        (Reading(delimiter="::"), "is not one character"),
+        (Reading(delimiter="|"), "no header that names|1 columns|choose a column"),
+    ):
+        with pytest.raises(DataError, match=message):
+            read_table(path, reading)
+
+
+def test_lists_of_classes_and_chats_of_several_answers_are_refused(tmp_path: Path) -> None:
+    chat = {"messages": [{"role": who, "content": "x"} for who in ("user", "assistant", "user", "assistant")]}
+    assert "2 answers in one chat" in problem(write(tmp_path, "a.json", json.dumps([chat])))
+    assert "has several labels" in problem(write(tmp_path, "a.txt", "__label__a __label__b text\n"))

@@ -15,7 +15,7 @@ from bench import registry
 from bench.classifiers.folder import load_classifier
 from bench.data.datasets import save_dataset
 from bench.errors import BenchError, UsageError
-from bench.execution.jobs import FitTask, fit
+from bench.execution.fit_job import FitTask, fit
 from bench.types import BaseWeights, Classifier, Recipe, Workplace
 from trainers.loop import checkpoints
 from trainers.loop.checkpoints import STATE, Checkpoints
@@ -167,7 +167,9 @@ def test_a_jobs_checkpoint_survives_it_and_goes_when_the_training_has_ended(
     base = make_base(tmp_path / "base")
     (tmp_path / "data").mkdir()
     save_dataset(toy_dataset(), tmp_path / "data")
-    task = FitTask(tmp_path / "data", made, base, None, 0, tmp_path / "toy-abc", "cpu", 2, tmp_path / "cache")
+    task = FitTask(
+        tmp_path / "data", made, base, None, 0, tmp_path / "toy-abc", Workplace("cpu", 2, tmp_path / "cache")
+    )
     with pytest.raises(Interrupted):
         fit(task, interrupt_at(20))
     assert (tmp_path / "cache" / "checkpoints" / "toy-abc" / STATE).is_file()

@@ -30,7 +30,7 @@ from bench.gates.turns import HERE, Side, SpeedWorker
 from bench.gates.worker import WorkerTask
 from bench.plan.engines import load_engines
 from bench.results.records import Answers
-from bench.types import Classifier, Prediction
+from bench.types import Classifier, Prediction, Workplace
 
 ITEMS = 60
 Change = Callable[[Path], None]
@@ -66,7 +66,7 @@ def balanced(folder: Path) -> Classifier:
 
 def answers_of(classifier: Classifier) -> Prediction:
     spec = load_engines()["eager"]
-    session = registry.find("backend", "eager")(spec, "cpu", 1, classifier.path.parent).load(classifier)
+    session = registry.find("backend", "eager")(spec, Workplace("cpu", 1, classifier.path.parent)).load(classifier)
     prediction: Prediction = session.predict(tiny_dataset().test.texts)
     return prediction
 
@@ -167,7 +167,7 @@ def broken_checkout(folder: Path) -> Path:
     """A checkout of the harness whose ONNX engine turns every class's score around."""
     for package in ("bench", "backends", "trainers", "reports"):
         shutil.copytree(HERE / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
-    engine = folder / "backends" / "onnx_runtime.py"
+    engine = folder / "backends" / "onnx" / "engine.py"
     code = engine.read_text(encoding="utf-8")
     assert code.count(HONEST) == 1
     engine.write_text(code.replace(HONEST, BROKEN), encoding="utf-8")

@@ -325,12 +325,12 @@ def test_pytest_refuses_half_the_options_and_unreadable_files(tmp_path: Path) ->
     assert "run.json" in none.stderr
 
 
-# ---------------------------------------------------------------- the workflow of the README
+# ---------------------------------------------------------------- the workflow of the documentation
 
 
-def test_the_workflow_of_the_readme_is_yaml_and_its_commands_exist() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    workflow = yaml.safe_load(readme.split("```yaml\n")[1].split("```")[0])
+def test_the_workflow_of_the_documentation_is_yaml_and_its_commands_exist() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "ci.md").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
     steps = workflow["jobs"]["gate"]["steps"]
     lines = [line for step in steps for line in step.get("run", "").splitlines() if "bench " in line]
     assert len(lines) == 4

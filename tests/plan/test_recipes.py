@@ -28,10 +28,15 @@ from trainers.ready_made import label_order
 
 
 def test_the_defaults_are_few_and_there() -> None:
-    for models in ("small", "published"):
+    cheap = ["frozen-head", "full-finetune", "textcnn", "tfidf"]
+    for models, more in (("small", []), ("published", ["lora", "zero-shot"])):
         chosen = [one.id for one in default_recipes(models)]
-        assert sorted(chosen) == sorted(("tfidf", "textcnn", "frozen-head", "full-finetune", "lora", "zero-shot"))
+        assert sorted(chosen) == sorted([*cheap, *more])
         assert len({one.id for one in recipes_for(models)}) == len(recipes_for(models))
+
+
+def test_no_small_default_asks_a_decoder_whose_language_the_data_may_not_have() -> None:
+    assert all(one.role != "causal" for one in default_recipes("small"))
 
 
 def test_a_stand_in_is_named() -> None:

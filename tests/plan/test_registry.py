@@ -11,7 +11,7 @@ from bench.errors import UsageError
 from bench.models.architectures import random_recipes
 from bench.plan.engines import load_engines
 from bench.plan.recipes import recipes_for
-from bench.types import ClassifierKind
+from bench.types import Backend, ClassifierKind
 
 KINDS = set(ClassifierKind.__args__)
 
@@ -21,7 +21,8 @@ def test_a_backend_keeps_its_contract(name: str) -> None:
     backend = registry.find("backend", name)
     assert backend.kinds
     assert backend.kinds <= KINDS
-    assert list(inspect.signature(backend).parameters) == ["spec", "device", "threads", "cache"]
+    assert issubclass(backend, Backend)
+    assert list(inspect.signature(backend).parameters) == ["spec", "place"]
     engines = [engine for engine in load_engines().values() if engine.backend == name]
     assert engines or name == "faulty"  # the self-test's engines are in no table
     for engine in engines:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from answers import answers_of
+from scipy.stats import binomtest
 
 from bench.errors import DataError
-from bench.quality.parity import certify
-from bench.results.records import Answers
+from bench.quality.parity import certify, most_changed
+from bench.results.records import Answers, Parity
 from bench.types import Precision
 
 N = 2000
@@ -81,3 +84,54 @@ def test_other_items_cannot_be_compared() -> None:
     shifted = answers_of(first.labels, first.prediction.labels, 4, ids=first.ids + 1)
     with pytest.raises(DataError, match="different test items"):
         certify(first, shifted, "fp32", "eager", same_tokens=True)
+
+
+def with_loss(lost: int, won: int, precision: Precision, n: int = N) -> bool:
+    """Whether an engine passes that loses and wins so many of a reference's right answers."""
+    labels = np.zeros(n, dtype=np.int64)
+    first, second = labels.copy(), labels.copy()
+    first[lost : lost + won] = 1
+    second[:lost] = 1
+    return certify(answers_of(labels, first, 4), answers_of(labels, second, 4), precision, "eager", True).passed
+
+
+def test_only_a_lower_precision_is_tested_for_a_loss() -> None:
+    """Ten of 20,000 lost is significant, and within both bars: fp32 rounds too, and keeps to its own bar alone."""
+    assert with_loss(10, 0, "fp32", 20_000)
+    assert not with_loss(10, 0, "bf16", 20_000)
+
+
+def test_a_significant_gain_is_no_loss() -> None:
+    assert with_loss(0, 10, "int8")
+    assert not with_loss(10, 0, "int8")
+
+
+def test_the_largest_probability_difference_is_of_one_text() -> None:
+    first = reference()
+    moved = first.prediction.probabilities.copy()
+    moved[7, 0] += 0.04
+    other = replace(first, prediction=replace(first.prediction, probabilities=moved))
+    parity = certify(first, other, "fp32", "eager", same_tokens=True)
+    assert parity.largest_probability_difference == pytest.approx(0.04, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changed", "n", "bound"), [(0, 32, 0.0894), (0, 2995, 0.0010), (1, 32, 0.1398), (32, 32, 1.0)]
+)
+def test_the_bound_is_the_exact_binomial_one(changed: int, n: int, bound: float) -> None:
+    theirs = binomtest(changed, n).proportion_ci(0.90, method="exact").high
+    assert most_changed(changed, n) == pytest.approx(theirs, abs=1e-9)
+    assert most_changed(changed, n) == pytest.approx(bound, abs=1e-4)
+
+
+@pytest.mark.parametrize(("precision", "items"), [("fp32", 2995), ("bf16", 598), ("int8", 299)])
+def test_a_certificate_says_whether_its_texts_could_judge_the_bar(precision: Precision, items: int) -> None:
+    def certificate(n: int) -> Parity:
+        labels = np.zeros(n, dtype=np.int64)
+        return certify(answers_of(labels, labels, 2), answers_of(labels, labels, 2), precision, "eager", True)
+
+    assert certificate(items).items_to_judge == items
+    assert certificate(items).judged
+    assert not certificate(items - 1).judged
+    assert certificate(items - 1).passed
+    assert certificate(32).changed_at_most == pytest.approx(0.0894, abs=1e-4)

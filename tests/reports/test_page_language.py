@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import synthetic_runs as synthetic
-from browser_pages import NOTHING, browser, opened  # noqa: F401 - fixtures
+from browser_pages import NOTHING
 from invented_run import Size, write_run
 from playwright.sync_api import Page
 from synthetic_published import agnews_run, sst2_run
@@ -58,14 +58,14 @@ RUNS = {
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_nothing_of_the_chinese_page_is_left_in_english(opened, tmp_path: Path, name: str) -> None:  # noqa: F811
+def test_nothing_of_the_chinese_page_is_left_in_english(opened, tmp_path: Path, name: str) -> None:
     run = RUNS[name]()
     page = opened(written(tmp_path, run, NOTHING, "zh"))
     assert page.evaluate("document.documentElement.lang") == "zh"
     assert leftovers(page, run) == set()
 
 
-def test_texts_latencies_and_flips_are_labelled_in_chinese_too(opened, tmp_path: Path) -> None:  # noqa: F811
+def test_texts_latencies_and_flips_are_labelled_in_chinese_too(opened, tmp_path: Path) -> None:
     texts = ("wheat harvest", "<b>markup</b>", "שלום")
     write_run(tmp_path / "run", Size(classifiers=3, items=300, queries=700), texts, "News")
     run, evidence = open_run(tmp_path / "run"), evidence_of(tmp_path / "run")
@@ -73,7 +73,7 @@ def test_texts_latencies_and_flips_are_labelled_in_chinese_too(opened, tmp_path:
     assert leftovers(opened(written(tmp_path, run, evidence, "zh")), run, stored) == set()
 
 
-def test_the_check_itself_sees_english(opened, tmp_path: Path) -> None:  # noqa: F811
+def test_the_check_itself_sees_english(opened, tmp_path: Path) -> None:
     run = server_run()
     left = leftovers(opened(written(tmp_path, run, NOTHING, "en")), run)
     assert {"Throughput", "classifier", "requests", "rows", "filter", "limit", "Made"} <= left

@@ -96,38 +96,49 @@ def test_provenance_bears_an_empty_environment() -> None:
     assert "not a git checkout" in page
 
 
-def test_ties_share_a_rank_and_the_line_says_the_same() -> None:
+def test_ties_share_their_places_and_the_lines_say_the_same() -> None:
     rows = table(FULL, "Quality")
-    assert of_row(rows, "full-finetune", "eager")["rank"] == "1"
-    assert of_row(rows, "lora", "eager")["rank"] == "1"
-    assert int(of_row(rows, "zero-shot", "eager")["rank"]) == len(rows)
-    line = html.unescape(next(line for line in FULL.markdown.split("\n") if line.startswith("- Quality")))
-    assert "full-finetune 0.920 = lora 0.918 > tfidf 0.880 (p <0.001) > zero-shot" in line
+    assert [of_row(rows, "full-finetune", "eager")[name] for name in ("rank", "group")] == ["1-2", "a"]
+    assert [of_row(rows, "lora", "eager")[name] for name in ("rank", "group")] == ["1-2", "a"]
+    assert [of_row(rows, "lora", "onnx")[name] for name in ("rank", "group")] == ["1-2", "a"]
+    assert [of_row(rows, "full-finetune", "onnx-int8")[name] for name in ("rank", "group")] == ["3-4", "b"]
+    assert [of_row(rows, "zero-shot", "eager")[name] for name in ("rank", "group")] == ["5", "c"]
+    lines = [html.unescape(line) for line in FULL.markdown.split("\n") if line.startswith("- ")]
+    line = next(line for line in lines if line.startswith("- Quality"))
+    assert "full-finetune 0.920 (a), lora 0.918 (a), tfidf 0.880 (b), zero-shot 0.321 (c)" in line
     assert "the smallest difference this test could see" in line
-    assert line.endswith("1 seed each")
+    better = next(line for line in lines if line.startswith("- Better"))
+    assert "full-finetune than tfidf by" in better
+    assert re.search(r"tfidf than zero-shot by \d+\.\d\d points on 400 texts \(p <0.001\)", better)
+    assert "than lora" not in better
 
 
-def test_several_seeds_are_one_method_with_mean_and_range() -> None:
-    line = next(line for line in SAMPLE.markdown.split("\n") if line.startswith("- Quality"))
-    assert re.search(r"full-finetune 0\.9\d\d \(3 seeds, 0\.9\d\d to 0\.9\d\d\) > tfidf", line)
-    assert "1 seed" not in SAMPLE.markdown
+def test_the_first_seeds_speak_of_classifiers_and_three_of_a_method() -> None:
+    lines = [html.unescape(line) for line in SAMPLE.markdown.split("\n") if line.startswith("- ")]
+    method = next(line for line in lines if line.startswith("- Methods"))
+    assert re.search(r"full-finetune \(multilingual-e5-small\) 0\.9\d\d \(3 seeds, 0\.9\d\d to 0\.9\d\d\)", method)
+    assert re.search(r"is better than tfidf by \d+\.\d\d points \(95 % \d", method)
+    assert not any(line.startswith("- Methods") for line in FULL.markdown.split("\n"))
+    assert "each is one trained classifier and speaks for no method" in FULL.markdown
 
 
-def test_a_lone_seed_beside_several_is_marked() -> None:
+def test_a_lone_seed_beside_several_says_nothing_of_its_method() -> None:
     run = synthetic.sample_run()
     kept = [row for row in run.results if not (row.cell.recipe == "tfidf" and row.cell.seed > 0)]
     page = render_leaderboard(StoredRun(run.folder, run.settings, run.environment, tuple(kept), run.answers)).markdown
-    assert re.search(r"tfidf 0\.\d{3} \(1 seed\)", page)
+    line = next(line for line in page.split("\n") if line.startswith("- Methods"))
+    assert "tfidf" not in line
 
 
-def test_a_method_is_ahead_only_when_it_is_with_every_seed() -> None:
+def test_a_method_with_one_bad_seed_is_not_ahead() -> None:
     run = synthetic.sample_run()
     answers = dict(run.answers)
     for engine in ("eager", "onnx"):
         answers[f"weibo.full-finetune.s1.{engine}"] = run.answers["weibo.tfidf.s1.sklearn"]
     page = render_leaderboard(StoredRun(run.folder, run.settings, run.environment, run.results, answers)).markdown
-    line = next(line for line in page.split("\n") if line.startswith("- Quality"))
-    assert " = tfidf" in line
+    line = next(line for line in page.split("\n") if line.startswith("- Methods"))
+    assert "is better than" not in line
+    assert "no method is better by more than the spread of seeds and texts" in line
 
 
 def test_invalid_and_unstable_rates_are_never_printed() -> None:

@@ -19,7 +19,7 @@ from bench.results.selftest import last_selftest, store_selftest
 from bench.selftest.checks import ENGINES, SLOWDOWNS, accuracy_checks, engine_checks, slowdown_checks
 from bench.selftest.faults import FAULTS, Caches, WrappedSession
 from bench.speed.loadgen import repeat_speedup
-from bench.types import EngineSpec, Prediction, Session
+from bench.types import EngineSpec, Prediction, Session, Workplace
 from reports.content.provenance import provenance
 from reports.pages.selftest import SelfTestPage
 
@@ -32,7 +32,7 @@ def open_faulty(folder: Path, **options: object) -> Session:
     )
     backend = registry.find("backend", "faulty")
     assert backend.availability(spec, "cpu").ok
-    session: Session = backend(spec, "cpu", 1, folder / "cache").load(network(folder / "network"))
+    session: Session = backend(spec, Workplace("cpu", 1, folder / "cache")).load(network(folder / "network"))
     return session
 
 
@@ -81,7 +81,7 @@ class Sleeper(WrappedSession):
 def test_a_cache_shows_in_the_time_of_the_second_reading(tmp_path: Path) -> None:
     real = registry.find("backend", "sklearn")
     spec = EngineSpec(name="sklearn", title="sklearn", backend="sklearn", precision="fp32")
-    session = Sleeper(real(spec, "cpu", 1, tmp_path).load(linear(tmp_path / "linear")))
+    session = Sleeper(real(spec, Workplace("cpu", 1, tmp_path)).load(linear(tmp_path / "linear")))
     assert repeat_speedup(session, TEXTS) < 3 < repeat_speedup(Caches(session), TEXTS)
 
 

@@ -13,7 +13,7 @@ import reports
 
 FOLDER = Path(reports.__file__).parent
 CORE = Path(bench.__file__).parent
-ENGLISH_ONLY = ("benchmark_page.py",)  # it shows somebody else's file
+ENGLISH_ONLY = ("benchmarks.py",)  # it shows somebody else's file
 TABLES = {
     "Table": (0,),
     "Column": (0, 1),

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from synthetic_load import load_summary, with_shares
 
+from bench.quality.parity import items_to_judge, most_changed
 from bench.quality.scores import measure_quality
 from bench.results.records import (
     Answers,
@@ -201,6 +202,8 @@ def parity_record(engine: Engine, n: int) -> Parity:
         mcnemar_p=1.0,
         passed=1 - engine.flips >= engine.required,
         flips=(),
+        changed_at_most=most_changed(round(engine.flips * n), n),
+        items_to_judge=items_to_judge(engine.required),
     )
 
 

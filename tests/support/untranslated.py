@@ -10,6 +10,8 @@ from functools import reduce
 
 from bench.results.published import published_figures
 from bench.results.records import StoredRun
+from reports.content.rows import tasks_of
+from reports.content.standing import standing_of
 from reports.html.page import vendored_files
 from reports.render.markdown import clean
 from reports.render.words import catalogue
@@ -31,6 +33,7 @@ def data_of(run: StoredRun) -> set[str]:
         found |= {(row.parity.reference if row.parity else ""), *(row.load[name].tier for name in row.load)}
     found |= {text for figure in published_figures() for text in (figure.system, figure.hardware, figure.source)}
     found |= set(_strings(json.loads(json.dumps(run.environment))))
+    found |= {letters for task in tasks_of(run) for letters in standing_of(task).letters.values() if len(letters) > 1}
     return found | {text[:12] for text in found if re.fullmatch("[0-9a-f]{13,}", text)}
 
 

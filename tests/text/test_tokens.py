@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from bench.classifiers.folder import load_classifier
-from bench.errors import AssetError, DataError, UsageError
+from bench.errors import AssetError, DataError, NotAvailable
 from bench.text.tokens import CACHED_WORDS, TextTokenizer, load_tokenizer, settle_caches
 
 CLS, SEP = 2, 3
@@ -133,7 +133,7 @@ def test_what_is_no_text_is_named(folder: Path, text: str, message: str) -> None
 
 
 def test_a_prompt_without_room_for_a_text_is_refused(folder: Path) -> None:
-    with pytest.raises(UsageError, match="the prompt alone has 5 tokens, no room for a text in 5"):
+    with pytest.raises(NotAvailable, match="the prompt alone has 5 tokens, no room for a text in 5"):
         TextTokenizer.from_file(folder / "tokenizer.json", 5, "topic about ", " goal")
 
 

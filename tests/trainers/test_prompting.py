@@ -17,9 +17,9 @@ from backends.packed.linear import PackedLinear, pack_linears
 from bench import registry
 from bench.classifiers.option_scoring import OptionsModule
 from bench.classifiers.pretrained import load_pretrained
-from bench.errors import UsageError
+from bench.errors import NotAvailable, UsageError
 from bench.plan.engines import load_engines
-from bench.types import Classifier, Prediction, Prompt
+from bench.types import Classifier, Prediction, Prompt, Workplace
 from trainers.shared.prompting import BuiltPrompt, PromptParams, build_prompt, continuation_ids, shared_prefix_ids
 
 
@@ -76,7 +76,7 @@ def test_examples_are_of_every_class_and_of_train_only(tmp_path: Path) -> None:
 def test_too_many_classes_for_letters(tmp_path: Path) -> None:
     names = tuple(f"class {number}" for number in range(30))
     data = replace(toy_dataset(), class_names=names, prompt=Prompt(template="{text}", label_words=names))
-    with pytest.raises(UsageError, match="30 classes are more than there are letters"):
+    with pytest.raises(NotAvailable, match="30 classes are more than there are letters"):
         build_prompt(PromptParams(answers="letters"), data, tiny_chat(tmp_path), seed=0)
 
 
@@ -139,7 +139,7 @@ def test_sft_answers_and_stops_after_the_answer(tmp_path: Path) -> None:
 
 def serve(classifier: Classifier, texts: tuple[str, ...], max_batch: int = 64, engine: str = "eager") -> Prediction:
     spec = load_engines()[engine].model_copy(update={"options": {"token_budget": 4096, "max_batch": max_batch}})
-    session = registry.find("backend", engine)(spec, "cpu", 1, classifier.path.parent).load(classifier)
+    session = registry.find("backend", engine)(spec, Workplace("cpu", 1, classifier.path.parent)).load(classifier)
     try:
         return session.predict(texts)
     finally:

@@ -22,7 +22,7 @@ from torch import nn
 from bench import registry
 from bench.classifiers.embedding import make_head
 from bench.classifiers.folder import load_classifier
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError, NotAvailable, UsageError
 from bench.plan.recipes import recipes_for
 from bench.types import Classifier, Dataset, Prompt, Split, Workplace
 from trainers.loop.batches import grouped_batches
@@ -228,7 +228,7 @@ def test_prompt_halves_list_the_options() -> None:
 
 def test_answers_must_differ(tmp_path: Path) -> None:
     base = tiny_llama(tmp_path / "base")
-    with pytest.raises(UsageError, match="same answer"):
+    with pytest.raises(NotAvailable, match="same answer"):
         continuation_ids(base.path / "tokenizer.json", BuiltPrompt("", " :", (" sports", " sports")))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from bench.errors import UsageError
+from bench.errors import NotAvailable, UsageError
 from bench.text.splits import stratified_order
 from bench.types import BaseWeights, Dataset, Prompt
 from trainers.params import Params
@@ -103,7 +103,7 @@ def _letters(
     """Article, question, options A to D, or the article last; class c stands at place (c + rotation) of the list."""
     k = len(class_names)
     if k > len(ascii_uppercase):
-        raise UsageError(f"{k} classes are more than there are letters; set answers = 'words'")
+        raise NotAvailable(f"{k} classes are more than there are letters (26); set answers = 'words'")
     places = [(label + rotation) % k for label in range(k)]
     words = [prompt.label_words[places.index(place)].strip() for place in range(k)]
     options = "\n".join(f"{letter}. {word}" for letter, word in zip(ascii_uppercase, words, strict=False))
@@ -157,8 +157,8 @@ def continuation_ids(tokenizer_json: Path, prompt: BuiltPrompt, end: str = "") -
     """Token ids of each class's answer, and of `end`, as they follow the prompt.
 
     Where an answer would change the prompt's last tokens ("\\n\\n" is another token before a word than at an end), its
-    own tokens are taken: what a model that has read the prompt would write. Raises UsageError when two classes would be
-    scored by the same tokens.
+    own tokens are taken: what a model that has read the prompt would write. Raises NotAvailable when two classes would
+    be scored by the same tokens.
     """
     from tokenizers import Tokenizer
 
@@ -172,7 +172,7 @@ def continuation_ids(tokenizer_json: Path, prompt: BuiltPrompt, end: str = "") -
         own = whole[len(start) :] if joins else tokenizer.encode(f"{answer}{end}", add_special_tokens=False).ids
         ids.append(own)
     if len({tuple(answer) for answer in ids}) < len(ids):
-        raise UsageError(f"two classes have the same answer; give each a word of its own: {list(prompt.answers)}")
+        raise NotAvailable(f"two classes have the same answer; give each a word of its own: {list(prompt.answers)}")
     return ids
 
 

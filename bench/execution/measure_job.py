@@ -1,9 +1,8 @@
-"""What a cell's own process does: prepare base weights, train a classifier, measure one engine."""
+"""Measures one engine in a process of its own: answers the test items, then runs the LoadGen scenarios."""
 
 from __future__ import annotations
 
 import resource
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -13,15 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import registry
 from bench.classifiers.folder import load_classifier, verify_classifier
-from bench.data.cuts import cut_train
 from bench.data.datasets import open_dataset
-from bench.execution.hardness import hardness_of_train
-from bench.files.cache import whole_folder
+from bench.execution.sessions import open_session
 from bench.machine.threads import set_threads
-from bench.models.architectures import prepare_architecture
-from bench.models.base import base_weights
 from bench.plan.tiers import Tier
 from bench.results.records import Answers, LoadRun, MeasuredPart, SessionCard, Work
 from bench.results.store import write_answers, write_latencies
@@ -31,12 +25,10 @@ from bench.speed.loadgen import repeat_speedup, run_scenario
 from bench.speed.server_scenario import run_server
 from bench.types import (
     REMOTE,
-    BaseWeights,
     Classifier,
     EngineSpec,
     Prediction,
     Progress,
-    Recipe,
     Scenario,
     Session,
     Split,
@@ -46,57 +38,6 @@ from bench.types import (
 ANSWER_WINDOW = 2048
 BYTES_PER_WEIGHT = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 WARMUP_TEXTS = 512
-
-
-def prepare_base(name: str, progress: Progress) -> BaseWeights:
-    """Fetch and convert a base model into the cache."""
-    return base_weights(name, progress)
-
-
-def prepare_random(name: str, progress: Progress) -> BaseWeights:
-    """Bring an architecture's config and tokenizer into the cache; there are no weights."""
-    return prepare_architecture(name, progress)
-
-
-def check_recipes(recipes: tuple[Recipe, ...], progress: Progress) -> None:
-    """Read every recipe's hyperparameters as its trainer will; raises UsageError for a wrong one."""
-    for done, recipe in enumerate(recipes):
-        progress("checking the recipes", done, len(recipes))
-        registry.find("trainer", recipe.method).check(recipe)
-
-
-@dataclass(frozen=True)
-class FitTask:
-    """Everything a training process needs; `target` is the classifier folder it makes.
-
-    `scorer` is the language model that finds hard texts, for a recipe that selects by them.
-    """
-
-    data_folder: Path
-    recipe: Recipe
-    base: BaseWeights | None
-    scorer: BaseWeights | None
-    seed: int
-    target: Path
-    device: str
-    threads: int
-    cache: Path
-
-
-def fit(task: FitTask, progress: Progress) -> None:
-    """Train one classifier; its folder appears whole or not at all, and an interrupted training goes on."""
-    set_threads(task.threads)
-    progress("opening the data", 0, 1)
-    data = open_dataset(task.data_folder)
-    checkpoint = task.cache / "checkpoints" / task.target.name
-    place = Workplace(task.device, task.threads, task.cache, checkpoint)
-    hardness = hardness_of_train(data, task.scorer, place, progress) if task.scorer else None
-    data = cut_train(data, task.recipe.cut, hardness)
-    progress("loading the method", 0, 1)
-    trainer = registry.find("trainer", task.recipe.method)(task.recipe, task.base, place)
-    with whole_folder(task.target) as scratch:
-        trainer.fit(data, task.seed, scratch, progress)
-    shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -110,9 +51,7 @@ class MeasureTask:
     scenarios: tuple[Scenario, ...]
     tier: Tier
     repeat: int
-    device: str
-    threads: int
-    cache: Path
+    place: Workplace
     answers_file: Path | None
     latencies_folder: Path
     latencies_name: str
@@ -121,31 +60,32 @@ class MeasureTask:
 
 def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
     """Load one engine, answer the test items, then run the LoadGen scenarios over their texts."""
-    set_threads(task.threads)
+    set_threads(task.place.threads)
     progress("opening data and classifier", 0, 1)
     data = open_dataset(task.data_folder)
     test = data.test.take(np.arange(task.items))
     classifier = replace(load_classifier(task.classifier_folder), examples=data.train.texts[:WARMUP_TEXTS])
     verify_classifier(classifier)
     progress(f"loading into {task.engine.name}", 0, 1)
-    backend = registry.find("backend", task.engine.backend)(task.engine, task.device, task.threads, task.cache)
-    session: Session = backend.load(classifier)
+    session = open_session(classifier, task.engine, task.place)
     try:
-        predict_s = None
+        predict_s = tokens = None
         if task.answers_file is not None:
             started = time.perf_counter()
             answers = _answer(session, test, progress)
             predict_s = time.perf_counter() - started
             write_answers(task.answers_file, answers)
+            tokens = answers.prediction.token_counts
         clock = session.clock
         failed_requests, retried_requests = dict(clock.failed_requests), dict(clock.retried_requests)
         unanswered = clock.unanswered
-        scenarios = () if unanswered else task.scenarios
+        invalid = 0 if task.answers_file is None else int((answers.prediction.labels < 0).sum())
+        scenarios = () if unanswered or invalid == len(test) else task.scenarios
         runs = tuple(_run(task, scenario, session, test, data.train, progress) for scenario in scenarios)
-        card = _card(session, task.device)
+        card = _card(session, task.place.device)
         progress("counting the work", 0, 1)
         counted = runs and card.device != REMOTE and card.precision in BYTES_PER_WEIGHT
-        work = _work(task, classifier, test, card.precision, runs, progress) if counted else None
+        work = _work(task, classifier, test, tokens, card.precision, runs, progress) if counted else None
         progress("asking texts twice", 0, 1)
         speedup = repeat_speedup(session, data.train.texts) if runs else None
         progress("hashing the tokens", 0, 1)
@@ -160,19 +100,24 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
             failed_requests=failed_requests,
             retried_requests=retried_requests,
             unanswered=unanswered,
+            invalid=invalid,
         )
     finally:
         session.close()
 
 
 def _answer(session: Session, test: Split, progress: Progress) -> Answers:
+    """What the engine answers; scores that are no finite numbers are no valid answer, whichever label they gave."""
     windows = []
     for start in range(0, len(test), ANSWER_WINDOW):
         progress("answering the test items", start, len(test))
         windows.append(session.predict(test.texts[start : start + ANSWER_WINDOW]))
+    probabilities = np.concatenate([window.probabilities for window in windows])
+    finite = np.isfinite(probabilities).all(axis=1)
+    probabilities[~finite] = 1 / probabilities.shape[1]
     prediction = Prediction(
-        probabilities=np.concatenate([window.probabilities for window in windows]),
-        labels=np.concatenate([window.labels for window in windows]),
+        probabilities=probabilities,
+        labels=np.where(finite, np.concatenate([window.labels for window in windows]), -1),
         token_counts=np.concatenate([window.token_counts for window in windows]),
         truncated=np.concatenate([window.truncated for window in windows]),
         endings=_joined_endings(windows),
@@ -209,12 +154,13 @@ def _work(
     task: MeasureTask,
     classifier: Classifier,
     test: Split,
+    tokens: np.ndarray | None,
     precision: str,
     runs: tuple[LoadRun, ...],
     progress: Progress,
 ) -> Work | None:
     """What the test texts take and what this machine could do; after the runs, which it would disturb."""
-    counted = flops_per_text(classifier, test.texts)
+    counted = flops_per_text(classifier, test.texts, tokens)
     if counted is None:
         return None
     progress("measuring the machine's limits", 0, 1)
@@ -223,7 +169,11 @@ def _work(
         flops_per_text=flops,
         weight_bytes=architecture.weights * BYTES_PER_WEIGHT[precision],
         limits=machine_limits(
-            task.device, task.threads, precision, task.cache, flops * max(run.rate_rps for run in runs)
+            task.place.device,
+            task.place.threads,
+            precision,
+            task.place.cache,
+            flops * max(run.rate_rps for run in runs),
         ),
     )
 

@@ -1,0 +1,29 @@
+# What a contributor needs: `make lint types test-fast` before a commit, `make test docs` before a pull request.
+
+.PHONY: help install lint types test-fast test docs
+
+help:
+	@echo "make install | lint | types | test-fast | test | docs"
+
+install:
+	pip install --editable '.[test,docs]'
+
+lint:
+	ruff check .
+	ruff format --check .
+	lint-imports
+
+types:
+	mypy
+
+# No engine, no training: ends in 90 seconds on 2 cores.
+test-fast:
+	pytest -q -m "not slow" -n 2 --dist loadfile $(FAST)
+
+test:
+	pytest -n 2 --dist worksteal
+
+# The site, in site/; a dead link is an error.
+docs:
+	python docs/generate.py
+	sphinx-build -W -q -b html docs site

@@ -1,0 +1,199 @@
+"""Reads a file's bytes, packed or not, and decodes them; a guess at an encoding is named, never used."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from bench.errors import DataError
+
+SIZE_LIMIT_BYTES = 4 * 2**30
+PACKED = (".gz", ".zip", ".zst", ".bz2", ".xz")
+SNIFFED_BYTES = 100_000
+# What texts of today come in besides Unicode; without this list a German letter is taken for a printer's code page.
+LIKELY_ENCODINGS = (
+    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874", "koi8_r",
+    "gb18030", "big5", "cp932", "euc_jp", "cp949", "mac_roman",
+)  # fmt: skip
+_CHUNK = 1 << 20
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db")
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file's bytes after unpacking, and the name they had inside."""
+
+    path: Path
+    name: str
+    data: bytes
+
+    @property
+    def suffix(self) -> str:
+        return Path(self.name).suffix.lower()
+
+
+def read_content(path: Path, limit_bytes: int = SIZE_LIMIT_BYTES) -> Content:
+    """The bytes of a file, unpacked when it is packed; DataError when it cannot be read or is larger than the limit."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(6)
+            file.seek(0)
+            packing = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+            if packing is not None:
+                name, data = _UNPACK[packing](file, path, limit_bytes)
+            else:
+                name, data = path.name, _capped(file, path, limit_bytes)
+    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
+        raise DataError(f"{path} is damaged or half-downloaded ({error}); fetch it again") from error
+    except RuntimeError as error:  # what zipfile raises for a member with a password
+        raise DataError(f"{path}: {error}; unpack it first") from error
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    if not data:
+        raise DataError(f"{path} is empty")
+    if packing is None and path.suffix.lower() in PACKED:
+        raise DataError(f"{path} is no {path.suffix} archive although its name says so; rename or fetch it again")
+    return Content(path, name, data)
+
+
+def _capped(stream: IO[bytes], path: Path, limit_bytes: int) -> bytes:
+    parts, left = [], limit_bytes
+    while chunk := stream.read(_CHUNK):
+        left -= len(chunk)
+        if left < 0:
+            raise DataError(f"{path} holds more than {limit_bytes:,} bytes; give a smaller file or a part of it")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _inner_name(path: Path) -> str:
+    return path.stem if path.suffix.lower() in PACKED else path.name
+
+
+def _unpack_with(opened: Callable[[IO[bytes]], IO[bytes]]) -> Callable[[IO[bytes], Path, int], tuple[str, bytes]]:
+    def unpack(file: IO[bytes], path: Path, limit_bytes: int) -> tuple[str, bytes]:
+        with opened(file) as stream:
+            return _inner_name(path), _capped(stream, path, limit_bytes)
+
+    return unpack
+
+
+def _zstd(file: IO[bytes]) -> IO[bytes]:
+    import pyarrow as pa
+
+    return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
+
+
+def zip_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The files that a person packed: no folders, no litter of the packing program."""
+    return [
+        info
+        for info in archive.infolist()
+        if not info.is_dir() and not any(part in _LITTER for part in PurePosixPath(info.filename).parts)
+    ]
+
+
+def _unzip(file: IO[bytes], path: Path, limit_bytes: int) -> tuple[str, bytes]:
+    with zipfile.ZipFile(file) as archive:
+        members = zip_members(archive)
+        names = [info.filename for info in members]
+        if "xl/workbook.xml" in names:
+            raise DataError(f"{path} is an Excel workbook; save its sheet as CSV UTF-8 and give that")
+        if len(members) != 1:
+            shown = ", ".join(names[:5]) or "nothing"
+            raise DataError(
+                f"{path} holds {len(members)} files ({shown}); unpack it and give the folder or one of them"
+            )
+        with archive.open(members[0]) as stream:
+            return PurePosixPath(names[0]).name, _capped(stream, path, limit_bytes)
+
+
+_MAGIC = (
+    (b"\x1f\x8b", "gzip"),
+    (b"PK\x03\x04", "zip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+)
+_UNPACK: dict[str, Callable[[IO[bytes], Path, int], tuple[str, bytes]]] = {
+    "gzip": _unpack_with(lambda file: gzip.GzipFile(fileobj=file)),  # type: ignore[arg-type,return-value]
+    "bzip2": _unpack_with(bz2.BZ2File),
+    "xz": _unpack_with(lzma.LZMAFile),
+    "zstd": _unpack_with(_zstd),
+    "zip": _unzip,
+}
+
+
+# ---------------------------------------------------------------- encodings
+
+
+def decode(content: Content, encoding: str | None) -> tuple[str, str]:
+    """The text without a byte-order mark, and the encoding it had.
+
+    A byte-order mark comes first, then `encoding`, then UTF-8. Raises DataError with the line of the first wrong byte
+    and, as a guess for the user to confirm, the encoding that charset-normalizer finds.
+    """
+    data, path = content.data, content.path
+    marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    chosen = marked or _known(path, encoding) or "utf-8"
+    if marked is None and encoding is None and b"\0" in data[:SNIFFED_BYTES]:
+        guess = "utf-16-le" if data[:SNIFFED_BYTES:2].count(0) < data[1:SNIFFED_BYTES:2].count(0) else "utf-16-be"
+        raise DataError(
+            f"{path} holds zero bytes: UTF-16 without its mark? give --encoding {guess}, or save it as UTF-8"
+        )
+    try:
+        return data.decode(chosen), chosen.removesuffix("-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        if marked or encoding:
+            raise DataError(f"{path} line {line} is not {chosen} text; give another --encoding") from error
+        raise DataError(f"{path} line {line} is not UTF-8 text; {_guess(data, error.start)}") from error
+
+
+def _known(path: Path, encoding: str | None) -> str | None:
+    if encoding is None:
+        return None
+    try:
+        found = codecs.lookup(encoding)
+        "".encode(found.name)  # hex, zip and other codecs that encode no text raise LookupError here
+    except (LookupError, ValueError) as error:
+        raise DataError(
+            f"{path}: Python knows no encoding '{encoding}'; e.g. --encoding cp1252, gb18030, shift_jis, latin-1"
+        ) from error
+    return found.name
+
+
+def _guess(data: bytes, wrong: int) -> str:
+    from charset_normalizer import from_bytes
+
+    start = data.rfind(b"\n", 0, max(0, wrong - SNIFFED_BYTES // 2)) + 1
+    match = from_bytes(data[start : start + SNIFFED_BYTES], cp_isolation=list(LIKELY_ENCODINGS)).best()
+    if match is None:
+        return "give its --encoding, or save the file as UTF-8"
+    encoding = match.encoding
+    if str(match) == match.raw.decode("cp1252", "replace"):
+        encoding = "cp1252"  # where several read the same, the most usual one is named
+    near = data[data.rfind(b"\n", 0, wrong) + 1 :].partition(b"\n")[0][:120]
+    shown = " ".join(near.decode(encoding, "replace").split())[:40]
+    return f"as {encoding} it reads '{shown}': if that is right give --encoding {encoding}, else another"
+
+
+def text_stream(text: str) -> io.StringIO:
+    """The text as a file whose line ends stay as they are."""
+    return io.StringIO(text, newline="")

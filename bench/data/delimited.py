@@ -1,0 +1,294 @@
+"""Reads CSV, TSV and their kin with Python's csv; the delimiter is the one that fits, and a tie is a question."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.data.columns import TEXT_NAMES, is_header
+from bench.data.content import text_stream
+from bench.data.reading import Reading
+from bench.data.tables import Facts, Rows, shortened
+from bench.errors import DataError
+
+DELIMITERS = (",", ";", "\t", "|")
+RARE_DELIMITERS = ("^", "~", "\x01", ":")  # tried where none of the usual ones fits
+# In files with these delimiters a quotation mark is often a mere character; in spreadsheets' files it never is.
+LITERAL_QUOTES = ("\t", "|", "^", "~", "\x01")
+_WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+_SEP_LINE = re.compile(r'"?sep=(.|\\t)"?[\r\n]*', re.IGNORECASE)
+
+_QUOTED = re.compile(r'"(?:[^"\\]|""|\\.)*"', re.DOTALL)
+
+Cells = list[list[str]]
+
+
+class _Misfit(Exception):
+    """A row that does not fit: its line and what is wrong with it."""
+
+    def __init__(self, line: int, reason: str, rows: int) -> None:
+        super().__init__(reason)
+        self.line, self.reason, self.rows = line, reason, rows
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """The rows that one delimiter gives."""
+
+    delimiter: str
+    cells: Cells
+    lines: list[int]
+
+
+def read_delimited(path: Path, text: str, encoding: str, suffix: str, reading: Reading, labelled: bool = True) -> Rows:
+    """Cells of a delimited text; raises DataError with the line of a row that does not fit, or a question.
+
+    labelled: whether there must be a label column; without one a single column will do.
+    """
+    # The default limit of 131,072 characters a field would refuse long documents.
+    csv.field_size_limit(2**31 - 1)
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
+    asked, skipped = _asked_delimiter(path, text, reading)
+    if skipped:
+        text = text.partition("\n")[2]
+    parsed = _parse_asked(path, text, asked) if asked else _fitting(path, text, suffix, reading, labelled)
+    cells, notes = _trimmed(parsed) if labelled else (parsed.cells, ())
+    lines = [line + skipped for line in parsed.lines]
+    header = _has_header(cells, reading) if labelled else _names_texts(cells, reading)
+    names = tuple(cell.strip() for cell in cells[0]) if header else None
+    first = tuple(tuple(shortened(cell, 80) for cell in row) for row in cells[header : header + 3])
+    facts = Facts("delimited text", encoding, parsed.delimiter, names, first)
+    return Rows(cells[header:], lines[header:], names, facts, notes=notes)
+
+
+def _asked_delimiter(path: Path, text: str, reading: Reading) -> tuple[str | None, int]:
+    """The delimiter that the user or Excel's `sep=` line names, and how many lines that line takes."""
+    first = text[: text.find("\n") + 1] or text
+    sep = _SEP_LINE.fullmatch(first)
+    named = reading.delimiter
+    if named is not None:
+        named = _WORDS.get(named.lower(), named)
+        if len(named) != 1 or named in '"\r\n':
+            raise DataError(f"{path}: --delimiter '{reading.delimiter}' is not one character (or tab, space, comma)")
+    if sep is None:
+        return named, 0
+    return named or _WORDS.get(sep[1], sep[1]), 1
+
+
+def _parse_asked(path: Path, text: str, delimiter: str) -> _Parsed:
+    try:
+        return _parse(text, delimiter)
+    except _Misfit as error:
+        raise DataError(f"{path} line {error.line} {error.reason}") from error
+
+
+# ---------------------------------------------------------------- which delimiter
+
+
+def _fitting(path: Path, text: str, suffix: str, reading: Reading, labelled: bool) -> _Parsed:
+    failed: list[_Misfit] = []
+    single: _Parsed | None = None
+    for delimiters in (DELIMITERS, RARE_DELIMITERS):
+        fits = []
+        for delimiter in delimiters:
+            try:
+                parsed = _parse(text, delimiter)
+            except _Misfit as error:
+                if delimiters is DELIMITERS:
+                    failed.append(error)
+                continue
+            if len(parsed.cells[0]) > 1:
+                fits.append(parsed)
+            elif not labelled:
+                single = single or parsed
+        if fits:
+            return _choose(path, fits, suffix, reading)
+    if single is not None:
+        return single
+    wanted = sorted((error for error in failed if error.rows), key=lambda error: -error.rows)
+    if wanted:
+        raise DataError(f"{path} line {wanted[0].line} {wanted[0].reason}")
+    raise DataError(
+        f"{path}: none of comma, semicolon, tab and | divides its lines into columns "
+        f"(the first is '{shortened(text.lstrip().partition(chr(10))[0])}'); name another with --delimiter"
+    )
+
+
+def _choose(path: Path, fits: list[_Parsed], suffix: str, reading: Reading) -> _Parsed:
+    """The only one that fits; of several the one with a header that is known, then the one with labels in it."""
+    for wanted in (
+        lambda parsed: _has_header(parsed.cells, reading, certain=True),
+        lambda parsed: parsed.delimiter == "\t" and suffix in (".tsv", ".tab"),
+        lambda parsed: _label_columns(parsed) > 0 and not _is_punctuation(parsed),
+        lambda parsed: _label_columns(parsed) > 0,
+        lambda parsed: not _is_punctuation(parsed),
+    ):
+        found = [parsed for parsed in fits if wanted(parsed)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            fits = found
+    if len(fits) == 1:
+        return fits[0]
+    read = " or ".join(
+        f"{Facts('', delimiter_sign=parsed.delimiter).delimiter} (line {parsed.lines[0]}: "
+        f"{' / '.join(shortened(cell, 24) for cell in parsed.cells[0][:4])})"
+        for parsed in fits
+    )
+    raise DataError(f"{path}: more than one delimiter fits every line: {read}; say which with --delimiter")
+
+
+def _label_columns(parsed: _Parsed) -> int:
+    """How many columns could be labels: few different values that recur."""
+    rows = len(parsed.cells)
+    columns = (len({row[at] for row in parsed.cells}) for at in range(len(parsed.cells[0])))
+    return sum(1 < values <= rows / 2 for values in columns)
+
+
+def _is_punctuation(parsed: _Parsed) -> bool:
+    """Whether it is followed by a space in every line, as in prose."""
+    return all(cell[:1] == " " for row in parsed.cells for cell in row[1:])
+
+
+# ---------------------------------------------------------------- one delimiter
+
+
+def _parse(text: str, delimiter: str) -> _Parsed:
+    """All rows, equally long but for empty cells at the end; raises _Misfit at the first that is not."""
+    if '"' not in text:
+        single = text.lstrip()[:1] == "'"
+        tries = ["single", "quoted"] if single else ["quoted"]
+    elif delimiter in LITERAL_QUOTES and not _are_quoted(text, delimiter):
+        tries = ["literal", "quoted", "escaped"]
+    else:
+        tries = ["quoted", "escaped"]
+    failed: _Misfit | None = None
+    for mode in tries:
+        try:
+            return _even(text, delimiter, mode)
+        except _Misfit as error:
+            failed = failed or error
+    assert failed is not None  # noqa: S101 - at least one mode was tried
+    raise failed
+
+
+def _even(text: str, delimiter: str, mode: str) -> _Parsed:
+    cells: Cells = []
+    lines: list[int] = []
+    width = 0
+    for line, row in _records(text, delimiter, mode):
+        if len(row) < 2 and not any(cell.strip() for cell in row):
+            continue
+        if not cells:
+            width = len(row)
+        elif len(row) != width and (len(row) < width or any(cell.strip() for cell in row[width:])):
+            reason = f"has {len(row)} columns, line {lines[0]} has {width}"
+            raise _Misfit(line, reason, len(cells) if width > 1 else 0)
+        cells.append(row[:width])
+        lines.append(line)
+    if not cells:
+        raise _Misfit(1, "holds no rows", 0)
+    return _Parsed(delimiter, cells, lines)
+
+
+def _records(text: str, delimiter: str, mode: str) -> Iterator[tuple[int, list[str]]]:
+    if mode == "literal":
+        for number, line in enumerate(text.split("\n"), start=1):
+            yield number, line.removesuffix("\r").split(delimiter)
+        return
+    reader = csv.reader(
+        text_stream(text),
+        delimiter=delimiter,
+        quotechar="'" if mode == "single" else '"',
+        doublequote=mode != "escaped",
+        escapechar="\\" if mode == "escaped" else None,
+        skipinitialspace=delimiter != " " and _spaced(text, delimiter),
+        strict=True,
+    )
+    started, rows = 1, 0
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise _Misfit(started, f": {error}; a quoted field may lack its closing quote", rows) from error
+        yield started, row
+        rows += 1
+        started = reader.line_num + 1
+
+
+def _spaced(text: str, delimiter: str) -> bool:
+    """Whether a space between delimiter and cell belongs to neither: the header has one, or a quote follows it."""
+    first = text.lstrip("\r\n").partition("\n")[0]
+    return f'{delimiter} "' in text[:10_000] and (f"{delimiter} " in first) and f'{delimiter}"' not in first
+
+
+def _are_quoted(text: str, delimiter: str) -> bool:
+    """Whether quotation marks quote: every cell of a line that starts with one ends with one, and lines may not fit."""
+    widths = set()
+    for line in text.split("\n"):
+        row = line.removesuffix("\r").split(delimiter)
+        if len(row) > 1 or row[0]:
+            widths.add(len(row))
+        if any(cell[:1] == '"' and not _QUOTED.fullmatch(cell) for cell in row):
+            return len(widths) > 1
+    return True
+
+
+# ---------------------------------------------------------------- header and empty columns
+
+
+def _trimmed(parsed: _Parsed) -> tuple[Cells, tuple[str, ...]]:
+    """Without columns at the end that have no name; what they hold in a few rows is said, not read."""
+    names, cells = parsed.cells[0], parsed.cells
+    width = len(names)
+    while width > 2 and not names[width - 1].strip():
+        width -= 1
+    if width == len(names):
+        return cells, ()
+    held = sum(any(cell.strip() for cell in row[width:]) for row in cells)
+    if held > len(cells) / 10:
+        return cells, ()
+    notes = (f"{held:,} rows hold more in columns without a name, which are not read",) if held else ()
+    return [row[:width] for row in cells], notes
+
+
+def _has_header(cells: Cells, reading: Reading, certain: bool = False) -> bool:
+    """Whether the first row names the columns: the user says so, names one of them, or the names are usual ones."""
+    if reading.header is not None:
+        return reading.header
+    first = [cell.strip() for cell in cells[0]]
+    asked = [name for name in (reading.label_column, *(reading.text_column or "").split(",")) if name]
+    if asked:
+        if all(name.strip() in first for name in asked):
+            return True
+        if not all(name.strip().isdecimal() for name in asked):
+            # whoever names a column means a header; a name that is not there is refused later
+            return not certain or any(name.strip() in first for name in asked) or reading.text_column in first
+        return _is_named_by_position(cells, reading)
+    return is_header(first, cells[1:200])
+
+
+def _names_texts(cells: Cells, reading: Reading) -> bool:
+    """Whether the first row names the columns of a file that need not have labels."""
+    if reading.header is not None:
+        return reading.header
+    first = [cell.strip() for cell in cells[0]]
+    if reading.text_column is not None:
+        return reading.text_column in first or any(part.strip() in first for part in reading.text_column.split(","))
+    return bool({cell.lower() for cell in first} & set(TEXT_NAMES))
+
+
+def _is_named_by_position(cells: Cells, reading: Reading) -> bool:
+    """Columns by position: a first row whose label never comes again, where the others do, is a header."""
+    at = int(reading.label_column) - 1 if (reading.label_column or "").isdecimal() else None  # type: ignore[arg-type]
+    if at is None or not 0 <= at < len(cells[0]):
+        return is_header(cells[0], cells[1:200])
+    counts = Counter(row[at].strip() for row in cells)
+    return counts[cells[0][at].strip()] == 1 and len(counts) <= len(cells) / 2

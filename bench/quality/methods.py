@@ -1,0 +1,102 @@
+"""Compare training methods over their seeds: an interval with both spreads, that of the seeds and that of the items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from bench.quality.differences import CONFIDENCE, macro_f1_values
+from bench.quality.ranking import SIGNIFICANT
+from bench.quality.scores import macro_scores
+from bench.quality.stats import holm
+from bench.results.records import Answers, Interval
+from bench.types import Record
+
+
+class MethodComparison(Record):
+    """Two methods, each trained with several seeds, on the n items that all of them answered; the better one ahead.
+
+    `difference` is the mean macro F1 of the seeds ahead minus that behind; `p_adjusted` is Holm's over the pairs of
+    methods.
+    """
+
+    ahead: str
+    behind: str
+    seeds: tuple[int, int]
+    n: int
+    difference: Interval
+    p: float
+    p_adjusted: float
+
+    @property
+    def apart(self) -> bool:
+        """Whether the method ahead is better by more than chance, of seeds and of items."""
+        return self.p_adjusted < SIGNIFICANT
+
+
+def compare_methods(seeds_of: Mapping[str, Sequence[Answers]], class_count: int) -> tuple[MethodComparison, ...]:
+    """All pairs of methods, each with the answers of its seeds (2 at least)."""
+    pairs = list(combinations(seeds_of, 2))
+    found = [_compare(first, second, seeds_of[first], seeds_of[second], class_count) for first, second in pairs]
+    adjusted = holm([each.p for each in found])
+    return tuple(each.model_copy(update={"p_adjusted": p}) for each, p in zip(found, adjusted, strict=True))
+
+
+def _compare(
+    first: str, second: str, seeds: Sequence[Answers], other_seeds: Sequence[Answers], class_count: int
+) -> MethodComparison:
+    ids = seeds[0].ids
+    for answers in (*seeds, *other_seeds):
+        ids = np.intersect1d(ids, answers.ids)
+    counts = (len(seeds), len(other_seeds))
+    if not len(ids):
+        nothing = Interval(value=0.0, low=-1.0, high=1.0)
+        return MethodComparison(
+            ahead=first, behind=second, seeds=counts, n=0, difference=nothing, p=1.0, p_adjusted=1.0
+        )
+    labels, given, other_given = _on(ids, seeds, other_seeds)
+    scores = [
+        np.array([macro_scores(labels, each, class_count).f1 for each in method]) for method in (given, other_given)
+    ]
+    difference = float(scores[0].mean() - scores[1].mean())
+    items = macro_f1_values(labels, other_given, given, class_count)
+    item = float(items.counts @ (items.values - items.mean) ** 2) / items.n**2
+    half, p = _judge(difference, item, [each.var(ddof=1) / len(each) for each in scores], counts)
+    if difference < 0:
+        first, second, counts = second, first, counts[::-1]
+    value = abs(difference)
+    interval = Interval(value=value, low=max(-1.0, value - half), high=min(1.0, value + half))
+    return MethodComparison(
+        ahead=first, behind=second, seeds=counts, n=len(ids), difference=interval, p=p, p_adjusted=p
+    )
+
+
+def _judge(difference: float, item: float, of_seeds: Sequence[float], counts: tuple[int, int]) -> tuple[float, float]:
+    """Half the interval's width and the two-sided p: Student's t with Welch's degrees of freedom (1947).
+
+    The variances of the items and of both methods' seeds add up; that of the items is known from many.
+    """
+    variance = item + sum(of_seeds)
+    if variance == 0:
+        return 0.0, 1.0 if difference == 0 else 0.0
+    shaky = sum(part**2 / (count - 1) for part, count in zip(of_seeds, counts, strict=True))
+    freedom = variance**2 / shaky if shaky else np.inf
+    error = np.sqrt(variance)
+    half = stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) * error
+    return float(half), float(2 * stats.t.sf(abs(difference) / error, freedom))
+
+
+def _on(
+    ids: np.ndarray, seeds: Sequence[Answers], other_seeds: Sequence[Answers]
+) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """True labels and every seed's answers to the items of these ids."""
+
+    def rows(answers: Answers) -> np.ndarray:
+        order = np.argsort(answers.ids)
+        return order[np.searchsorted(answers.ids, ids, sorter=order)]
+
+    first, second = ([each.prediction.labels[rows(each)] for each in method] for method in (seeds, other_seeds))
+    return seeds[0].labels[rows(seeds[0])], first, second

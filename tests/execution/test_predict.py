@@ -1,0 +1,99 @@
+"""Labels of files: one line or record in, one row out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bench.data.reading import AS_IT_IS, Reading
+from bench.errors import DataError, UsageError
+from bench.execution.predict import Predictor
+from bench.execution.predict_files import label_file, read_lines, rows_of
+from bench.types import Dataset, Recipe
+from trainers.tfidf import TfidfTrainer
+
+ODD = "superb\n\n  \nsuperb\u2028and dreadful\nsuperb\x0cdreadful\nsuperb\x85dreadful\nsuperb\rdreadful\r\nlast"
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predictor]:
+    folder = tmp_path_factory.mktemp("classifier")
+    from bench.data.datasets import Limits, prepare_own_dataset
+
+    texts = folder / "two.csv"
+    lines = [f"the soup was {('dreadful', 'superb')[at % 2]} {at},{('neg', 'pos')[at % 2]}\n" for at in range(60)]
+    texts.write_text("text,label\n" + "".join(lines), encoding="utf-8")
+    data: Dataset = prepare_own_dataset(texts, AS_IT_IS, Limits(), None)
+    recipe = Recipe(id="tfidf", title="TF-IDF", method="tfidf")
+    trainer = TfidfTrainer(recipe, None, folder / "cache")
+    (folder / "out").mkdir()
+    trainer.fit(data, 0, folder / "out", lambda *_: None)
+    with Predictor([folder / "out"], None, "cpu", 1) as opened:
+        yield opened
+
+
+def test_only_line_feeds_end_lines(tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + ODD.encode())
+    expected = ["superb", "", "  ", "superb\u2028and dreadful", "superb\x0cdreadful", "superb\x85dreadful"]
+    assert list(read_lines(path)) == list(enumerate([*expected, "superb\rdreadful", "last"], start=1))
+    path.write_bytes(ODD.encode("utf-16"))
+    assert [text for _, text in read_lines(path)] == [*expected, "superb\rdreadful", "last"]
+    path.write_bytes("größer\nböse\n".encode("cp1252"))
+    with pytest.raises(DataError, match=r"line 1 is not UTF-8 text; as cp1252"):
+        list(read_lines(path))
+    assert [text for _, text in read_lines(path, "cp1252")] == ["größer", "böse"]
+
+
+def test_a_row_a_line_with_its_number(tmp_path: Path, predictor: Predictor) -> None:
+    path, out = tmp_path / "lines.txt", tmp_path / "out.json"
+    path.write_bytes(ODD.encode())
+    assert label_file(predictor, path, AS_IT_IS, out, as_json=True) == 8
+    rows = json.loads(out.read_text(encoding="utf-8"))
+    assert [row["line"] for row in rows] == list(range(1, 9))
+    assert [row["models"][0]["label"] for row in rows][:3] == ["pos", None, None]
+
+
+def test_a_table_comes_out_with_its_columns_and_the_answers(tmp_path: Path, predictor: Predictor) -> None:
+    path, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    path.write_text('id;review;label\n1;"a superb; soup";x\n2;;x\n3;dreadful;x\n', encoding="utf-8")
+    assert label_file(predictor, path, Reading(text_column="review"), out, as_json=False) == 3
+    rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8")), delimiter=";"))
+    assert [row["predicted_label"] for row in rows] == ["pos", "", "neg"]
+    assert [row["review"] for row in rows] == ["a superb; soup", "", "dreadful"]
+    assert float(rows[0]["probability of pos"]) > 0.5 > float(rows[0]["probability of neg"])
+    single = tmp_path / "one.csv"
+    single.write_text("text\nsuperb, really\ndreadful\n", encoding="utf-8")
+    assert [row["models"][0]["label"] for row in rows_of(predictor, single, AS_IT_IS)] == ["pos", "neg"]
+
+
+def test_json_lines_and_parquet_keep_their_form(tmp_path: Path, predictor: Predictor) -> None:
+    path, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    records = [{"id": 1, "data": {"text": "superb"}}, {"id": 2, "data": {"text": "dreadful"}, "label": "old"}]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    assert label_file(predictor, path, Reading(text_column="data.text"), out, as_json=False) == 2
+    found = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert (found[0]["data"], found[0]["label"]) == ({"text": "superb"}, "pos")
+    assert (found[1]["label"], found[1]["predicted_label"]) == ("old", "neg")
+    table, labelled = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    pq.write_table(pa.table({"n": pa.array([1, 2], pa.int8()), "text": ["superb", None]}), table)
+    assert label_file(predictor, table, AS_IT_IS, labelled, as_json=False) == 2
+    read = pq.read_table(labelled)
+    assert read.schema.field("n").type == pa.int8()
+    assert read.column("label").to_pylist() == ["pos", None]
+    with pytest.raises(UsageError, match="--out"):
+        label_file(predictor, table, AS_IT_IS, None, as_json=False)
+
+
+def test_a_column_that_cannot_be_guessed_is_asked_for(tmp_path: Path, predictor: Predictor) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("a,b\nsuperb,1\n", encoding="utf-8")
+    with pytest.raises(DataError, match="--text-column"):
+        list(rows_of(predictor, path, AS_IT_IS))
