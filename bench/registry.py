@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from bench.errors import BenchError, unknown_name
+
+if TYPE_CHECKING:
+    from bench.types import Backend, Trainer
 
 TRAINERS = {
     "tfidf": "trainers.tfidf:TfidfTrainer",
@@ -58,20 +62,22 @@ REPORTS = {
     "tensorboard": "reports.export.tracking:log_to_tensorboard",
 }
 
-_GROUPS = {
+Group = Literal["trainer", "backend", "report"]
+
+_GROUPS: dict[Group, tuple[str, dict[str, str]]] = {
     "trainer": ("bench.trainers", TRAINERS),
     "backend": ("bench.backends", BACKENDS),
     "report": ("bench.reports", REPORTS),
 }
 
 
-def names(what: str) -> list[str]:
+def names(what: Group) -> list[str]:
     """Every registered name of a group ("trainer", "backend", "report"), other packages' included."""
     group, built_in = _GROUPS[what]
     return sorted({*built_in, *(point.name for point in entry_points(group=group))})
 
 
-def module_of(what: str, name: str) -> str:
+def module_of(what: Group, name: str) -> str:
     """The dotted name of the module that holds an implementation; raises UsageError like `find`."""
     group, built_in = _GROUPS[what]
     if name in built_in:
@@ -82,7 +88,19 @@ def module_of(what: str, name: str) -> str:
     raise unknown_name(what, name, names(what))
 
 
-def find(what: str, name: str) -> Any:
+@overload
+def find(what: Literal["trainer"], name: str) -> type[Trainer]: ...
+
+
+@overload
+def find(what: Literal["backend"], name: str) -> type[Backend]: ...
+
+
+@overload
+def find(what: Literal["report"], name: str) -> Callable[..., Any]: ...
+
+
+def find(what: Group, name: str) -> Any:
     """The implementation behind a name; raises UsageError with the nearest names when there is none."""
     group, built_in = _GROUPS[what]
     if name in built_in:

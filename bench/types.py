@@ -326,7 +326,14 @@ class Workplace:
 
 
 class Trainer(Protocol):
-    """One training method. Constructed as Trainer(recipe, base, place); construction only stores."""
+    """One training method; construction only stores."""
+
+    def __init__(self, recipe: Recipe, base: BaseWeights | None, place: Workplace) -> None: ...
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> None:
+        """Raise UsageError when a hyperparameter of the recipe has a wrong name or an impossible value."""
+        ...
 
     def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
         """Train on data.train, choose on data.validation, write the classifier folder `out`."""

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from bench.results.records import Evidence, StoredRun
 from bench.types import SCHEMA_VERSION
-from reports.content.provenance import lead, provenance, title
+from reports.brief import brief_section
+from reports.content.provenance import data_notes, lead, provenance, title
 from reports.content.ranking_lines import ranking_lines
 from reports.content.rows import TaskRows, tasks_of
 from reports.content.standing import Standing, standing_of
@@ -29,7 +30,7 @@ from reports.tables.comparisons import comparison_tables
 from reports.tables.costs import cost_tables
 from reports.tables.curves import curve_tables
 from reports.tables.doubtful import doubtful_tables
-from reports.tables.failures import failure_tables
+from reports.tables.failures import failure_tables, problems_of
 from reports.tables.first_texts import first_texts_tables
 from reports.tables.methods import method_tables
 from reports.tables.overview import overview_tables
@@ -55,6 +56,8 @@ class Section:
     rankings: tuple[str, ...]
     tables: tuple[Table, ...]
     plots: tuple[Plot, ...]
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,25 @@ class Leaderboard:
         """The same for notebooks that prefer HTML, which is what most show."""
         return to_html(self._repr_markdown_())
 
-    def print(self, console: Console) -> None:
-        """Print on a console, as wide as it is."""
-        for renderable in self.renderables(console.width):
+    def print(self, console: Console, full: bool = True) -> None:
+        """Print on a console, as wide as it is: everything, or one screen a task."""
+        for renderable in self.renderables(console.width) if full else self.brief(console.width):
             console.print(renderable)
+
+    def brief(self, width: int) -> Iterator[RenderableType]:
+        """One screen a task for a terminal of `width` columns."""
+        for section in self.sections:
+            table = replace(section.tables[0], notes=section.tables[0].notes[:1]) if section.tables else None
+            yield from brief_section(
+                section.title,
+                section.lead,
+                section.notes,
+                section.rankings,
+                table,
+                section.problems,
+                width,
+                self.language,
+            )
 
 
 def render_leaderboard(run: StoredRun, language: str = ENGLISH) -> Leaderboard:
@@ -129,6 +147,8 @@ def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) 
         rankings=tuple(say(line, language) for line in ranking_lines(task, standing)),
         tables=tuple(spoken(table, language) for table in tables_of(task, standing)),
         plots=tuple(plots_of(task, language)),
+        notes=tuple(say(line, language) for line in data_notes(task.data)),
+        problems=tuple(say(line, language) for line in problems_of(task)),
     )
 
 

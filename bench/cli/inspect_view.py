@@ -9,6 +9,7 @@ from rich.text import Text
 from bench.cli.views import add_row, new_console, new_table
 
 SHOWN_CLASSES = 30
+SHOWN_DOUBTS = 20
 
 
 def print_inspection(content: dict[str, Any]) -> None:
@@ -76,7 +77,7 @@ def _overlap(content: dict[str, Any]) -> Any:
 
 def _doubts(content: dict[str, Any]) -> Any:
     table = new_table("Likeliest label errors", "part", "row", "label", "likely", "probability", "text")
-    for doubt in content["doubts"]:
+    for doubt in content["doubts"][:SHOWN_DOUBTS]:
         probability = f"{doubt['probability']:.2f}"
         add_row(table, doubt["part"], f"{doubt['row']:,}", doubt["label"], doubt["likely"], probability, doubt["text"])
     return table

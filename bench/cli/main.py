@@ -19,6 +19,7 @@ from bench.cli.options import (
     csv_option,
     data_options,
     endpoint_options,
+    full_option,
     html_option,
     json_option,
     lang_option,
@@ -29,6 +30,7 @@ from bench.cli.options import (
 )
 from bench.errors import BenchError, CellsFailed
 from bench.machine.companions import hide_unfit_companions
+from bench.machine.terminal import make_streams_safe, visible
 
 EPILOG = """\b
 Exit codes:
@@ -138,14 +140,15 @@ def cli(debug: bool) -> None:
 @click.option(
     "--price", "price_per_hour", type=float, help="Price of this machine an hour, for cost per million texts."
 )
+@full_option
 @lang_option
 @quiet_option
 @json_option
-def run(language: str, quiet: bool, as_json: bool, **choices: Any) -> None:
+def run(full: bool, language: str, quiet: bool, as_json: bool, **choices: Any) -> None:
     """Train, serve and measure every cell that has no result yet; print the leaderboards."""
     from bench.cli.run import run_command
 
-    failed = run_command(choices, language, quiet=quiet, as_json=as_json)
+    failed = run_command(choices, language, full=full, quiet=quiet, as_json=as_json)
     if failed:
         raise CellsFailed(f"{failed} of the cells failed; their rows say why, --retry runs them again")
 
@@ -153,14 +156,15 @@ def run(language: str, quiet: bool, as_json: bool, **choices: Any) -> None:
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @html_option
+@full_option
 @lang_option
 @json_option
-def report(folder: Path, page: Path | None, language: str, as_json: bool) -> None:
+def report(folder: Path, page: Path | None, full: bool, language: str, as_json: bool) -> None:
     """Make the leaderboards of a run FOLDER again, from its files alone."""
     from bench.cli.report import print_leaderboard
     from bench.results.leaderboards import file_in
 
-    print_leaderboard(folder, as_json, file_in(folder, language, "html") if page == Path() else page, language)
+    print_leaderboard(folder, as_json, file_in(folder, language, "html") if page == Path() else page, language, full)
 
 
 @cli.command(cls=SectionedCommand)
@@ -225,6 +229,7 @@ results.add_commands(cli)
 def main() -> None:
     """Run the command line; every error becomes one line and its exit code, and `check` returns its own."""
     hide_unfit_companions()
+    make_streams_safe()
     try:
         sys.exit(cli.main(prog_name="bench", standalone_mode=False) or 0)
     except (click.Abort, KeyboardInterrupt):
@@ -240,13 +245,26 @@ def main() -> None:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             _fail("no disk space left; free some and run the same command again: finished cells are kept", 6, error)
-        _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 6, error)
+        _fail(_of_system(error), 6, error)
     except Exception as error:
         _fail(f"{type(error).__name__}: {error} (a defect of the harness; --debug shows where)", 1, error)
+
+
+def _of_system(error: OSError) -> str:
+    """What the operating system refused, of which file, and which setting leads there."""
+    if error.errno == errno.EFBIG:
+        return (
+            f"a file became larger than this shell allows (ulimit -f): {error.filename or 'see --out and BENCH_CACHE'}"
+        )
+    where = str(error.filename or "")
+    cause = f"{where}: {error.strerror or error}" if where else str(error.strerror or error)
+    cached = where.startswith(os.environ.get("BENCH_CACHE") or str(Path.home() / ".cache" / "bench"))
+    advice = "; the cache is there: set BENCH_CACHE to a folder that can be written" if cached else ""
+    return cause + advice
 
 
 def _fail(message: str, exit_code: int, error: Exception) -> None:
     if os.environ.get("BENCH_DEBUG"):
         raise error
-    click.echo(f"bench: error: {' '.join(message.split())}", err=True)
+    click.echo(f"bench: error: {visible(message)}", err=True)
     sys.exit(exit_code)

@@ -224,6 +224,7 @@ def machine_options(command: Command) -> Command:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables.")
+full_option = click.option("--full", is_flag=True, help="Print every table, not one screen a suite.")
 html_option = click.option(
     "--html",
     "page",

@@ -8,14 +8,41 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.results.leaderboards import write_leaderboard
+from bench.errors import StoreError
+from bench.machine.terminal import visible
+from bench.results.leaderboards import Leaderboard, make_leaderboard, write_files
+from bench.results.store import open_run
 
 
-def print_leaderboard(folder: Path, as_json: bool, page: Path | None = None, language: str = "en") -> None:
-    """Make a run's leaderboards from its files: markdown, plots, where asked for the page; print tables or JSON."""
-    leaderboard, written = write_leaderboard(folder, language, page)
+def print_leaderboard(
+    folder: Path, as_json: bool, page: Path | None = None, language: str = "en", full: bool = False
+) -> None:
+    """Make a run's leaderboards from its files, print one screen a task (`full`: everything) or JSON, then write them.
+
+    What was measured is printed also where the folder cannot be written; a page that was asked for elsewhere and cannot
+    be written is a StoreError.
+    """
+    if page is not None and page.is_dir():
+        raise StoreError(f"--html {page} is a folder; name a file")
+    leaderboard = make_leaderboard(open_run(folder), language)
     if as_json:
         sys.stdout.write(json.dumps(leaderboard.to_dict(), ensure_ascii=False, indent=1) + "\n")
+    else:
+        leaderboard.print(Console(highlight=False), full)
+    _write(folder, leaderboard, language, page, quiet=as_json, full=full)
+
+
+def _write(
+    folder: Path, leaderboard: Leaderboard, language: str, page: Path | None, *, quiet: bool, full: bool
+) -> None:
+    messages = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    try:
+        written = write_files(folder, leaderboard, language, page)
+    except OSError as error:
+        if page is not None and not page.resolve().is_relative_to(folder.resolve()):
+            raise
+        messages.print(visible(f"not written: {error.filename or folder}: {error.strerror}"))
         return
-    leaderboard.print(Console(highlight=False))
-    Console(stderr=True, highlight=False).print(f"written: {', '.join(map(str, written))}", soft_wrap=True)
+    if not quiet:
+        more = "" if full else f"; every table: bench report {folder} --full"
+        messages.print(visible(f"written: {', '.join(map(str, written))}{more}"))

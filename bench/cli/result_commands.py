@@ -22,6 +22,21 @@ from bench.results.merging import merge_runs
 from bench.results.records import StoredRun
 from bench.results.store import open_run
 
+_FORMULA_STARTS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "'",
+    "＝",
+    "＋",
+    "－",
+    "＠",
+)  # https://owasp.org/www-community/attacks/CSV_Injection
+
 
 def advise_command(
     folder: Path,
@@ -58,10 +73,10 @@ def export_command(folder: Path, form: str, out: Path | None) -> None:
     Console(stderr=True, highlight=False).print(f"written: {out}", soft_wrap=True)
 
 
-def merge_command(folders: tuple[Path, ...], out: Path, language: str, as_json: bool) -> None:
+def merge_command(folders: tuple[Path, ...], out: Path, language: str, *, full: bool, as_json: bool) -> None:
     """Merge, then print the leaderboards of the whole."""
     merge_runs(folders, out)
-    print_leaderboard(out, as_json, language=language)
+    print_leaderboard(out, as_json, language=language, full=full)
 
 
 def _write_rows(run: StoredRun, form: str, out: Path) -> None:
@@ -78,12 +93,20 @@ def _write_rows(run: StoredRun, form: str, out: Path) -> None:
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of the same columns as RFC 4180 has them; lines end in CRLF, without which a lone CR would not be quoted."""
+    """Rows of the same columns as RFC 4180 has them; lines end in CRLF, without which a lone CR would not be quoted.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe in front, as OWASP advises, and one that begins
+    with an apostrophe gets another, so that taking the first one away gives every text back.
+    """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]) if rows else [])
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _not_a_formula(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _not_a_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
 def _write_cards(run: StoredRun, out: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bench.cli.options import json_option, lang_option
+from bench.cli.options import full_option, json_option, lang_option
 from bench.cli.units import parse_milliseconds, parse_price, parse_rate, parse_share
 
 FORMATS = ("csv", "parquet", "model-index", "mlflow", "tensorboard")
@@ -101,13 +101,14 @@ def export(folder: Path, form: str, out: Path | None) -> None:
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN RUN...")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The merged run folder: new or empty.")
+@full_option
 @lang_option
 @json_option
-def merge(folders: tuple[Path, ...], out: Path, language: str, as_json: bool) -> None:
+def merge(folders: tuple[Path, ...], out: Path, full: bool, language: str, as_json: bool) -> None:
     """Put the RUNs of several machines into one leaderboard.
 
     Quality is ranked over all of them, speed on each machine alone.
     """
     from bench.cli.result_commands import merge_command
 
-    merge_command(folders, out, language, as_json)
+    merge_command(folders, out, language, full=full, as_json=as_json)

@@ -28,7 +28,7 @@ from bench.results.records import Result, Status
 FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
 
 
-def run_command(choices: dict[str, Any], language: str, quiet: bool, as_json: bool) -> int:
+def run_command(choices: dict[str, Any], language: str, *, full: bool, quiet: bool, as_json: bool) -> int:
     """Run, store and print; returns how many cells failed."""
     budget = Budget(choices.get("budget_s"))
     request = _request(choices)
@@ -38,7 +38,7 @@ def run_command(choices: dict[str, Any], language: str, quiet: bool, as_json: bo
         workers = Workers(request.threads or usable_cores())  # they import torch while the data is read
         plan = make_plan(request, console.progress)
         results = run_plan(plan, console, workers, budget)
-    print_leaderboard(plan.out, as_json, file_in(plan.out, language, "html"), language)
+    print_leaderboard(plan.out, as_json, file_in(plan.out, language, "html"), language, full)
     return sum(_failed(result) for result in results)
 
 

@@ -24,14 +24,14 @@ ALPACA = ("instruction", "input")
 
 
 def is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
-    """Whether a first row names a text and a label column, or one of two columns and never comes again as a cell."""
+    """Whether a first row names a text and a label column, or one of them by a name that is no cell below it."""
     lower = [cell.lower().strip() for cell in first]
     text, label = set(lower) & set(TEXT_NAMES), set(lower) & set(LABEL_NAMES)
     if text and label and len(text | label) > 1:
         return True
-    if len(first) != 2 or not (text or label):
+    if not (text or label):
         return False
-    at = lower.index(next(iter(text or label)))
+    at = lower.index(next(iter(label or text)))
     return all(row[at].lower().strip() != lower[at] for row in others)
 
 

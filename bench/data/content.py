@@ -19,6 +19,7 @@ from bench.errors import DataError
 SIZE_LIMIT_BYTES = 4 * 2**30
 PACKED = (".gz", ".zip", ".zst", ".bz2", ".xz")
 SNIFFED_BYTES = 100_000
+GUESSES = 2
 # What texts of today come in besides Unicode; without this list a German letter is taken for a printer's code page.
 LIKELY_ENCODINGS = (
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874", "koi8_r",
@@ -180,18 +181,48 @@ def _known(path: Path, encoding: str | None) -> str | None:
 
 
 def _guess(data: bytes, wrong: int) -> str:
+    """What the text may be encoded in, for the user to judge by what it reads: a guess is never used."""
+    start = data.rfind(b"\n", 0, max(0, wrong - SNIFFED_BYTES // 2)) + 1
+    sample = data[start : start + SNIFFED_BYTES]
+    encodings = list(dict.fromkeys([*_plain_guesses(sample), *_library_guesses(sample)]))[:GUESSES]
+    if not encodings:
+        return "give its --encoding, or save the file as UTF-8"
+    near = data[data.rfind(b"\n", 0, wrong) + 1 :].partition(b"\n")[0][:120]
+    read = {encoding: " ".join(near.decode(encoding, "replace").split())[:40] for encoding in encodings}
+    shown = "; ".join(f"--encoding {encoding} reads '{text}'" for encoding, text in read.items())
+    return f"give the encoding that reads right: {shown}; or another, or save the file as UTF-8"
+
+
+def _plain_guesses(sample: bytes) -> list[str]:
+    """cp1252 where nearly all is ASCII and the rest letters, Japanese where kana comes out: libraries miss these."""
+    found = []
+    western = _decoded(sample, "cp1252")
+    if western is not None:
+        odd = [character for character in western if not character.isascii()]
+        usual = all(character.isalpha() or character in "“”‘’–—…€«»°" for character in odd)
+        if usual and len(odd) < 0.4 * len(western):
+            found.append("cp1252")
+    for encoding in ("cp932", "euc_jp"):
+        text = _decoded(sample, encoding)
+        if text is not None and sum("\u3040" <= character <= "\u30fa" for character in text) > 0.05 * len(text):
+            found.append(encoding)
+    return found
+
+
+def _library_guesses(sample: bytes) -> list[str]:
     from charset_normalizer import from_bytes
 
-    start = data.rfind(b"\n", 0, max(0, wrong - SNIFFED_BYTES // 2)) + 1
-    match = from_bytes(data[start : start + SNIFFED_BYTES], cp_isolation=list(LIKELY_ENCODINGS)).best()
-    if match is None:
-        return "give its --encoding, or save the file as UTF-8"
-    encoding = match.encoding
-    if str(match) == match.raw.decode("cp1252", "replace"):
-        encoding = "cp1252"  # where several read the same, the most usual one is named
-    near = data[data.rfind(b"\n", 0, wrong) + 1 :].partition(b"\n")[0][:120]
-    shown = " ".join(near.decode(encoding, "replace").split())[:40]
-    return f"as {encoding} it reads '{shown}': if that is right give --encoding {encoding}, else another"
+    return [match.encoding for match in from_bytes(sample, cp_isolation=list(LIKELY_ENCODINGS))]
+
+
+def _decoded(sample: bytes, encoding: str) -> str | None:
+    """The sample but for a character that its end may cut."""
+    for cut in range(3):
+        try:
+            return sample[: len(sample) - cut].decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return None
 
 
 def text_stream(text: str) -> io.StringIO:

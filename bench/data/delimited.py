@@ -92,6 +92,7 @@ def _parse_asked(path: Path, text: str, delimiter: str) -> _Parsed:
 
 def _fitting(path: Path, text: str, suffix: str, reading: Reading, labelled: bool) -> _Parsed:
     failed: list[_Misfit] = []
+    found: list[_Parsed] = []
     single: _Parsed | None = None
     for delimiters in (DELIMITERS, RARE_DELIMITERS):
         fits = []
@@ -106,8 +107,11 @@ def _fitting(path: Path, text: str, suffix: str, reading: Reading, labelled: boo
                 fits.append(parsed)
             elif not labelled:
                 single = single or parsed
-        if fits:
-            return _choose(path, fits, suffix, reading)
+        found += fits
+        if any(not _is_prose(parsed, reading) for parsed in fits):
+            break
+    if found:
+        return _choose(path, found, suffix, reading)
     if single is not None:
         return single
     wanted = sorted((error for error in failed if error.rows), key=lambda error: -error.rows)
@@ -129,12 +133,18 @@ def _choose(path: Path, fits: list[_Parsed], suffix: str, reading: Reading) -> _
         lambda parsed: not _is_punctuation(parsed),
     ):
         found = [parsed for parsed in fits if wanted(parsed)]
-        if len(found) == 1:
+        if len(found) == 1 and not _is_prose(found[0], reading):
             return found[0]
         if found:
             fits = found
-    if len(fits) == 1:
+    if len(fits) == 1 and not _is_prose(fits[0], reading):
         return fits[0]
+    if len(fits) == 1:
+        raise DataError(
+            f"{path}: only the commas of its sentences divide its lines into columns (line {fits[0].lines[0]}: "
+            f"{' / '.join(shortened(cell, 24) for cell in fits[0].cells[0][:4])}); if they do say --delimiter "
+            f"{Facts('', delimiter_sign=fits[0].delimiter).delimiter}, else name another"
+        )
     read = " or ".join(
         f"{Facts('', delimiter_sign=parsed.delimiter).delimiter} (line {parsed.lines[0]}: "
         f"{' / '.join(shortened(cell, 24) for cell in parsed.cells[0][:4])})"
@@ -153,6 +163,15 @@ def _label_columns(parsed: _Parsed) -> int:
 def _is_punctuation(parsed: _Parsed) -> bool:
     """Whether it is followed by a space in every line, as in prose."""
     return all(cell[:1] == " " for row in parsed.cells for cell in row[1:])
+
+
+def _is_prose(parsed: _Parsed, reading: Reading) -> bool:
+    """Whether the delimiter is likelier a sign of the sentences: no header, and no column of one-word labels."""
+    if not _is_punctuation(parsed) or _has_header(parsed.cells, reading, certain=True):
+        return False
+    columns = ({row[at].strip() for row in parsed.cells} for at in range(len(parsed.cells[0])))
+    most = len(parsed.cells) / 2
+    return not any(1 < len(values) <= most and all(len(value.split()) == 1 for value in values) for values in columns)
 
 
 # ---------------------------------------------------------------- one delimiter
@@ -187,7 +206,8 @@ def _even(text: str, delimiter: str, mode: str) -> _Parsed:
         if not cells:
             width = len(row)
         elif len(row) != width and (len(row) < width or any(cell.strip() for cell in row[width:])):
-            reason = f"has {len(row)} columns, line {lines[0]} has {width}"
+            hint = "; does a cell without quotation marks hold the delimiter?" if len(row) > width > 1 else ""
+            reason = f"has {len(row)} columns, line {lines[0]} has {width}{hint}"
             raise _Misfit(line, reason, len(cells) if width > 1 else 0)
         cells.append(row[:width])
         lines.append(line)

@@ -57,6 +57,7 @@ def settle_labels(tables: Tables, label_map: Sequence[tuple[str, str]], named: b
     labels = Counter(label for table in tables.values() for label in table.labels)
     notes += _spelling_notes(labels)
     notes += _several_notes(labels)
+    notes += _path_notes(labels)
     return tables, tuple(notes)
 
 
@@ -170,6 +171,15 @@ def _several_notes(labels: Counter[str]) -> list[str]:
             f"{texts:,} texts have several labels, such as '{known[0]}': multi-label texts are not measured, every "
             f"combination counts as a class of its own{order}"
         ]
+    return []
+
+
+def _path_notes(labels: Counter[str]) -> list[str]:
+    """Labels that are all paths of a hierarchy."""
+    for separator in ("->", ">", "::", "/"):
+        if len(labels) > 1 and all(0 < label.find(separator) < len(label) - len(separator) for label in labels):
+            first = next(iter(labels))
+            return [f"labels look like paths of a hierarchy ('{first}'): every whole path counts as a class of its own"]
     return []
 
 

@@ -14,7 +14,7 @@ from bench import registry
 from bench.execution.context import Context
 from bench.execution.training import Trained
 from bench.execution.trial import TrialTask, try_settings
-from bench.files.cache import write_whole
+from bench.files.cache import file_name, write_whole
 from bench.files.toml import read_toml
 from bench.machine.environment import hardware_fingerprint, package_versions
 from bench.plan.engines import with_options
@@ -161,7 +161,7 @@ def _try(
     )
     limit_s = context.plan.cell_limit_s or trained.task.tier.cell_limit_s
     title = f"{trained.name} {engine.name} with {_shown(settings)}"
-    outcome = context.run(title, try_settings, task, limit_s, f"{trained.name}.{engine.name}.autotune")
+    outcome = context.run(title, try_settings, task, limit_s, f"{trained.name}.{file_name(engine.name, 40)}.autotune")
     return outcome.payload if outcome.status is Status.OK else None
 
 

@@ -10,6 +10,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from bench.machine.terminal import visible
+
 
 def error_console() -> Console:
     """Progress and messages go to stderr, so that stdout holds the result alone."""
@@ -59,12 +61,12 @@ class RunConsole:
     def start(self, title: str) -> None:
         """Name the job that runs now."""
         self._title = title
-        self._bar.reset(self._task, description=title, total=None)
+        self._bar.reset(self._task, description=visible(title), total=None)
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how far the current job is."""
         description = f"{self._title}: {what}" if self._title else what
-        self._bar.update(self._task, description=description, completed=done, total=total)
+        self._bar.update(self._task, description=visible(description), completed=done, total=total)
 
     def board(self, board: RenderableType) -> None:
         """Show this above the bar from now on, where there is a bar."""
@@ -74,4 +76,4 @@ class RunConsole:
         """One finished thing, with the time since the run began."""
         if not self.quiet:
             elapsed = time.monotonic() - self._started
-            self._console.print(f"{elapsed:6.0f} s  {text}", markup=False, soft_wrap=True)
+            self._console.print(f"{elapsed:6.0f} s  {visible(text)}", markup=False, soft_wrap=True)

@@ -87,7 +87,7 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
         counted = runs and card.device != REMOTE and card.precision in BYTES_PER_WEIGHT
         work = _work(task, classifier, test, tokens, card.precision, runs, progress) if counted else None
         progress("asking texts twice", 0, 1)
-        speedup = repeat_speedup(session, data.train.texts) if runs else None
+        speedup, least_speedup = repeat_speedup(session, data.train.texts) if runs else (None, None)
         progress("hashing the tokens", 0, 1)
         return MeasuredPart(
             session=card,
@@ -97,6 +97,7 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
             runs=tuple(_with_shares(run, work) for run in runs) if work else runs,
             work=work,
             repeat_speedup=speedup,
+            least_repeat_speedup=least_speedup,
             failed_requests=failed_requests,
             retried_requests=retried_requests,
             unanswered=unanswered,

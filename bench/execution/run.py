@@ -24,7 +24,7 @@ from bench.plan.plan import Plan
 from bench.results.evidence import store_texts
 from bench.results.records import Result, RunSettings
 from bench.results.selftest import last_selftest
-from bench.results.store import ENVIRONMENT, SETTINGS, read_record, result_path, write_json, write_record
+from bench.results.store import ENVIRONMENT, SETTINGS, read_record, read_result, result_path, write_json, write_record
 
 LOCK = ".lock"
 LOCK_TEXT = "held by bench run while it works in this folder\n"
@@ -48,18 +48,48 @@ def run_plan(
         write_json(plan.out / ENVIRONMENT, environment)
         for task in plan.tasks:
             store_texts(plan.out, task.data)
-        _write_settings(context, [], None)
+        earlier = _earlier_rows(plan.out)
+        _write_settings(context, earlier, None)
         announce_work(context)
         context, calibrations = settle_engines(context)
         steps = steps_of(context.plan, calibrations)
         expected_s = announce_time(context, steps)
-        results = _run_steps(context, steps, expected_s)
+        results = _run_steps(context, steps, expected_s, earlier)
         _write_settings(context, results, expected_s)
         conclude(context, expected_s)
         return tuple(results)
 
 
-def _run_steps(context: Context, steps: Sequence[Step], expected_s: float | None) -> list[Result]:
+def _earlier_rows(folder: Path) -> list[Result]:
+    """What the folder's last run had: it stays listed until this run is complete, in case it is interrupted."""
+    if not (folder / SETTINGS).exists():
+        return []
+    listed = read_record(folder / SETTINGS, RunSettings).cells
+    return [result for cell_id in listed if (result := _readable(folder, cell_id))]
+
+
+def _readable(folder: Path, cell_id: str) -> Result | None:
+    """A stored result; None where it is gone or damaged: then this run writes it anew or does without it."""
+    try:
+        return read_result(folder, cell_id)
+    except StoreError:
+        return None
+
+
+def _with_earlier(done: Sequence[Result], earlier: Sequence[Result]) -> list[Result]:
+    """The rows of this run, then those of the last that none of them replaces."""
+    replaced = {_row_of(result) for result in done}
+    return [*done, *(result for result in earlier if _row_of(result) not in replaced)]
+
+
+def _row_of(result: Result) -> tuple[str, str, int, str | None]:
+    cell = result.cell
+    return cell.task, cell.recipe, cell.seed, cell.engine
+
+
+def _run_steps(
+    context: Context, steps: Sequence[Step], expected_s: float | None, earlier: Sequence[Result]
+) -> list[Result]:
     """Each step's rows, stored and shown as they come; in the plan's order in the end."""
     rows_of: dict[tuple[str, str, int], list[Result]] = {}
     done: list[Result] = []
@@ -67,7 +97,7 @@ def _run_steps(context: Context, steps: Sequence[Step], expected_s: float | None
         for step, results in _finish(context, batch):
             rows_of[step.task.data.name, step.recipe.id, step.seed] = results
             done += results
-        _write_settings(context, done, expected_s)
+        _write_settings(context, _with_earlier(done, earlier), expected_s)
         context.console.board(standings_table(done))
         task = batch[-1][0].task.data.name
         if not context.console.is_live and (line := standings_line(done, task)):

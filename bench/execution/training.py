@@ -12,6 +12,7 @@ from bench.execution import fit_job
 from bench.execution.cells import failed_result, new_cell
 from bench.execution.context import Context
 from bench.execution.processes import Outcome
+from bench.files.cache import file_name
 from bench.models.base import model_for
 from bench.plan.keys import classifier_key, content_hash
 from bench.plan.plan import TaskPlan
@@ -39,7 +40,7 @@ class Trained:
 
 
 def _name(task: TaskPlan, recipe: Recipe, seed: int) -> str:
-    return f"{task.data.name.replace('/', '-')}.{recipe.id}.s{seed}"
+    return f"{file_name(task.data.name)}.{file_name(recipe.id)}.s{seed}"
 
 
 def check_recipes(context: Context) -> None:

@@ -25,6 +25,18 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "bench"
 
 
+def file_name(text: str, most_bytes: int = 80) -> str:
+    """A name for files from a name that people chose: no separators or control characters, never too long.
+
+    What does not fit is replaced by a hash of the whole, so that two long names stay two.
+    """
+    name = "".join("-" if letter in "/\\" or not letter.isprintable() else letter for letter in text).lstrip(".") or "-"
+    if len(name.encode("utf-8")) <= most_bytes and name == text.replace("/", "-"):
+        return name
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{name.encode('utf-8', 'replace')[: most_bytes - 9].decode('utf-8', 'ignore')}~{digest}"
+
+
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
     """Yield a scratch folder that becomes `target` on success and vanishes on any error."""

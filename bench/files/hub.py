@@ -97,7 +97,7 @@ def unreachable() -> str | None:
     if constants.is_offline_mode():
         return "offline mode (HF_HUB_OFFLINE is set)"
     memory = cache_dir() / "hub-unreachable"
-    if _age_s(memory) < FORGET_S:
+    if 0 <= _age_s(memory) < FORGET_S:  # a clock set back makes a note of the future
         return f"the hub was unreachable less than {FORGET_S / 60:.0f} minutes ago"
     reason = _probe(constants.ENDPOINT)
     if reason is not None:

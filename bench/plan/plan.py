@@ -11,7 +11,7 @@ from bench.data.datasets import Limits, prepare_dataset, prepare_own_dataset, sa
 from bench.data.reading import AS_IT_IS, Reading
 from bench.data.suites import Suite, load_suite
 from bench.errors import UsageError, unknown_name
-from bench.files.cache import cache_dir, whole_folder
+from bench.files.cache import cache_dir, file_name, whole_folder
 from bench.machine.environment import default_device
 from bench.machine.threads import usable_cores
 from bench.models.architectures import random_recipes
@@ -261,7 +261,7 @@ def choose_scenarios(names: Iterable[str]) -> tuple[Scenario, ...]:
 
 def default_out(tasks: Iterable[TaskPlan]) -> Path:
     """runs/ and the names of the tasks, so that the same command finds its own results again."""
-    return Path("runs") / "+".join(task.data.name.replace("/", "-") for task in tasks)
+    return Path("runs") / file_name("+".join(task.data.name for task in tasks), 200)
 
 
 def _sources(request: RunRequest) -> Iterable[Callable[[Limits, Progress], Dataset]]:
@@ -307,7 +307,7 @@ def _smaller(first: int | None, second: int | None) -> int | None:
 def store_dataset(data: Dataset) -> Path:
     """Keep the prepared texts in the cache, where the jobs' processes read them."""
     key = content_hash([data.card.model_dump(), data.prompt.model_dump()])[:16]
-    folder = cache_dir() / "datasets" / f"{data.name.replace('/', '-')}-{key}"
+    folder = cache_dir() / "datasets" / f"{file_name(data.name)}-{key}"
     if not folder.exists():
         with whole_folder(folder) as scratch:
             save_dataset(data, scratch)

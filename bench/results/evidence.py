@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 
 from bench.errors import StoreError
 from bench.results.records import Evidence
-from bench.results.store import read_latencies, write_parquet
+from bench.results.store import inside, read_latencies, write_parquet
 from bench.types import Dataset
 
 TEXTS = "texts"
 STORED_CHARACTERS = 500
+NO_SEPARATORS = str.maketrans(dict.fromkeys("/\\.\0", "-"))
 
 
 def store_texts(folder: Path, data: Dataset) -> None:
@@ -40,6 +41,7 @@ def _read_texts(folder: Path, fingerprint: str) -> Mapping[int, str]:
     path = _texts_path(folder, fingerprint)
     if not path.exists():
         return {}
+    path = inside(folder, str(path.relative_to(folder)))
     try:
         table = pq.read_table(path)
         return dict(zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True))
@@ -48,9 +50,9 @@ def _read_texts(folder: Path, fingerprint: str) -> Mapping[int, str]:
 
 
 def _read_latencies(folder: Path, name: str) -> np.ndarray:
-    path = folder / name
+    path = inside(folder, name)
     return read_latencies(path) if path.exists() else np.empty(0, dtype=np.int64)
 
 
 def _texts_path(folder: Path, fingerprint: str) -> Path:
-    return folder / TEXTS / f"{fingerprint[:16]}.parquet"
+    return folder / TEXTS / f"{fingerprint[:16].translate(NO_SEPARATORS)}.parquet"

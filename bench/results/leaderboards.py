@@ -31,8 +31,8 @@ class Leaderboard(Protocol):
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: every row's full figures, None where there is none."""
 
-    def print(self, console: Console) -> None:
-        """Print on a console, as wide as it is."""
+    def print(self, console: Console, full: bool = True) -> None:
+        """Print on a console, as wide as it is: everything, or one screen a task."""
 
     def _repr_html_(self) -> str: ...
 
@@ -56,6 +56,11 @@ def write_leaderboard(folder: Path, language: str = "en", page: Path | None = No
     Raises StoreError where `page` is a folder.
     """
     leaderboard = make_leaderboard(open_run(folder), language)
+    return leaderboard, write_files(folder, leaderboard, language, page)
+
+
+def write_files(folder: Path, leaderboard: Leaderboard, language: str, page: Path | None) -> list[Path]:
+    """Write what a leaderboard has to show; returns markdown and page."""
     markdown = file_in(folder, language, "md")
     write_whole(markdown, leaderboard.markdown.encode("utf-8"))
     for name, picture in leaderboard.plots().items():
@@ -64,4 +69,4 @@ def write_leaderboard(folder: Path, language: str = "en", page: Path | None = No
         if page.is_dir():
             raise StoreError(f"--html {page} is a folder; name a file")
         write_whole(page, leaderboard.page(evidence_of(folder)).encode("utf-8"))
-    return leaderboard, [markdown, *([page] if page else [])]
+    return [markdown, *([page] if page else [])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,19 @@ from typing import Any
 from bench.errors import StoreError, UsageError
 from bench.files.cache import whole_folder
 from bench.results.records import LoadSummary, Result, RunSettings, StoredRun
-from bench.results.store import ENVIRONMENT, SETTINGS, answers_path, open_run, result_path, write_json, write_record
+from bench.results.store import (
+    ENVIRONMENT,
+    SETTINGS,
+    answers_path,
+    inside,
+    open_run,
+    read_latencies,
+    result_path,
+    write_answers,
+    write_json,
+    write_latencies,
+    write_record,
+)
 
 LETTERS = 8
 
@@ -44,6 +56,8 @@ def machine_name(run: StoredRun) -> str:
     fingerprint = run.environment.get("hardware_sha256")
     if not fingerprint:
         raise StoreError(f"{run.folder}/{ENVIRONMENT} names no hardware_sha256; run again to write it anew")
+    if not re.fullmatch(r"[0-9a-f]{8,64}", str(fingerprint)):
+        raise StoreError(f"{run.folder}/{ENVIRONMENT}: hardware_sha256 is no hash; run again to write it anew")
     return str(fingerprint)[:LETTERS]
 
 
@@ -70,7 +84,7 @@ def _copied(run: StoredRun, machine: str, target: Path) -> Iterable[Result]:
         if result.predictions_file is not None:
             path = answers_path(target, cell.id)
             path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(run.folder / result.predictions_file, path)
+            write_answers(path, run.answers[result.cell.id])
             changes["predictions_file"] = str(path.relative_to(target))
         changes["load"] = {
             name: _with_latencies(run, summary, machine, target) for name, summary in result.load.items()
@@ -84,12 +98,11 @@ def _with_latencies(run: StoredRun, summary: LoadSummary, machine: str, target: 
     """Raw latencies go into a folder of their machine; a run folder may have lost them, the figures stand without."""
     moved = []
     for each in summary.runs:
-        source = run.folder / each.latencies_file if each.latencies_file else None
+        source = inside(run.folder, each.latencies_file) if each.latencies_file else None
         kept = None
         if source is not None and source.is_file():
             kept = Path("latencies") / machine / source.name
-            (target / kept).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target / kept)
+            write_latencies(target / kept, read_latencies(source))
         moved.append(each.model_copy(update={"latencies_file": kept and str(kept)}))
     return summary.model_copy(update={"runs": tuple(moved)})
 

@@ -6,13 +6,22 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
 
 from bench.results.autotuned import Tuning
 from bench.types import SCHEMA_VERSION, DataCard, FitRecord, Prediction, Record, Scenario, WeightsChoice
+
+# What a file of a run folder may be called: cell ids become file names, also those of somebody else's folder.
+FileName = Annotated[str, StringConstraints(pattern=r"^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,249}$")]
+RelativeFile = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*(/[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*){0,3}$"
+    ),
+]
 
 
 class Status(enum.StrEnum):
@@ -31,7 +40,7 @@ class Cell(Record):
     `machine` names where it was measured in a run merged of several machines' runs (`bench merge`).
     """
 
-    id: str
+    id: FileName
     task: str
     recipe: str
     method: str
@@ -206,7 +215,7 @@ class LoadRun(Record):
     failed_requests: dict[str, int] = Field(default_factory=dict)
     retried_requests: dict[str, int] = Field(default_factory=dict)
     refused: int = 0
-    latencies_file: str | None = None
+    latencies_file: RelativeFile | None = None
     passes_per_s: float | None = None
     matmul_share: float | None = None
     memory_share: float | None = None
@@ -238,7 +247,8 @@ class Work(Record):
 class MeasuredPart(Record):
     """What one process measured of a cell; a cell of several repeats has several.
 
-    `repeat_speedup`: how many times faster a text is answered the second time.
+    `repeat_speedup`: how many times faster a text is answered the second time; `least_repeat_speedup`: the low end of
+    its interval.
     failed_requests: those of an endpoint while the test items were answered, by reason; retried_requests: tries of
     those answered later; unanswered: the items that got no answer in the end; invalid: the answers that name no class,
     or whose scores are no numbers.
@@ -250,6 +260,7 @@ class MeasuredPart(Record):
     items: int
     runs: tuple[LoadRun, ...]
     repeat_speedup: float | None = None
+    least_repeat_speedup: float | None = None
     failed_requests: dict[str, int] = Field(default_factory=dict)
     retried_requests: dict[str, int] = Field(default_factory=dict)
     unanswered: int = 0
@@ -337,7 +348,7 @@ class Result(Record):
     quality: Quality | None = None
     load: dict[str, LoadSummary] = Field(default_factory=dict)
     parity: Parity | None = None
-    predictions_file: str | None = None
+    predictions_file: RelativeFile | None = None
     token_sha256: str | None = None
     predict_s: float | None = None
     test_items: int | None = None
@@ -397,7 +408,7 @@ class RunSettings(Record):
     budget_s: float | None = None
     estimated_s: float | None = None
     took_s: float | None = None
-    cells: tuple[str, ...] = ()
+    cells: tuple[FileName, ...] = ()
 
 
 @dataclass(frozen=True)

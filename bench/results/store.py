@@ -39,7 +39,7 @@ def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
         content = json.loads(path.read_bytes())
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"{path} is not JSON ({error}); delete it and run again") from error
     version = content.get("schema_version", SCHEMA_VERSION) if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
@@ -124,6 +124,14 @@ def write_parquet(path: Path, table: pa.Table) -> None:
     write_whole(path, sink.getvalue().to_pybytes())
 
 
+def inside(folder: Path, name: str) -> Path:
+    """A file of a run folder; raises StoreError where a link leads out of it, as one from a stranger may."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise StoreError(f"{path} leads out of the run folder; it is not read")
+    return path
+
+
 def result_path(folder: Path, cell_id: str) -> Path:
     return folder / CELLS / f"{cell_id}.json"
 
@@ -139,7 +147,12 @@ def part_path(folder: Path, cell_id: str, repeat: int) -> Path:
 def read_result(folder: Path, cell_id: str) -> Result | None:
     """The stored result of a cell; None when there is none yet."""
     path = result_path(folder, cell_id)
-    return read_record(path, Result) if path.exists() else None
+    if not path.exists():
+        return None
+    result = read_record(inside(folder, str(path.relative_to(folder))), Result)
+    if result.cell.id != cell_id:
+        raise StoreError(f"{path} holds the result of another cell, {result.cell.id}; delete it and run again")
+    return result
 
 
 def open_run(folder: Path) -> StoredRun:
@@ -148,12 +161,12 @@ def open_run(folder: Path) -> StoredRun:
         raise StoreError(f"{folder} is no folder; give the --out folder of a `bench run`")
     if not (folder / SETTINGS).is_file():
         raise StoreError(f"{folder} holds no {SETTINGS}; give the --out folder of a `bench run`")
-    settings = read_record(folder / SETTINGS, RunSettings)
+    settings = read_record(inside(folder, SETTINGS), RunSettings)
     environment = read_environment(folder)
     results = tuple(_planned_results(folder, settings.cells))
     if not results:
         raise StoreError(f"{folder} holds no results yet; start it again with `bench run --out {folder}`")
-    files = {result.cell.id: folder / result.predictions_file for result in results if result.predictions_file}
+    files = {row.cell.id: inside(folder, row.predictions_file) for row in results if row.predictions_file}
     with ThreadPoolExecutor(usable_cores()) as pool:
         answers = dict(zip(files, pool.map(read_answers, files.values()), strict=True))
     return StoredRun(folder=folder, settings=settings, environment=environment, results=results, answers=answers)
@@ -168,9 +181,11 @@ def _planned_results(folder: Path, cells: Iterable[str]) -> Iterable[Result]:
 
 def read_environment(folder: Path) -> dict[str, Any]:
     """The machine and the versions of a run; raises StoreError when the file is damaged."""
-    path = folder / ENVIRONMENT
+    path = inside(folder, ENVIRONMENT)
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path} cannot be read ({error}); run again to write it anew") from error
+    if not isinstance(content, dict):
+        raise StoreError(f"{path} is no JSON object; run again to write it anew")
     return content

@@ -28,7 +28,6 @@ def title(data: DataCard) -> str:
 
 def provenance(data: DataCard, settings: RunSettings, environment: Mapping[str, Any]) -> tuple[str, ...]:
     """One line each about data, its notes, every machine and its software, and the run."""
-    notes = (*([data.source.note] if data.source.note else []), *data.notes)
     run: list[str] = [
         message(
             "Run: tier {tier}; models {models}; training seeds: {seeds}",
@@ -47,10 +46,16 @@ def provenance(data: DataCard, settings: RunSettings, environment: Mapping[str, 
             fingerprint=data.fingerprint[:SHORT],
             licence=data.source.licence or message("not stated"),
         ),
-        *(message("Note: {note}", note=message(note)) for note in notes),
+        *data_notes(data),
         *_machines(settings, environment),
         joined("; ", run),
     )
+
+
+def data_notes(data: DataCard) -> tuple[str, ...]:
+    """What a reader must know of the texts before believing a figure."""
+    notes = (*([data.source.note] if data.source.note else []), *data.notes)
+    return tuple(message("Note: {note}", note=message(note)) for note in notes)
 
 
 def lead(data: DataCard, rows: int, settings: RunSettings, environment: Mapping[str, Any]) -> str:

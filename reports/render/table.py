@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -19,6 +20,7 @@ Row = tuple[str, ...]
 
 LONGEST_UNBROKEN = 16
 MOST_PRINTED_ROWS = 60
+_WIDE = Console(width=10_000)  # to ask how little room a table can do with
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,16 @@ def _padded(cells: Row, columns: tuple[Column, ...], widths: list[int]) -> Itera
         yield space + cell if column.align == "right" else cell + space
 
 
-def to_rich(table: Table, width: int, language: str = ENGLISH) -> Iterator[RenderableType]:
+def to_rich(
+    table: Table, width: int, language: str = ENGLISH, most_rows: int = MOST_PRINTED_ROWS
+) -> Iterator[RenderableType]:
     """The same for a terminal of `width` columns: figures are never cut, words wrap; the first rows of a long table.
+
+    Where the columns do not fit side by side, every row stands below the one before, a figure a line.
 
     The table is in `language` already; what is said of its length will be.
     """
-    rows = table.rows[:MOST_PRINTED_ROWS]
+    rows = table.rows[:most_rows]
     shown = [position for position, column in enumerate(table.columns) if column.from_width <= width]
     grid = RichTable(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for position in shown:
@@ -114,14 +120,30 @@ def to_rich(table: Table, width: int, language: str = ENGLISH) -> Iterator[Rende
     for row in rows:
         grid.add_row(*(Text(clean(row[position])) for position in shown))
     yield Text(clean(table.title), style="bold")
-    yield grid
+    if Measurement.get(_WIDE, _WIDE.options, grid).minimum <= width:
+        yield grid
+    else:
+        yield from _stacked(table, rows, shown)
     if len(rows) < len(table.rows):
         length = message(
             "{shown} of {all:,} rows; the markdown file has them all", shown=len(rows), all=len(table.rows)
         )
         yield Text(f"- {say(length, language)}", style="dim")
+    hidden = [column.name for position, column in enumerate(table.columns) if position not in shown]
+    if hidden:
+        left_out = message("columns left out on a terminal this narrow: {names}", names=", ".join(hidden))
+        yield Text(f"- {say(left_out, language)}", style="dim")
     for note in table.notes:
         yield Text(f"- {clean(note)}", style="dim")
+
+
+def _stacked(table: Table, rows: Iterable[Row], shown: Sequence[int]) -> Iterator[RenderableType]:
+    """Each row as lines of heading and cell; empty cells are left out."""
+    for row in rows:
+        yield Text()
+        for position in shown:
+            if row[position]:
+                yield Text(f"{_heading(table.columns[position], ' ({})')}: {clean(row[position])}")
 
 
 def _longest_word(cells: Iterable[str]) -> int:

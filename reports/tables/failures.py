@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from bench.results.records import Status
 from reports.content.rows import TaskRows
 from reports.render.figures import MISSING
@@ -19,6 +21,18 @@ _COLUMNS = (
 
 def failure_tables(task: TaskRows) -> list[Table]:
     """One row a cell that is not OK; equal reasons of one classifier stand once, with all their engines."""
+    rows = tuple(_rows(task))
+    return [Table("Skipped, failed or not to be believed", _COLUMNS, rows)] if rows else []
+
+
+def problems_of(task: TaskRows) -> Iterator[str]:
+    """The same as a line each, what failed before what was skipped."""
+    skipped = message(Status.SKIPPED.value)
+    for name, _, engines, status, reason in sorted(_rows(task), key=lambda row: row[3] == skipped):
+        yield message("{name} {engines}: {status}: {reason}", name=name, engines=engines, status=status, reason=reason)
+
+
+def _rows(task: TaskRows) -> Iterator[tuple[str, str, str, str, str]]:
     reasons: dict[tuple[str, str, str, str], list[str]] = {}
     for group, row in task.cells():
         if row.status is not Status.OK:
@@ -29,8 +43,5 @@ def failure_tables(task: TaskRows) -> list[Table]:
                 row.reason or message("no reason was recorded"),
             )
             reasons.setdefault(key, []).append(row.cell.engine or MISSING)
-    rows = tuple(
-        (name, base_model, ", ".join(engines), status, reason)
-        for (name, base_model, status, reason), engines in reasons.items()
-    )
-    return [Table("Skipped, failed or not to be believed", _COLUMNS, rows)] if rows else []
+    for (name, base_model, status, reason), engines in reasons.items():
+        yield name, base_model, ", ".join(engines), status, reason

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -25,8 +26,10 @@ from backends.endpoint import client as endpoint_client
 from backends.endpoint.engine import EndpointBackend
 from backends.endpoint.redaction import redact
 from bench.errors import EndpointFailed, UsageError
-from bench.speed.loadgen import run_scenario
-from bench.types import Ending
+from bench.execution.cells import _from_cache
+from bench.results.records import MeasuredPart, SessionCard
+from bench.speed.loadgen import repeat_speedup, run_scenario
+from bench.types import REMOTE, Ending
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +107,66 @@ def test_a_refused_text_has_no_latency_and_no_rate(tmp_path: Path, server: Fault
     assert found.samples < sent
     if scenario == "single":
         assert len(latencies_ns) == found.samples
+
+
+# ---------------------------------------------------------------- texts answered before
+
+
+class Sleeping:
+    """A session on a clock of its own: texts take 2 ms give or take a quarter, and the second time a share of it."""
+
+    def __init__(self, second: float, clock: list[float]) -> None:
+        self.second, self.clock, self.seen = second, clock, set[tuple[str, ...]]()
+        self.noise = np.random.default_rng(0)
+
+    def predict(self, texts: Any) -> None:
+        share = self.second if tuple(texts) in self.seen else 1.0
+        self.clock[0] += 0.002 * share * self.noise.uniform(0.75, 1.25)
+        self.seen.add(tuple(texts))
+
+
+@pytest.mark.parametrize(("second", "cached"), [(0.4, True), (0.6, True), (1.0, False)])
+def test_a_server_that_saves_on_repeated_texts_gets_no_rate(
+    second: float, cached: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache that saves 60 % made 241 texts/s read as 551: its speed-up of 2.5 is none of an honest server."""
+    clock = [0.0]
+    monkeypatch.setattr("bench.speed.loadgen.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    speedup, least = repeat_speedup(Sleeping(second, clock), TEXTS)  # type: ignore[arg-type]
+    part = measured_part(REMOTE, speedup, least)
+    reason = _from_cache([part])
+    assert (reason is not None) == cached
+    if reason is not None:
+        assert f"{speedup:.2g} times faster the second time" in reason
+
+
+@pytest.mark.parametrize(
+    ("device", "least", "cached"), [("cpu", 1.4, False), ("cpu", 1.6, True), (REMOTE, 1.1, False), (REMOTE, 1.2, True)]
+)
+def test_the_least_speed_up_that_is_a_cache(device: str, least: float, cached: bool) -> None:
+    assert (_from_cache([measured_part(device, least, least)]) is not None) == cached
+
+
+def measured_part(device: str, speedup: float, least: float) -> MeasuredPart:
+    card = SessionCard(
+        load_s=0.0,
+        convert_s=0.0,
+        device=device,
+        precision="fp32",
+        threads=1,
+        artifact_bytes=None,
+        peak_rss_bytes=None,
+        peak_device_bytes=None,
+    )
+    return MeasuredPart(
+        session=card,
+        token_sha256=None,
+        predict_s=None,
+        items=1,
+        runs=(),
+        repeat_speedup=speedup,
+        least_repeat_speedup=least,
+    )
 
 
 # ---------------------------------------------------------------- second tries

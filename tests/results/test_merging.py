@@ -126,5 +126,5 @@ def test_the_command_prints_the_whole(tmp_path: Path) -> None:
     first, second = store(run, tmp_path / "a"), store(run, tmp_path / "b", **OTHER)
     done = bench("merge", str(first), str(second), "--out", str(tmp_path / "c"), "--lang", "zh")
     assert done.returncode == 0, done.stderr
-    assert "Other CPU" in done.stdout
+    assert "@0badcafe" in done.stdout
     assert (tmp_path / "c" / "leaderboard.zh.md").exists()

@@ -110,6 +110,13 @@ def with_delimiters() -> dict[str, Awkward]:
     cases["space-after-comma"] = Awkward("a.csv", spaced, prose)
     punctuated = texts("Well, the coat was {} on visit {}")
     cases["prose-comma-semicolon"] = Awkward("a.csv", lines([f"{t};{y}" for t, y in punctuated]), punctuated)
+    cases["colon-under-prose"] = Awkward("a.csv", lines([f"{t}:{y}" for t, y in punctuated]), punctuated)
+    alone = lines([f"{text} indeed, {at}" for at, (text, _) in enumerate(punctuated)])
+    cases["prose-alone"] = Awkward("a.csv", alone, refusal="--delimiter|may be a header")
+    unknown = written([(str(at), t, y) for at, (t, y) in enumerate(prose)], ("id", "clean_words", "category"))
+    cases["one-known-name"] = Awkward("a.csv", unknown, refusal="choose a column with --text-column; its columns: id")
+    loose = lines([f"{t},{y}" for t, y in prose], "text,label")
+    cases["loose-comma"] = Awkward("a.csv", loose, refusal="line 2 has 4 columns")
     cases["two-delimiters-fit"] = Awkward(
         "a.csv", lines([f"{('north', 'south')[at // 2 % 2]},{t};{y}" for at, (t, y) in enumerate(plain)]),
         refusal="--delimiter",
@@ -131,6 +138,7 @@ def encoded() -> dict[str, Awkward]:
     """Encodings and compressions."""
     prose = texts()
     german = texts("der Mäntel ist schön, größer und {} beim {}. Besuch")
+    japanese = texts("とても楽しかったです{}また{}回行きたい")
     chinese = texts("这件外套很好看{}我去了{}次")
     table = written(prose)
     return {
@@ -140,7 +148,10 @@ def encoded() -> dict[str, Awkward]:
             "a.tsv", b"\xfe\xff" + written(german, delimiter="\t").decode().encode("utf-16-be"), german
         ),
         "cp1252-named": Awkward("a.csv", written(german).decode().encode("cp1252"), german, {"encoding": "cp1252"}),
-        "cp1252-unnamed": Awkward("a.csv", written(german).decode().encode("cp1252"), refusal="--encoding"),
+        "cp1252-unnamed": Awkward(
+            "a.csv", written(german).decode().encode("cp1252"), refusal="--encoding cp1252 reads"
+        ),
+        "cp932-unnamed": Awkward("a.csv", written(japanese).decode().encode("cp932"), refusal="--encoding cp932 reads"),
         "gb18030-named": Awkward(
             "a.csv", written(chinese).decode().encode("gb18030"), chinese, {"encoding": "gb18030"}
         ),

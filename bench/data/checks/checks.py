@@ -17,6 +17,7 @@ from bench.types import DataCheck, Dataset, Progress, Record, Split
 
 PARTS = ("test", "validation", "train")  # of many texts only the first are compared: all of test must be among them
 LISTED_ERRORS = 20
+LISTED_SHARE = 0.05
 LISTED_PAIRS = 5
 MOST_JUDGED = 20_000  # texts of the other parts that are judged beside all of test; keeps the look to seconds
 
@@ -68,16 +69,19 @@ class _All:
         return f"{PARTS[self.parts[row]]} row {self.ids[row] + 1}"
 
 
-def check_dataset(data: Dataset, progress: Progress | None = None) -> Findings:
-    """Look at the texts of a data set; what was found before is taken from the cache."""
-    path = cache_dir() / "checks" / f"{data.fingerprint[:32]}.json"
+def check_dataset(data: Dataset, progress: Progress | None = None, thorough: bool = False) -> Findings:
+    """Look at the texts of a data set; what was found before is taken from the cache.
+
+    thorough: judge every label and list the likeliest errors up to LISTED_SHARE of the texts; minutes for many texts.
+    """
+    path = cache_dir() / "checks" / f"{data.fingerprint[:32]}{'-thorough' if thorough else ''}.json"
     try:
         return Findings.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError):
         pass
     if progress is not None:
         progress("looking at the texts", 0, 1)
-    findings = _look(data)
+    findings = _look(data, thorough)
     try:
         write_whole(path, json.dumps(findings.model_dump(), ensure_ascii=False).encode("utf-8"))
     except OSError:
@@ -106,16 +110,17 @@ def check_notes(check: DataCheck, test: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _look(data: Dataset) -> Findings:
+def _look(data: Dataset, thorough: bool) -> Findings:
     every = _all_parts([data.test, data.validation, data.train])
     found = find_duplicates(every.texts)
     split = conflicting(found.groups, every.labels)
     twins = _twins(found, every, data.class_names)
-    judged = _judged(every)
+    judged = _judged(every, None if thorough else MOST_JUDGED)
     errors = find_label_errors(
         [every.texts[row] for row in judged], every.labels[judged], len(data.class_names), data.language
     )
-    doubts = _doubts(errors, every, judged, data.class_names) if errors else ()
+    listed = max(LISTED_ERRORS, round(LISTED_SHARE * len(judged)) if thorough else 0)
+    doubts = _doubts(errors, every, judged, data.class_names, listed) if errors else ()
     check = DataCheck(
         texts=len(every.texts),
         duplicates=sum(len(group) - 1 for group in found.groups),
@@ -145,9 +150,9 @@ def _all_parts(splits: Sequence[Split]) -> _All:
     )
 
 
-def _judged(every: _All) -> np.ndarray:
+def _judged(every: _All, most: int | None) -> np.ndarray:
     """Rows whose labels are judged: all of test, and of the others, which are in a stratified order, the first."""
-    others = np.flatnonzero(every.parts != PARTS.index("test"))[:MOST_JUDGED]
+    others = np.flatnonzero(every.parts != PARTS.index("test"))[:most]
     return np.concatenate([np.flatnonzero(every.parts == PARTS.index("test")), others])
 
 
@@ -184,9 +189,9 @@ def _twins(found: Duplicates, every: _All, names: Sequence[str]) -> tuple[Twin, 
     return tuple(_twin(every, *pair, names) for pair in ordered[:LISTED_PAIRS])
 
 
-def _doubts(errors: LabelErrors, every: _All, judged: np.ndarray, names: Sequence[str]) -> tuple[Doubt, ...]:
+def _doubts(errors: LabelErrors, every: _All, judged: np.ndarray, names: Sequence[str], most: int) -> tuple[Doubt, ...]:
     doubts = []
-    for at in errors.order[:LISTED_ERRORS]:
+    for at in errors.order[:most]:
         row = int(judged[at])
         likely = int(errors.probabilities[at].argmax())
         if likely != every.labels[row]:
