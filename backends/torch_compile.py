@@ -46,6 +46,7 @@ class CompileBackend(Backend):
         freezing = self.device == "cpu" and bool(self.spec.options.get("freezing", True))
         from backends.shared.lean_encoder import lighten
         from backends.shared.torch_session import load_torch_session
+        from bench.text.tokens import load_tokenizer
 
         return load_torch_session(
             classifier,
@@ -53,26 +54,38 @@ class CompileBackend(Backend):
             self.device,
             self.threads,
             convert=lambda module: compile_module(
-                lighten(module, classifier) if self.device == "cpu" else module, self.device, freezing
+                lighten(module, classifier) if self.device == "cpu" else module,
+                self.device,
+                freezing,
+                load_tokenizer(classifier).pad_id,
             ),
             details={"compiler": find_compiler(self.device), "freezing": freezing, "dynamic_shapes": True},
             recompiles=compilations,
         )
 
 
-def compile_module(module: nn.Module, device: str, freezing: bool) -> Any:
+def compile_module(module: nn.Module, device: str, freezing: bool, pad_id: int) -> Any:
     """The compiled module, compiled for every kind of shape it will meet; call it in inference mode.
 
-    freezing: weights become constants, which inductor lays out for oneDNN once.
+    freezing: weights become constants, which inductor lays out for oneDNN once. Dynamo would make two graphs more for
+    batches of a single token, which an empty text can be: such a batch gets a second column of padding.
     """
     import torch
+    from torch.nn.functional import pad
 
     compiled = torch.compile(module, dynamic=True, options={"freezing": freezing})
     for shape in WARM_UP_SHAPES:
         # two tensors, because dynamo would compile one that is both for that case only
         input_ids, attention_mask = (torch.ones(shape, dtype=torch.int64, device=device) for _ in range(2))
         compiled(input_ids, attention_mask=attention_mask)
-    return compiled
+
+    def forward(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        if input_ids.shape[1] == 1:
+            input_ids, attention_mask = pad(input_ids, (0, 1), value=pad_id), pad(attention_mask, (0, 1))
+        logits: torch.Tensor = compiled(input_ids, attention_mask=attention_mask)
+        return logits
+
+    return forward
 
 
 def use_cache(cache: Path) -> None:

@@ -214,7 +214,12 @@ class Recipe(Record):
 
 @dataclass(frozen=True)
 class BaseWeights:
-    """A pretrained model on disk: config.json, model.safetensors and tokenizer.json in `path`."""
+    """A pretrained model on disk: config.json, model.safetensors and tokenizer.json in `path`.
+
+    sha256 covers every file that loading may read. positions: how many tokens it reads and writes together, None where
+    that is far away. normalise: whether its sentence vectors have length 1, None where the model does not say;
+    no_vectors: why none can be made of it.
+    """
 
     name: str
     path: Path
@@ -224,6 +229,9 @@ class BaseWeights:
     prefix: str = ""
     max_length: int = 512
     note: str | None = None
+    positions: int | None = None
+    normalise: bool | None = None
+    no_vectors: str | None = None
 
 
 class CurvePoint(Record):

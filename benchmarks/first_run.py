@@ -29,13 +29,8 @@ from bench.execution.context import JOBS
 from bench.files.cache import cache_dir
 from bench.machine.environment import cpu_card
 
-# Switches of torch's kernels, oneDNN, MKL and CTranslate2; ONNX Runtime and OpenVINO choose by the processor alone.
-AVX2 = {
-    "ATEN_CPU_CAPABILITY": "avx2",
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-    "CT2_FORCE_CPU_ISA": "AVX2",
-}
+# BENCH_MAX_CPU_ISA sets the libraries' own switches; MKL's has no other way in, ONNX Runtime and OpenVINO have none.
+AVX2 = {"BENCH_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 ISAS: dict[str, dict[str, str]] = {"native": {}, "avx2": AVX2}
 JOB_COLUMNS = ("what", "wall s", "processor s", "its parts (wall s)")
 SHOWN_S = 0.2  # smaller parts are left out of a row
@@ -60,13 +55,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--isa", default="native,avx2")
     parser.add_argument("--archives", type=Path, default=cache_dir() / "archives")
+    parser.add_argument("--before", type=Path, help="An earlier page, whose tables are put under this one's.")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     options = parser.parse_args()
     measured = {
         isa: [run_once(options.suite, isa, options.archives) for _ in range(options.runs)]
         for isa in options.isa.split(",")
     }
-    options.out.write_text("\n".join(lines(options.suite, measured)) + "\n", encoding="utf-8")
+    page = [*lines(options.suite, measured), *(earlier(options.before) if options.before else ())]
+    options.out.write_text("\n".join(page) + "\n", encoding="utf-8")
     print(options.out)
 
 
@@ -116,6 +113,13 @@ def lines(suite: str, measured: dict[str, list[Measured]]) -> Iterator[str]:
         yield from by_part(median.jobs)
         yield ""
         yield from by_job(median.jobs)
+
+
+def earlier(page: Path) -> Iterator[str]:
+    """An earlier page's tables, their titles marked."""
+    for line in page.read_text(encoding="utf-8").partition("\n## ")[2].splitlines():
+        title = line.startswith(("avx2: ", "native: ", "## "))
+        yield f"## before, {line.removeprefix('## ')}" if title else line
 
 
 def by_part(jobs: Iterable[dict[str, Any]]) -> Iterator[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +13,7 @@ import numpy as np
 
 from bench.classifiers.folder import save_classifier
 from bench.classifiers.pretrained import link_model
+from bench.errors import NotAvailable
 from bench.files.cache import write_whole
 from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Manifest, Progress, Split
 from trainers.params import Params, read_params
@@ -23,17 +26,20 @@ REPORT_EVERY_BATCHES = 4
 
 
 class FrozenHeadParams(Params):
-    """The head, and strengths (inverse regularisation) of it to choose from; tokens of a text that are read."""
+    """The head, and strengths (inverse regularisation) of it to choose from; tokens of a text that are read.
+
+    normalise: whether vectors are brought to length 1; None as the base model says, and yes where it does not.
+    """
 
     head: Literal["logistic", "mlp"] = "logistic"
     hidden: int = 256
     strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
     max_length: int = 256
-    normalise: bool = True
+    normalise: bool | None = None
 
 
 class FrozenHeadTrainer(RecipeTrainer):
-    """The vectors' cache key covers encoder, pooling, prefix, length, precision and every text."""
+    """The vectors' cache key covers the base's files, its settings, precision, every text, code and versions."""
 
     params_type = FrozenHeadParams
 
@@ -45,10 +51,13 @@ class FrozenHeadTrainer(RecipeTrainer):
 
         base = self.require_base()
         params = read_params(self.recipe, FrozenHeadParams)
+        if base.no_vectors:
+            raise NotAvailable(f"{base.name}: {base.no_vectors}")
+        normalise = (base.normalise is not False) if params.normalise is None else params.normalise
         max_length = min(params.max_length, base.max_length)
         started = time.perf_counter()
-        vectors = self._vectors(data.train, base, max_length, params.normalise, progress)
-        validation_vectors = self._vectors(data.validation, base, max_length, params.normalise, progress)
+        vectors = self._vectors(data.train, base, max_length, normalise, progress)
+        validation_vectors = self._vectors(data.validation, base, max_length, normalise, progress)
         embed_s = time.perf_counter() - started
         progress("fitting the head", 0, 1)
         fixed = (vectors, data.train.labels, validation_vectors, data.validation.labels, len(data.class_names))
@@ -69,7 +78,7 @@ class FrozenHeadTrainer(RecipeTrainer):
             base_model=base.name,
             base_origin=base.origin,
             data_fingerprint=data.fingerprint,
-            settings={"pooling": base.pooling, "normalise": params.normalise, "before": base.prefix},
+            settings={"pooling": base.pooling, "normalise": normalise, "before": base.prefix},
             fit=FitRecord(
                 fit_s=embed_s + head.fit_s,
                 evaluate_s=head.evaluate_s,
@@ -79,7 +88,8 @@ class FrozenHeadTrainer(RecipeTrainer):
                 saved_bytes=(out / "head.safetensors").stat().st_size,
                 curve=(head.point,),
                 notes=(
-                    f"vectors {embed_s:.1f} s (0 when cached), {params.head} head {head.fit_s:.1f} s, "
+                    f"{base.pooling} pooling, {'normalised' if normalise else 'not normalised'}; at most {max_length} "
+                    f"tokens; vectors {embed_s:.1f} s (0 when cached), {params.head} head {head.fit_s:.1f} s, "
                     f"C = {head.strength:g}",
                 ),
             ),
@@ -96,7 +106,7 @@ class FrozenHeadTrainer(RecipeTrainer):
 
         bf16 = has_fast_bf16(self.place.device)
         key = _cache_key(split, base, max_length, normalise, bf16)
-        path = self.place.cache / "vectors" / f"{base.name}-{key[:16]}.safetensors"
+        path = self.place.cache / "vectors" / f"{Path(base.name).name}-{key[:16]}.safetensors"
         if path.exists():
             cached: np.ndarray = load(path.read_bytes())["vectors"]
             return cached
@@ -106,8 +116,22 @@ class FrozenHeadTrainer(RecipeTrainer):
 
 
 def _cache_key(split: Split, base: BaseWeights, max_length: int, normalise: bool, bf16: bool) -> str:
-    parts = (base.sha256, base.pooling, base.prefix, str(max_length), str(normalise), str(bf16), split.fingerprint)
-    return sha256("\x1f".join(parts).encode("utf-8")).hexdigest()
+    settings = (base.sha256, base.pooling, base.prefix, str(max_length), str(normalise), str(bf16), split.fingerprint)
+    versions = (f"{package} {version(package)}" for package in ("torch", "transformers", "tokenizers"))
+    return sha256("\x1f".join((*settings, *versions, _code_sha256())).encode("utf-8")).hexdigest()
+
+
+@cache
+def _code_sha256() -> str:
+    """Over the source of what makes a vector of a text."""
+    from bench.classifiers import body, embedding, pretrained
+    from bench.text import batching, tokens
+    from trainers.loop import batches
+
+    digest = sha256(Path(__file__).read_bytes())
+    for module in (body, embedding, pretrained, batching, tokens, batches):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()
 
 
 def _embed(
@@ -143,7 +167,7 @@ def _sentence_encoder(base: BaseWeights, normalise: bool) -> nn.Module:
     from bench.classifiers.embedding import SentenceEncoder
     from bench.classifiers.pretrained import load_pretrained
 
-    return SentenceEncoder(load_pretrained(AutoModel, base.path), base.pooling, normalise)
+    return SentenceEncoder(load_pretrained(AutoModel, base.path, base.name), base.pooling, normalise)
 
 
 def _stored_parameters(base: BaseWeights) -> int:

@@ -11,7 +11,7 @@ from bench.classifiers.folder import save_classifier
 from bench.classifiers.pretrained import link_model
 from bench.types import Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
-from trainers.shared.prompting import BuiltPrompt, PromptParams, build_prompt
+from trainers.shared.prompting import BuiltPrompt, PromptParams, build_prompt, prompt_length
 from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
@@ -44,9 +44,8 @@ class GenerateTrainer(RecipeTrainer):
             saved_bytes=0,
             notes=(f"writes up to {params.max_new_tokens} tokens{budget}; the answer is read from them",),
         )
-        manifest = make_manifest(
-            "generate", data, self.recipe, seed, fit, min(params.max_length, base.max_length), settings, base
-        )
+        max_length = prompt_length(base, params.max_length, params.max_new_tokens + think_tokens)
+        manifest = make_manifest("generate", data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)
 
 

@@ -24,7 +24,7 @@ from trainers.loop.loop import LoopOutcome, all_parameters
 from trainers.loop.losses import LossParams
 from trainers.params import read_params
 from trainers.shared.records import loop_record, make_manifest
-from trainers.shared.sequence import SequenceParams, load_with_new_head, text_length
+from trainers.shared.sequence import SequenceParams, load_for_classes, text_length
 from trainers.trainer import RecipeTrainer
 
 
@@ -43,7 +43,7 @@ class LibraryTrainer(RecipeTrainer):
         train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
         tokenise_s = time.perf_counter() - started
         torch.manual_seed(seed)
-        model, _ = load_with_new_head(base, len(data.class_names))
+        model, _ = load_for_classes(base, len(data.class_names))
         model.config.pad_token_id = train.pad_id  # a decoder's own forward finds the last token by it
         outcome = _train(model, train, validation, params, seed, self.place, progress)
         model.save_pretrained(out)

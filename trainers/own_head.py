@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from bench.classifiers.embedding import EmbeddingModule, SentenceEncoder
 from bench.classifiers.folder import save_classifier
 from bench.classifiers.pretrained import link_model, load_pretrained
+from bench.errors import NotAvailable
 from bench.text.tokens import TextTokenizer
 from bench.types import Classifier, Dataset, Progress
 from trainers.loop.batches import tokenise
@@ -40,13 +41,15 @@ class OwnHeadTrainer(RecipeTrainer):
         from transformers import AutoModel
 
         params, base = read_params(self.recipe, OwnHeadParams), self.require_base()
+        if base.no_vectors:
+            raise NotAvailable(f"{base.name}: {base.no_vectors}")
         max_length = text_length(base, params.max_length, 0)
         started = time.perf_counter()
         tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, before=base.prefix)
         train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
         tokenise_s = time.perf_counter() - started
         seed_everything(seed)
-        encoder = load_pretrained(AutoModel, base.path)
+        encoder = load_pretrained(AutoModel, base.path, base.name)
         module = _Headed(encoder, base.pooling, params, len(data.class_names))
         total = all_parameters(module)
         objective = make_objective(params, train.labels, len(data.class_names))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bench.classifiers.adapters import add_lora, merge_lora
 from bench.classifiers.folder import save_classifier
-from bench.classifiers.option_scoring import OptionsModule
+from bench.classifiers.option_scoring import OptionsModule, longest_sequence
 from bench.classifiers.pretrained import link_model, load_pretrained
 from bench.text.tokens import TextTokenizer
 from bench.types import Classifier, Dataset, Manifest, Progress
@@ -20,11 +20,11 @@ from trainers.loop.batches import tokenise
 from trainers.loop.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
 from trainers.lora import LoraSettings
 from trainers.params import read_params
-from trainers.shared.prompting import PromptParams, build_prompt, end_of_answer
+from trainers.shared.prompting import PromptParams, build_prompt, end_of_answer, prompt_length
 from trainers.shared.quantised import dequantise, load_quantised
 from trainers.shared.records import loop_record, make_manifest
 from trainers.trainer import RecipeTrainer
-from trainers.zero_shot import options_settings
+from trainers.zero_shot import options_settings, read_behind
 
 
 class SftParams(LoopParams, PromptParams, LoraSettings):
@@ -48,9 +48,10 @@ class SftTrainer(RecipeTrainer):
     def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
         """Train and write the classifier folder."""
         params, base = read_params(self.recipe, SftParams), self.require_base()
-        max_length = min(params.max_length, base.max_length)
         prompt = build_prompt(params, data, base, seed)
-        settings = options_settings(base, prompt, "sum", end_of_answer(base.path))
+        settings = options_settings(base, prompt, "sum", end_of_answer(base))
+        written = params.max_new_tokens if params.serve == "generate" else 0
+        max_length = prompt_length(base, params.max_length, max(read_behind(settings), written))
         started = time.perf_counter()
         tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, prompt.before, prompt.after)
         train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
@@ -61,7 +62,10 @@ class SftTrainer(RecipeTrainer):
         if params.weights != "all":
             model.requires_grad_(False)
             add_lora(model, params.r, params.alpha, params.dropout, _targets(model, params))
-        module = OptionsModule(model, settings["label_token_ids"], "sum")
+        longest = longest_sequence(max_length, settings["label_token_ids"])
+        module = OptionsModule(model, settings["label_token_ids"], "sum", longest=longest)
+        if params.weights != "qlora":
+            module.check_outputs()
         train_lean(module, self.place.device)
         trainable = trainable_parameters(module)
         outcome = train_module(module, train, validation, params, seed, self.place, progress, objective=answer_loss)
@@ -81,7 +85,7 @@ class SftTrainer(RecipeTrainer):
         base = self.require_base()
         if params.weights == "qlora":
             return load_quantised(AutoModelForCausalLM, base.path, self.place.device)
-        return load_pretrained(AutoModelForCausalLM, base.path)
+        return load_pretrained(AutoModelForCausalLM, base.path, base.name)
 
 
 def answer_loss(module: nn.Module, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Tensor:

@@ -14,21 +14,24 @@ import ctranslate2
 import numpy as np
 import torch
 from ctranslate2.converters.utils import fuse_linear
-from ctranslate2.specs import common_spec, transformer_spec
+from ctranslate2.specs import common_spec, model_spec, transformer_spec
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from bench.errors import NotAvailable
 from bench.files.cache import whole_folder
+from bench.machine.precision import LARGEST_WEIGHTS, WeightBits
 
 FAMILIES = frozenset({"bert", "camembert", "distilbert", "roberta", "xlm-roberta"})
 COUNT_FROM_PADDING = frozenset({"camembert", "roberta", "xlm-roberta"})  # their first token has position pad id + 1
 
 
-def exchange_encoder(module: Any, folder: Path, compute_type: str, threads: int) -> nn.Module:
+def exchange_encoder(
+    module: Any, folder: Path, compute_type: str, threads: int, bits: WeightBits | None = None
+) -> nn.Module:
     """Put the converted encoder where the module has its own; `folder` keeps the conversion.
 
-    Raises NotAvailable for an encoder of another family.
+    `bits`: of int8 weights. Raises NotAvailable for an encoder of another family.
     """
     owner: Any = getattr(module, "sentence_encoder", None)
     name = "encoder"
@@ -41,7 +44,7 @@ def exchange_encoder(module: Any, folder: Path, compute_type: str, threads: int)
         with whole_folder(folder) as scratch:
             spec = encoder_spec(encoder)
             spec.validate()
-            spec.optimize(quantization=compute_type)
+            quantise(spec, compute_type, bits)
             spec.save(str(scratch))
     setattr(owner, name, ConvertedEncoder(encoder, folder, compute_type, threads))
     return module
@@ -116,6 +119,27 @@ def encoder_spec(encoder: Any) -> Any:
         _linear(part.ffn.linear_1, layer.down)
         _norm(part.ffn.layer_norm, layer.norm)
     return spec
+
+
+def quantise(spec: Any, compute_type: str, bits: WeightBits | None) -> None:
+    """Store the specification's numbers as the compute type wants them, products' weights with fewer bits if asked.
+
+    CTranslate2 itself knows 8 bits, from -127 to 127, one scale a row; embeddings, which are looked up, keep them.
+    """
+    products: list[tuple[Any, np.ndarray]] = []
+    if bits == 7:
+        model_spec.visit_spec(spec, lambda layer, name, value: _collect(products, layer, name, value))
+    spec.optimize(quantization=compute_type)
+    for layer, whole in products:
+        largest = np.abs(whole).max(axis=1)
+        scale = LARGEST_WEIGHTS[7] / np.where(largest == 0, 1, largest)
+        layer.weight = model_spec.NumpyVariable(np.rint(whole * scale[:, None]).astype(np.int8))
+        layer.weight_scale = model_spec.NumpyVariable(scale.astype(np.float32))
+
+
+def _collect(products: list[tuple[Any, np.ndarray]], layer: Any, name: str, value: Any) -> None:
+    if isinstance(layer, common_spec.LinearSpec) and name.rpartition("/")[2] == "weight":
+        products.append((layer, np.array(value.numpy(), dtype=np.float32)))
 
 
 @dataclass(frozen=True)

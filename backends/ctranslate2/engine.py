@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import NotAvailable
+from bench.machine.precision import weight_bits
 from bench.types import Availability, Backend, Classifier, EngineSpec
 
 if TYPE_CHECKING:
@@ -50,18 +51,29 @@ class Ctranslate2Backend(Backend):
         if "adapter" in classifier.manifest.settings:
             raise NotAvailable("ctranslate2 serves plain models; this classifier's adapter is kept beside its base")
         compute_type = COMPUTE_TYPES[self.spec.precision]
+        bits = weight_bits(self.spec)
         folder = self._folder(classifier)
 
         def convert(module: nn.Module) -> Any:
-            return exchange_encoder(module, folder, compute_type, self.threads)
+            return exchange_encoder(module, folder, compute_type, self.threads, bits)
 
         whole = self.spec.model_copy(update={"precision": "fp32"})  # of the head
-        details = {"ctranslate2": version("ctranslate2"), "compute_type": compute_type, "dtype": self.spec.precision}
+        details = {
+            "ctranslate2": version("ctranslate2"),
+            "compute_type": compute_type,
+            "dtype": self.spec.precision,
+            "weight_bits": bits,
+        }
         session: BatchedSession = load_torch_session(classifier, whole, self.device, self.threads, convert, details)
         converted_bytes = sum(file.stat().st_size for file in folder.iterdir())
         session.info = replace(session.info, precision=self.spec.precision, artifact_bytes=converted_bytes)
         return session
 
     def _folder(self, classifier: Classifier) -> Path:
-        key = [classifier.sha256, self.spec.precision, {name: version(name) for name in VERSIONS}]
+        key = [
+            classifier.sha256,
+            self.spec.precision,
+            weight_bits(self.spec),
+            {name: version(name) for name in VERSIONS},
+        ]
         return self.cache / "ctranslate2" / sha256(json.dumps(key).encode("utf-8")).hexdigest()[:32]

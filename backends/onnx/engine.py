@@ -10,6 +10,7 @@ from time import perf_counter
 from backends.onnx.session import PROVIDERS, onnx_forward, open_session, placement
 from backends.shared.batched import BatchedSession, BatchLimits, batching_details
 from bench.machine.memory import keep_freed_memory
+from bench.machine.precision import weight_bits
 from bench.text.tokens import load_tokenizer
 from bench.types import Availability, Backend, Classifier, EngineSpec, SessionInfo
 
@@ -54,7 +55,8 @@ class OnnxBackend(Backend):
         from backends.onnx.files import file_bytes
 
         started = perf_counter()
-        model = exported(classifier, self.spec.precision, self.cache, self.device)
+        bits = weight_bits(self.spec)
+        model = exported(classifier, self.spec.precision, self.cache, self.device, bits)
         converted = perf_counter()
         kept = self.device == "cpu" and keep_freed_memory()
         tokenizer = load_tokenizer(classifier)
@@ -72,7 +74,8 @@ class OnnxBackend(Backend):
                 "providers": session.get_providers(),
                 "nodes": {name: operators.total() for name, operators in placement(session).items()},
                 "dtype": self.spec.precision,
-                "quantisation": "dynamic, per channel" if self.spec.precision == "int8" else None,
+                "quantisation": "dynamic, per channel" if bits else None,
+                "weight_bits": bits,
                 "keeps_freed_memory": kept,
                 **batching_details(limits),
             },

@@ -26,6 +26,7 @@ from backends.shared.lean_encoder import lighten
 from bench.classifiers.modules import load_module
 from bench.errors import NotAvailable
 from bench.files.cache import whole_folder
+from bench.machine.precision import WeightBits
 from bench.text.batching import pad
 from bench.text.tokens import TextTokenizer, load_tokenizer
 from bench.types import Classifier
@@ -40,29 +41,35 @@ CHECK_TEXTS = ("one", "two words", "a text of some more words than the others", 
 INPUTS = ("input_ids", "attention_mask")
 
 
-def exported(classifier: Classifier, precision: str, cache: Path, device: str = "cpu") -> Path:
+def exported(
+    classifier: Classifier, precision: str, cache: Path, device: str = "cpu", bits: WeightBits | None = None
+) -> Path:
     """The classifier's model.onnx at a precision, made where the cache has none; checked on the device.
 
-    Raises NotAvailable when torch cannot export the module, or the export gives other logits.
+    `bits`: of int8 weights; 7, which every CPU multiplies right, by default. Raises NotAvailable when torch cannot
+    export the module, or the export gives other logits.
     """
-    key = [classifier.sha256, precision, OPSET, LAYOUT, {name: version(name) for name in VERSIONS}]
+    bits = (bits or 7) if precision == "int8" else None
+    key = [classifier.sha256, precision, bits, OPSET, LAYOUT, {name: version(name) for name in VERSIONS}]
     digest = sha256(json.dumps(key).encode("utf-8")).hexdigest()
     folder = cache / "onnx" / digest[:32]
     if not folder.exists():
         with whole_folder(folder) as scratch:
-            _make(classifier, precision, scratch / MODEL, cache, device)
+            _make(classifier, precision, scratch / MODEL, cache, device, bits)
     return folder / MODEL
 
 
-def _make(classifier: Classifier, precision: str, target: Path, cache: Path, device: str) -> None:
+def _make(
+    classifier: Classifier, precision: str, target: Path, cache: Path, device: str, bits: WeightBits | None
+) -> None:
     if precision == "fp32":
         export_checked(
             lighten(_module(classifier), classifier), _module(classifier), load_tokenizer(classifier), target
         )
         return
     whole = exported(classifier, "fp32", cache)
-    if precision == "int8":
-        quantise(whole, target)
+    if bits is not None:
+        quantise(whole, target, bits)
         return
     to_16_bits(whole, target, precision)
     check(target, _module(classifier), load_tokenizer(classifier), precision, device)

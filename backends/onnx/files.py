@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bench.machine.precision import WeightBits
+
 WEIGHTS = "model.onnx.data"
 LARGEST_PROTOBUF_BYTES = 1_900_000_000  # protobuf ends at 2 GiB; what shape inference adds has to fit too
 
@@ -36,8 +38,11 @@ def save(content: Any, target: Path, beside: bool) -> None:
         onnx.save_model(content, target)
 
 
-def quantise(model: Path, target: Path) -> None:
-    """Weights of the matrix products to int8, one scale per output channel; activations are quantised as they come."""
+def quantise(model: Path, target: Path, bits: WeightBits) -> None:
+    """Weights of the matrix products to int8, one scale per output channel; activations are quantised as they come.
+
+    With 7 bits the weights reach from -64 to 64.
+    """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(
@@ -46,5 +51,6 @@ def quantise(model: Path, target: Path) -> None:
         op_types_to_quantize=["MatMul", "Gemm"],
         per_channel=True,
         weight_type=QuantType.QInt8,
+        reduce_range=bits == 7,
         use_external_data_format=file_bytes(model) > LARGEST_PROTOBUF_BYTES,
     )

@@ -14,7 +14,7 @@ from backends.onnx.engine import NO_WRITING
 from backends.shared.batched import BatchedSession, BatchLimits, Forward, batching_details
 from bench.errors import NotAvailable
 from bench.machine.memory import keep_freed_memory
-from bench.machine.precision import has_fast_bf16
+from bench.machine.precision import has_fast_bf16, weight_bits
 from bench.text.tokens import load_tokenizer
 from bench.types import Availability, Backend, Classifier, EngineSpec, SessionInfo
 
@@ -65,6 +65,7 @@ class OpenvinoBackend(Backend):
                 "openvino": version("openvino"),
                 "dtype": self.spec.precision,
                 "quantisation": "static, calibrated on training texts" if self.spec.precision == "int8" else None,
+                "weight_bits": weight_bits(self.spec),
                 "not_quantised_in": computed_in(self.spec.precision) if self.spec.precision == "int8" else None,
                 "threads_in_force": compiled.get_property("INFERENCE_NUM_THREADS"),
                 "keeps_freed_memory": kept,
@@ -74,10 +75,11 @@ class OpenvinoBackend(Backend):
         return BatchedSession(tokenizer, openvino_forward(compiled), limits, info, len(classifier.class_names))
 
     def _model(self, classifier: Classifier) -> Path:
-        if self.spec.precision == "int8":
+        bits = weight_bits(self.spec)
+        if bits is not None:
             from backends.openvino.int8 import quantised
 
-            return quantised(classifier, self.cache)
+            return quantised(classifier, self.cache, bits)
         from backends.onnx.export import exported
 
         return exported(classifier, "fp32", self.cache)

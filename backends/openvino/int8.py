@@ -13,6 +13,7 @@ from pathlib import Path
 from backends.onnx.export import exported
 from bench.errors import NotAvailable
 from bench.files.cache import whole_folder
+from bench.machine.precision import WeightBits
 from bench.text.batching import pack, pad
 from bench.text.tokens import load_tokenizer
 from bench.types import Classifier
@@ -23,7 +24,7 @@ TOKEN_BUDGET = 512
 NO_REPORTING = "NNCF_CI"  # set, NNCF does not tell its makers about every call
 
 
-def quantised(classifier: Classifier, cache: Path) -> Path:
+def quantised(classifier: Classifier, cache: Path, bits: WeightBits) -> Path:
     """The classifier's model.xml in int8, made where the cache has none.
 
     The ranges of the activations are those on the classifier's examples; raises NotAvailable when it has none.
@@ -33,15 +34,15 @@ def quantised(classifier: Classifier, cache: Path) -> Path:
         raise NotAvailable("int8 is calibrated on training texts, and none came with the classifier; use `bench run`")
     versions = {name: version(name) for name in ("openvino", "nncf", "torch", "transformers")}
     source = exported(classifier, "fp32", cache)
-    digest = sha256(json.dumps([source.parent.name, *texts, versions]).encode("utf-8")).hexdigest()
+    digest = sha256(json.dumps([source.parent.name, bits, *texts, versions]).encode("utf-8")).hexdigest()
     folder = cache / "openvino" / digest[:32]
     if not folder.exists():
         with whole_folder(folder) as scratch:
-            _quantise(classifier, texts, source, scratch / MODEL)
+            _quantise(classifier, texts, source, scratch / MODEL, bits)
     return folder / MODEL
 
 
-def _quantise(classifier: Classifier, texts: Sequence[str], source: Path, target: Path) -> None:
+def _quantise(classifier: Classifier, texts: Sequence[str], source: Path, target: Path, bits: WeightBits) -> None:
     os.environ.setdefault(NO_REPORTING, "1")
     import nncf
     import openvino
@@ -62,5 +63,8 @@ def _quantise(classifier: Classifier, texts: Sequence[str], source: Path, target
         model_type=nncf.ModelType.TRANSFORMER,
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(feeds),
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            overflow_fix=nncf.OverflowFix.ENABLE if bits == 7 else nncf.OverflowFix.DISABLE
+        ),
     )
     openvino.save_model(result, str(target), compress_to_fp16=False)

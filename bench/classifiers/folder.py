@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from bench.errors import AssetError
-from bench.files.cache import file_sha256
+from bench.files.cache import file_sha256, write_whole
 from bench.types import SCHEMA_VERSION, Classifier, Manifest, first_problem
 
 MANIFEST = "manifest.json"
+CONFIG = "config.json"
 
 
 def save_classifier(folder: Path, manifest: Manifest) -> Classifier:
-    """Write manifest.json with the hash of every file already in `folder`."""
+    """Write manifest.json with the hash of every file already in `folder`; a plain model gets the classes' names."""
+    if manifest.kind == "sequence" and "adapter" not in manifest.settings:
+        _name_classes(folder / CONFIG, manifest.class_names)
     files = {
         str(file.relative_to(folder)): file_sha256(file)
         for file in sorted(folder.rglob("*"))
@@ -25,6 +29,16 @@ def save_classifier(folder: Path, manifest: Manifest) -> Classifier:
     whole = manifest.model_copy(update={"files": files})
     (folder / MANIFEST).write_text(whole.model_dump_json(indent=1), encoding="utf-8")
     return load_classifier(folder)
+
+
+def _name_classes(config_json: Path, class_names: Sequence[str]) -> None:
+    """Put id2label and label2id into config.json, so that transformers and vLLM answer with names."""
+    if not config_json.is_file():
+        return
+    config = json.loads(config_json.read_bytes())
+    config["id2label"] = {str(at): name for at, name in enumerate(class_names)}
+    config["label2id"] = {name: at for at, name in enumerate(class_names)}
+    write_whole(config_json, json.dumps(config, indent=2, ensure_ascii=False).encode("utf-8"))
 
 
 def load_classifier(folder: Path) -> Classifier:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from bench.classifiers.layers import ignores_padding
 from bench.classifiers.pretrained import load_pretrained
 from bench.classifiers.written_answers import END_OF_THOUGHT, AnswerReader, Written
 from bench.types import Classifier, Ending
@@ -62,7 +63,11 @@ class Writer(ABC):
 
 
 class Generator(Writer):
-    """Greedy decoding in batches, padded on the left and masked, so that a batch writes what each text alone would."""
+    """Greedy decoding in batches, padded on the left and masked, so that a batch writes what each text alone would.
+
+    Where a layer would read the padding all the same (layers.py), each prompt is continued alone; transformers' RWKV
+    writes other tokens even in an unpadded batch.
+    """
 
     def __init__(self, classifier: Classifier, tokenizer: Any, dtype: torch.dtype, device: str) -> None:
         from transformers import AutoModelForCausalLM
@@ -73,6 +78,11 @@ class Generator(Writer):
 
     def continuations(self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int]) -> list[list[int]]:
         """See Writer."""
+        if ignores_padding(self.model.config):
+            return self._continued(ids, new_tokens, stops)
+        return [self._continued([prompt], new_tokens, stops)[0] for prompt in ids]
+
+    def _continued(self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int]) -> list[list[int]]:
         width = max(map(len, ids))
         pad_id = stops[0] if stops else 0
         rows = torch.empty((len(ids), width), dtype=torch.int64)

@@ -29,8 +29,8 @@ from torch import nn
 from bench.classifiers.adapters import TRAINED, SwitchedAdapters, add_adapter, load_trained
 from bench.classifiers.embedding import EmbeddingModule, SentenceEncoder, make_head
 from bench.classifiers.networks import make_network
-from bench.classifiers.option_scoring import OptionsModule
-from bench.classifiers.pretrained import load_pretrained
+from bench.classifiers.option_scoring import OptionsModule, longest_sequence
+from bench.classifiers.pretrained import load_pretrained, load_with_new_head
 from bench.classifiers.sequence import SequenceModule
 from bench.errors import AssetError, UsageError
 from bench.types import Classifier
@@ -77,9 +77,15 @@ def _load_sequence(classifier: Classifier) -> nn.Module:
     settings = classifier.manifest.settings.get("adapter")
     if settings is None:
         return SequenceModule(load_pretrained(AutoModelForSequenceClassification, classifier.path))
-    model = load_pretrained(AutoModelForSequenceClassification, classifier.path, num_labels=len(classifier.class_names))
+    model, fresh = load_with_new_head(
+        AutoModelForSequenceClassification, classifier.path, num_labels=len(classifier.class_names)
+    )
     module = add_adapter(model, settings)
-    load_trained(module, load_file(classifier.path / TRAINED))
+    trained = load_file(classifier.path / TRAINED)
+    untrained = sorted(name for name in fresh if f"model.{name}" not in trained)
+    if untrained:
+        raise AssetError(f"{classifier.path}/{TRAINED} lacks {untrained[0]}; train the classifier again")
+    load_trained(module, trained)
     return module
 
 
@@ -109,6 +115,7 @@ def _load_options(classifier: Classifier) -> nn.Module:
         settings["normalisation"],
         settings.get("content_free"),
         settings.get("prefix_ids", ()),
+        longest_sequence(classifier.manifest.max_length, settings["label_token_ids"]),
     )
 
 

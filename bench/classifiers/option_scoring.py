@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from bench.classifiers.body import WithBody, at_last_token
+from bench.classifiers.layers import honours_tree
 from bench.errors import NotAvailable, UsageError
 
 NORMALISATIONS = ("sum", "per-token", "calibrated", "pmi")
 TAKEN_AWAY = ("calibrated", "pmi")
+OUTPUT_TOLERANCE = 1e-3
 SHORTEST_PREFIX = 8  # tokens; below, copying its keys and values into each batch costs more than computing them
 
 
@@ -36,6 +38,18 @@ def adjustment(
     return tuple(content_free), once
 
 
+def _behind_outputs(text: Any) -> tuple[float, float | None]:
+    """What some families do to the output layer's logits: a factor, and a cap by tanh (Gemma, Cohere, Granite ...)."""
+    factor = getattr(text, "logit_scale", None) or getattr(text, "lm_head_multiplier", None) or 1.0
+    cap = getattr(text, "final_logit_softcapping", None) or getattr(text, "logits_soft_cap", None)
+    return float(factor) / float(getattr(text, "logits_scaling", None) or 1.0), cap
+
+
+def longest_sequence(max_length: int | None, label_token_ids: Sequence[Sequence[int]]) -> int | None:
+    """Tokens of the longest prompt and all but the last token of the longest answer."""
+    return None if max_length is None else max_length + max(map(len, label_token_ids)) - 1
+
+
 class OptionsModule(WithBody):
     """One forward pass a text: a prompt in, the log-likelihood of every class's answer out.
 
@@ -47,12 +61,17 @@ class OptionsModule(WithBody):
     own answer only, at the position it would have, so that one pass is exact for answers of any length. `prefix_ids`,
     which every prompt starts with, are computed once and kept as keys and values; prompts that start otherwise are
     computed whole.
+
+    Where a layer does not honour such a mask over `longest` tokens (layers.py), every answer follows a prompt of its
+    own in the batch, and nothing is kept: as exact, with a pass an answer.
     """
 
     branch_positions: Tensor
     branch_ids: Tensor
     branch_sight: Tensor
     first_ids: Tensor
+    answer_ids: Tensor
+    answer_lengths: Tensor
 
     def __init__(
         self,
@@ -61,17 +80,23 @@ class OptionsModule(WithBody):
         normalisation: str,
         content_free: Sequence[float] | None = None,
         prefix_ids: Sequence[int] = (),
+        longest: int | None = None,
     ) -> None:
         super().__init__(model)
+        self.scale, self.cap = _behind_outputs(model.config.get_text_config())
+        self.as_tree = honours_tree(model.config, longest)
         # plain numbers, not buffers: a module cast to bf16 must not round them
         self.offset, self.divisor = adjustment(label_token_ids, normalisation, content_free)
         lengths = [len(word) for word in label_token_ids]
         self.branches = tuple((label, depth) for label, length in enumerate(lengths) for depth in range(length - 1))
         self.next_ids = tuple(label_token_ids[label][depth + 1] for label, depth in self.branches)
         sight = [[mine[0] == other[0] and other[1] <= mine[1] for other in self.branches] for mine in self.branches]
-        self.prefix_ids = tuple(prefix_ids) if len(prefix_ids) >= SHORTEST_PREFIX else ()
+        self.prefix_ids = tuple(prefix_ids) if self.as_tree and len(prefix_ids) >= SHORTEST_PREFIX else ()
         self._prefix: list[tuple[Tensor, Tensor]] = []
         self.register_buffer("first_ids", torch.tensor([word[0] for word in label_token_ids]))
+        padded = [[*word, *[0] * (max(lengths) - len(word))] for word in label_token_ids]
+        self.register_buffer("answer_ids", torch.tensor(padded))
+        self.register_buffer("answer_lengths", torch.tensor(lengths))
         self.register_buffer("branch_ids", torch.tensor([label_token_ids[a][b] for a, b in self.branches]).long())
         self.register_buffer("branch_positions", torch.tensor([depth for _, depth in self.branches]).long())
         self.register_buffer("branch_sight", torch.tensor(sight).bool())
@@ -90,6 +115,8 @@ class OptionsModule(WithBody):
         if not self.branches:
             hidden = body(input_ids=input_ids[:, known:], attention_mask=attention_mask, **inputs).last_hidden_state
             return self._log_probabilities(at_last_token(hidden, attention_mask[:, known:]))[:, self.first_ids]
+        if not self.as_tree:
+            return self._one_by_one(input_ids, attention_mask)
         ids, positions, bias = self._tree(input_ids, attention_mask)
         hidden = body(
             input_ids=ids[:, known:],
@@ -104,6 +131,23 @@ class OptionsModule(WithBody):
         for branch, ((label, _), next_id) in enumerate(zip(self.branches, self.next_ids, strict=True)):
             columns[label] = columns[label] + inner[:, branch, next_id]
         return torch.stack(columns, dim=1)
+
+    def _one_by_one(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """The same from a row for each answer: its tokens behind the prompt's last, padding behind both."""
+        batch, length = input_ids.shape
+        classes, longest = self.answer_ids.shape
+        ends = attention_mask.sum(dim=1, keepdim=True).repeat_interleave(classes, dim=0)
+        counts = self.answer_lengths.repeat(batch).unsqueeze(1)
+        answers = self.answer_ids.repeat(batch, 1)
+        at = torch.arange(length + longest - 1, device=input_ids.device).unsqueeze(0)
+        prompts = torch.nn.functional.pad(input_ids, (0, longest - 1)).repeat_interleave(classes, dim=0)
+        ids = torch.where(at < ends, prompts, answers.gather(1, (at - ends).clamp(0, longest - 1)))
+        mask = (at < ends + counts - 1).to(attention_mask.dtype)
+        hidden = self.body(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        steps = torch.arange(longest, device=input_ids.device).unsqueeze(0)
+        readers = (ends - 1 + steps).unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
+        scores = self._log_probabilities(hidden.gather(1, readers)).gather(2, answers.unsqueeze(-1)).squeeze(-1)
+        return scores.masked_fill(steps >= counts, 0.0).sum(dim=1).view(batch, classes)
 
     def _tree(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Ids and positions (b, t + branches) of prompts and branches, and who sees whom as a bias on the scores."""
@@ -144,4 +188,21 @@ class OptionsModule(WithBody):
         return cache
 
     def _log_probabilities(self, hidden: Tensor) -> Tensor:
-        return self.model.get_output_embeddings()(hidden).float().log_softmax(dim=-1)
+        logits = self.model.get_output_embeddings()(hidden).float() * self.scale
+        if self.cap is not None:
+            logits = self.cap * torch.tanh(logits / self.cap)
+        return logits.log_softmax(dim=-1)
+
+    @torch.no_grad()
+    def check_outputs(self) -> None:
+        """Raise NotAvailable where the model makes other probabilities of its states than this module does."""
+        ids = self.first_ids.new_tensor([[0, 1, 2, 1]])
+        mask = torch.ones_like(ids)
+        ours = self._log_probabilities(self.model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state)
+        theirs = self.model(input_ids=ids, attention_mask=mask).logits.float().log_softmax(dim=-1)
+        difference = float((ours - theirs).abs().max())
+        if not difference <= OUTPUT_TOLERANCE * max(1.0, float(theirs.abs().max())):
+            raise NotAvailable(
+                f"option scoring does not know what {type(self.model).__name__} does behind its output layer: log-"
+                f"probabilities differ by {difference:.2g}; take method generate"
+            )

@@ -30,6 +30,7 @@ from bench.cli.options import (
 )
 from bench.errors import BenchError, CellsFailed
 from bench.machine.companions import hide_unfit_companions
+from bench.machine.instructions import play_smaller_cpu
 from bench.machine.terminal import make_streams_safe, visible
 
 EPILOG = """\b
@@ -83,6 +84,7 @@ def cli(debug: bool) -> None:
     """
     if debug:
         os.environ["BENCH_DEBUG"] = "1"
+    play_smaller_cpu()
 
 
 @cli.command(cls=SectionedCommand)

@@ -38,7 +38,7 @@ def _order(labels: np.ndarray, cut: TrainCut, hardness: np.ndarray | None) -> np
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
         values = -hardness[rows] if cut.selection == "hard" else hardness[rows]
-        keys[rows[np.argsort(values, kind="stable")]] = (np.arange(len(rows)) + 0.5) / len(rows)
+        keys[rows[np.argsort(values, kind="stable")]] = np.arange(len(rows)) / len(rows)  # first one of each class
     return np.argsort(keys, kind="stable")
 
 

@@ -27,6 +27,7 @@ VALIDATION_SHARE = 0.1
 # A limited train split keeps at most a quarter as many validation texts, so that choosing costs less than training.
 VALIDATION_OF_LIMIT = 0.25
 LISTED_CLASSES = 20
+LISTED_UNTESTED = 5
 FILES = {"train": "train.parquet", "validation": "validation.parquet", "test": "test.parquet"}
 
 
@@ -179,7 +180,13 @@ def _assemble(
     else:
         train, validation = _cut(train, VALIDATION_SHARE)
     _require_classes(raw, train, class_names)
-    notes = (*raw.notes, *_cut_notes(raw), *_overlap_notes(train, validation, test))
+    used = _limited(test, limits.test, None)
+    notes = (
+        *raw.notes,
+        *_cut_notes(raw),
+        *_untested_notes(used, class_names),
+        *_overlap_notes(train, validation, test),
+    )
     return Dataset(
         name=name,
         title=title,
@@ -187,7 +194,7 @@ def _assemble(
         class_names=class_names,
         train=_limited(train, limits.train, len(class_names)),
         validation=_limited(validation, _validation_limit(limits.train, len(class_names)), None),
-        test=_limited(test, limits.test, None),
+        test=used,
         full_sizes=SplitSizes(train=len(train), validation=len(validation), test=len(test)),
         source=raw.source,
         prompt=prompt,
@@ -237,6 +244,16 @@ def _cut_notes(raw: Raw) -> tuple[str, ...]:
     if raw.test is not None:
         return ()
     return (f"test is a seeded, stratified {raw.test_share:.0%} of the texts (no test split was given)",)
+
+
+def _untested_notes(test: Split, class_names: tuple[str, ...]) -> tuple[str, ...]:
+    untested = sorted(set(range(len(class_names))) - set(np.unique(test.labels).tolist()))
+    if not untested:
+        return ()
+    names = ", ".join(class_names[at] for at in untested[:LISTED_UNTESTED])
+    more = ", ..." if len(untested) > LISTED_UNTESTED else ""
+    count = f"{len(untested)} of {len(class_names)} classes have no test text"
+    return (f"{count} ({names}{more}): macro averages leave them out",)
 
 
 def _overlap_notes(train: Split, validation: Split, test: Split) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from bench.files.cache import file_name
 from bench.plan.plan import TaskPlan
+from bench.quality.chance import quality_warnings
 from bench.quality.parity import certify
 from bench.quality.scores import measure_quality
 from bench.results.autotuned import Tuning
@@ -119,6 +120,7 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
     certified = parity is not None or entry.reference_id is None
     status, reason = _verdict(load, certified, parts)
     trained = entry.cell.weights == "trained"
+    quality = measure_quality(answers, manifest.class_names) if trained else None
     return Result(
         cell=entry.cell,
         status=status,
@@ -129,7 +131,8 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
         classifier_kind=manifest.kind,
         base_origin=manifest.base_origin,
         session=first.session,
-        quality=measure_quality(answers, manifest.class_names) if trained else None,
+        quality=quality,
+        warnings=quality_warnings(quality),
         load=load if certified else {},
         parity=parity,
         predictions_file=f"predictions/{entry.cell.id}.parquet" if trained else None,

@@ -214,7 +214,9 @@ def _entry(
     """Without a `reference_id` a reference engine's cell is its own reference, and any other has none."""
     task, engine = trained.task, tuned.engine
     scenarios = context.plan.scenarios if listed else ()
-    items = task.tier.items_for(trained.classifier.kind, len(task.data.test), trained.recipe.weights)
+    items = task.tier.items_for(
+        trained.classifier.kind, len(task.data.test), trained.recipe.weights, len(task.data.class_names)
+    )
     key = cell_key(
         trained.classifier, task.data, items, engine, task.tier, scenarios, context.plan.device, tuned.threads
     )

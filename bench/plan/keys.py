@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from bench import registry
+from bench.files.cache import file_sha256
 from bench.machine.environment import TRAINING_PACKAGES, hardware_fingerprint, package_versions
+from bench.machine.precision import weight_bits
 from bench.plan.engines import load_engines
 from bench.plan.import_graph import source_digest
 from bench.plan.tiers import Tier
@@ -43,7 +46,8 @@ def classifier_key(
             "prompt": data.prompt.model_dump(),
             "recipe": recipe.model_dump(exclude={"row", "needs", "stands_for"}),
             "scorer": scorer and scorer.sha256,
-            "base": base and [base.sha256, base.pooling, base.prefix, base.max_length],
+            "base": base and [base.sha256, base.pooling, base.prefix, base.max_length, base.positions, base.normalise],
+            "files": _files_of(recipe),
             "seed": seed,
             "device": device,
             "threads": threads,
@@ -52,6 +56,14 @@ def classifier_key(
             "code": source_digest(training_modules(recipe)),
         }
     )
+
+
+def _files_of(recipe: Recipe) -> dict[str, str]:
+    """The content of every file that a hyperparameter names, such as vectors_file."""
+    named = {
+        name: Path(str(value)).expanduser() for name, value in recipe.params.items() if name.endswith("_file") and value
+    }
+    return {name: file_sha256(path) for name, path in named.items() if path.is_file()}
 
 
 def cell_key(
@@ -72,6 +84,7 @@ def cell_key(
             "test": data.test.fingerprint,
             "items": items,
             "engine": engine.model_dump(),
+            "weight_bits": weight_bits(engine),
             "tier": tier.model_dump(),
             "scenarios": scenarios,
             "device": device,

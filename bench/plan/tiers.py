@@ -9,6 +9,7 @@ from bench.errors import unknown_name
 from bench.files.toml import read_toml
 from bench.types import ClassifierKind, Record, WeightsChoice
 
+TEXTS_A_CLASS = 4  # what bench/quality/intervals.py takes
 SLOW_KINDS: frozenset[ClassifierKind] = frozenset({"generate", "options", "served"})
 
 
@@ -54,10 +55,17 @@ class Tier(Record):
             return self.min_queries
         return min(self.min_queries, max(self.fewest_queries, round(rate_rps * self.slow_s)))
 
-    def items_for(self, kind: ClassifierKind, available: int, weights: WeightsChoice = "trained") -> int:
-        """How many of the available test texts a classifier of this kind answers; few where no quality is measured."""
-        wanted = self.slow_test_items if kind in SLOW_KINDS or weights == "random" else None
-        return available if wanted is None else min(wanted, available)
+    def items_for(
+        self, kind: ClassifierKind, available: int, weights: WeightsChoice = "trained", classes: int = 1
+    ) -> int:
+        """How many of the available test texts a classifier of this kind answers; few where no quality is measured.
+
+        Slow ones answer enough of every class for an interval of macro F1, however many classes there are.
+        """
+        if self.slow_test_items is None or not (kind in SLOW_KINDS or weights == "random"):
+            return available
+        wanted = self.slow_test_items if weights == "random" else max(self.slow_test_items, TEXTS_A_CLASS * classes)
+        return min(wanted, available)
 
 
 @cache

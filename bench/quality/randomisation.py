@@ -53,19 +53,21 @@ def randomisation_test(paired: Paired, class_count: int, seed: int = 0, draws: i
     if not len(paired):
         return Randomised(difference=0.0, p=1.0, spread=0.0, most=0.0, n=0)
     exchange = _Exchange(paired, class_count)
-    none = np.zeros((1, exchange.items), dtype=np.float32)
+    none = np.zeros((1, len(exchange.counts)), dtype=np.float32)
     difference = float(exchange.differences(none)[0])
     p = exchange.p_value(difference, np.random.default_rng(seed), draws)
     return Randomised(difference, p, exchange.spread, exchange.most, len(paired))
 
 
 class _Exchange:
-    """Differences of macro F1 under exchanged answers, from the counts that an exchange moves."""
+    """Differences of macro F1 under exchanged answers, from the counts that an exchange moves.
+
+    Items with the same label and the same two answers are one cell; `counts` float (cells,) says how many there are.
+    """
 
     def __init__(self, paired: Paired, class_count: int) -> None:
-        moved = np.flatnonzero(paired.first != paired.second)
-        self.items = len(moved)
-        truth, first, second = (part[moved] for part in (paired.truth, paired.first, paired.second))
+        truth, first, second, self.counts = _cells(paired, class_count)
+        self.items = int(self.counts.sum())
         self._support = _counts(paired.truth, class_count)
         self._right = [
             _counts(paired.truth[paired.truth == answer], class_count) for answer in (paired.first, paired.second)
@@ -75,11 +77,11 @@ class _Exchange:
         self._right_moves = _moves(truth, (second == truth) * 1.0 - (first == truth), class_count)
         self._predicted_moves = _moves(second, 1.0, class_count) - _moves(first, 1.0, class_count)
         self._weights = self._linear_weights()
-        self.spread = float(np.sqrt((self._weights**2).sum()))
-        self.most = float(np.abs(self._weights).sum())
+        self.spread = float(np.sqrt(self.counts @ self._weights**2))
+        self.most = float(self.counts @ np.abs(self._weights))
 
     def differences(self, exchanged: np.ndarray) -> np.ndarray:
-        """Macro F1 of the first minus the second, float (s,), for exchanged float (s, items) of 0 and 1."""
+        """Macro F1 of the first minus the second, float (s,), for how many of each cell are exchanged, (s, cells)."""
         right = (self._right_moves @ exchanged.T).T
         predicted = (self._predicted_moves @ exchanged.T).T
         first = self._macro_f1(self._right[0] + right, self._predicted[0] + predicted)
@@ -91,7 +93,7 @@ class _Exchange:
         return (2 * right[:, tested] / (predicted[:, tested] + self._support[tested])).mean(axis=1)
 
     def _linear_weights(self) -> np.ndarray:
-        """Half the change of the difference when an item alone is exchanged, seen from the middle; float (items,)."""
+        """Half the change of the difference when one item of a cell is exchanged, seen from the middle; (cells,)."""
         right = (self._right[0] + self._right[1]) / 2
         total = (self._predicted[0] + self._predicted[1]) / 2 + self._support
         tested = self._support > 0
@@ -111,25 +113,46 @@ class _Exchange:
     def _drawn_p(self, difference: float, random: np.random.Generator, draws: int) -> float:
         """Twice the tail: exchanging all items turns the difference round, so that both tails are equal."""
         sign, weights = np.sign(difference), self._weights * np.sign(difference)
-        steepness = _tilt(weights, abs(difference))
-        kept = expit(2 * steepness * weights)  # probability that an item stays as it was answered
-        generating = np.logaddexp(steepness * weights, -steepness * weights).sum() - self.items * np.log(2)
+        steepness = _tilt(weights, self.counts, abs(difference))
+        moving = expit(-2 * steepness * weights)  # probability that an item is exchanged
+        generating = self.counts @ (np.logaddexp(steepness * weights, -steepness * weights) - np.log(2))
         logs = []
-        step = max(1, _MOST_BYTES // (4 * self.items))
+        step = max(1, _MOST_BYTES // (4 * len(weights)))
         for start in range(0, draws, step):
-            uniform = random.random((min(step, draws - start), self.items), dtype=np.float32)
-            exchanged = (uniform >= kept).astype(np.float32)
+            exchanged = self._draw(random, min(step, draws - start), moving)
             reached = sign * self.differences(exchanged) >= abs(difference)
-            logs.append(generating - steepness * ((1 - 2 * exchanged[reached]) @ weights))
+            logs.append(generating - steepness * ((self.counts - 2 * exchanged[reached]) @ weights))
         found = np.concatenate(logs)
         tail = np.exp(logsumexp(found) - np.log(draws)) if len(found) else 0.0
         return float(min(1.0, max(2 * tail, 2.0 ** (1 - min(self.items, 1000)))))
 
+    def _draw(self, random: np.random.Generator, draws: int, moving: np.ndarray) -> np.ndarray:
+        """How many of each cell are exchanged, float32 (draws, cells)."""
+        single = self.counts == 1
+        exchanged = np.empty((draws, len(moving)), dtype=np.float32)
+        exchanged[:, single] = random.random((draws, int(single.sum())), dtype=np.float32) < moving[single]
+        several = self.counts[~single].astype(np.int64)
+        exchanged[:, ~single] = random.binomial(several, moving[~single], (draws, len(several)))
+        return exchanged
 
-def _tilt(weights: np.ndarray, difference: float) -> float:
+
+def _cells(paired: Paired, class_count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Label, both answers and number of the items that differ; where they are few, one by one."""
+    moved = np.flatnonzero(paired.first != paired.second)
+    truth, first, second = (part[moved] for part in (paired.truth, paired.first, paired.second))
+    if len(moved) <= MOST_ENUMERATED:
+        return truth, first, second, np.ones(len(moved))
+    answers = class_count + 1  # with "no class"
+    _, rows, counts = np.unique(
+        (truth * answers + first + 1) * answers + second + 1, return_index=True, return_counts=True
+    )
+    return truth[rows], first[rows], second[rows], counts.astype(float)
+
+
+def _tilt(weights: np.ndarray, counts: np.ndarray, difference: float) -> float:
     """The steepness under which the exchanges give the difference on average; as steep as numbers bear where none does.
 
-    The mean under steepness t is the sum of w * tanh(t * w).
+    The mean under steepness t is the sum of w * tanh(t * w) over the items.
     """
     scale = float(np.abs(weights).max())
     if scale == 0:
@@ -137,7 +160,7 @@ def _tilt(weights: np.ndarray, difference: float) -> float:
     most = _STEEPEST / scale
 
     def short(steepness: float) -> float:
-        return float((weights * np.tanh(steepness * weights)).sum()) - difference
+        return float(counts @ (weights * np.tanh(steepness * weights))) - difference
 
     return most / _STEEPEST if short(most) <= 0 else float(brentq(short, 0.0, most))
 

@@ -10,7 +10,6 @@ from scipy import stats
 from bench.results.records import Interval
 
 CONFIDENCE = 0.95
-RESAMPLES = 2000
 CALIBRATION_BINS = 15
 
 
@@ -35,16 +34,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         running = max(running, min(1.0, (len(p_values) - step) * p_values[index]))
         adjusted[index] = running
     return adjusted.tolist()
-
-
-def resample(counts: np.ndarray, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """Bootstrap samples of n items that fall into cells: counts int (c,) -> int (resamples, c).
-
-    Drawing n items with replacement and counting their cells is one multinomial draw (Efron and Tibshirani 1993,
-    chapter 6), so the cost does not grow with n.
-    """
-    n = int(counts.sum())
-    return np.random.default_rng(seed).multinomial(n, counts / n, size=resamples)
 
 
 def percentile_interval(value: float, samples: np.ndarray) -> Interval:

@@ -332,6 +332,7 @@ class Parity(Record):
 class Result(Record):
     """Everything about one cell; written whole or not at all.
 
+    warnings: what its figures alone do not say.
     over_budget: SKIPPED because the time given had no room for it, so that another run measures it.
     """
 
@@ -346,6 +347,7 @@ class Result(Record):
     base_origin: str | None = None
     session: SessionCard | None = None
     quality: Quality | None = None
+    warnings: tuple[str, ...] = ()
     load: dict[str, LoadSummary] = Field(default_factory=dict)
     parity: Parity | None = None
     predictions_file: RelativeFile | None = None

@@ -109,6 +109,25 @@ def tuning_notes(rows: Iterable[Result]) -> tuple[str, ...]:
     )
 
 
+def precision_of(row: Result) -> str:
+    """The engine's precision; int8 weights of fewer bits than 8, which this CPU cannot multiply right, say so."""
+    if row.session and row.session.details.get("weight_bits") == 7:
+        return message("int8, 7 bits")
+    return row.cell.precision or MISSING
+
+
+def weight_notes(rows: Iterable[Result]) -> tuple[str, ...]:
+    """What 7 bits are, where a row has them."""
+    if any(row.session and row.session.details.get("weight_bits") == 7 for row in rows):
+        return (
+            message(
+                "int8, 7 bits: without VNNI a CPU's int8 products overflow with weights of 8 bits, so theirs have 7; "
+                "other CPUs, other answers"
+            ),
+        )
+    return ()
+
+
 def answers_mark(row: Result) -> str:
     """What the parity certificate says: whether this engine gives the classifier's own answers.
 

@@ -10,7 +10,7 @@ from bench.results.records import Interval, LoadSummary, Result, Status
 from bench.types import Scenario
 from reports.content.pareto import pareto_front
 from reports.content.rows import Group, TaskRows
-from reports.content.speed import answers_mark, price_per_million, usable, verdict
+from reports.content.speed import answers_mark, precision_of, price_per_million, usable, verdict
 from reports.content.standing import Standing
 from reports.render import figures
 from reports.render.figures import MISSING
@@ -103,7 +103,7 @@ def _columns(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario]) 
         ),
         PageColumn("classifier", lambda group, _: (group.name, None), numeric=False),
         PageColumn("engine", lambda _, row: (row.cell.engine or MISSING, None), numeric=False),
-        PageColumn("prec.", lambda _, row: (row.cell.precision or MISSING, None), numeric=False),
+        PageColumn("prec.", lambda _, row: (precision_of(row), None), numeric=False),
         PageColumn(
             "macro F1",
             lambda _, row: _interval(row.quality.macro_f1 if row.quality else None),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from bench.results.records import Parity, Result
 from reports.content.rows import Group, TaskRows, is_reference
+from reports.content.speed import precision_of
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
@@ -74,7 +75,7 @@ def _row(group: Group, row: Result, parity: Parity) -> Row:
     return (
         group.name,
         row.cell.engine or MISSING,
-        row.cell.precision or MISSING,
+        precision_of(row),
         figures.count(parity.items),
         tokens,
         figures.floor_percent(parity.equal_labels),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bench.quality.chance import below_chance
 from bench.results.records import Quality, Result, Status
 from reports.content.rows import Group, TaskRows
+from reports.content.speed import precision_of
 from reports.content.standing import Standing
 from reports.render import figures
 from reports.render.figures import MISSING
@@ -64,7 +66,7 @@ def _row(standing: Standing, group: Group, row: Result, quality: Quality) -> Row
         group.name,
         group.short_base or MISSING,
         row.cell.engine or MISSING,
-        row.cell.precision or MISSING,
+        precision_of(row),
         figures.plus_minus(quality.macro_f1),
         figures.bounds(quality.macro_f1),
         figures.plus_minus(quality.accuracy),
@@ -79,6 +81,8 @@ def status_mark(row: Result) -> str:
     marks: list[str] = []
     if row.parity is not None and not row.parity.passed:
         marks.append(message("changes answers"))
+    if row.quality and below_chance(row.quality):
+        marks.append(message("below chance"))
     if row.status is not Status.OK:
         marks.append(message("speed {status}", status=message(row.status.value)))
     return joined(", ", marks or [message("OK")])
@@ -130,10 +134,27 @@ def _notes(task: TaskRows) -> tuple[str, ...]:
         for group in task.groups
         if group.stands_for and group.shown
     )
-    notes += stand_ins
+    notes += [*_below_chance(task), *stand_ins]
     if len(seeds) == 1:
         notes.append(message("1 seed: every classifier was trained once; a rank is the classifier's, not its method's"))
     return tuple(notes)
+
+
+def _below_chance(task: TaskRows) -> dict[str, None]:
+    """A warning for each classifier that guessing would beat."""
+    return dict.fromkeys(
+        message(
+            "{name}: right in {share:.1%} of {texts:,} texts, significantly less than guessing among {classes} classes "
+            "(p = {p:.1g}): are the labels in another order?",
+            name=group.name,
+            share=row.quality.accuracy.value,
+            texts=row.quality.n,
+            classes=len(row.quality.per_class),
+            p=p_value,
+        )
+        for group, row in task.cells()
+        if row.quality and (p_value := below_chance(row.quality))
+    )
 
 
 _ENDINGS = (("cut off", "cut_off_share"), ("empty", "empty_share"), ("refused", "refused_share"))

@@ -9,6 +9,7 @@ from reports.content.speed import (
     against_reference,
     answers_mark,
     limit_shares,
+    precision_of,
     random_notes,
     search_of,
     usable,
@@ -73,7 +74,7 @@ def _row(group: Group, row: Result, several: bool) -> Row:
     return (
         group.name,
         row.cell.engine or MISSING,
-        row.cell.precision or MISSING,
+        precision_of(row),
         figures.number(good.rate_rps) if good else message(verdict(row, "server")),
         *((spread,) if several else ()),
         f"p{search.percentile:g} {search.limit_ms:g} ms" if search else MISSING,

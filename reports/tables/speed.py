@@ -16,10 +16,12 @@ from reports.content.speed import (
     limit_notes,
     limit_shares,
     median_run,
+    precision_of,
     random_notes,
     tuning_notes,
     usable,
     verdict,
+    weight_notes,
 )
 from reports.render import figures
 from reports.render.figures import MISSING
@@ -150,7 +152,7 @@ def _mark_columns(several: bool) -> tuple[Column, ...]:
 
 
 def _names(group: Group, row: Result) -> Row:
-    return group.name, group.method, row.cell.engine or MISSING, row.cell.precision or MISSING
+    return group.name, group.method, row.cell.engine or MISSING, precision_of(row)
 
 
 def _marks(row: Result, summary: LoadSummary) -> Row:
@@ -208,6 +210,7 @@ def _notes(task: TaskRows) -> tuple[str, ...]:
             )
         )
     notes += limit_notes(row for _, row, _ in measured)
+    notes += weight_notes(row for _, row, _ in measured)
     notes += random_notes(task.groups)
     notes += tuning_notes(row for _, row, _ in measured)
     notes += [note for _, row, summary in measured if (note := _retries_note(row, summary))]

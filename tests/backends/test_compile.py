@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_classifiers import finish
+from tiny_classifiers import finish, sequence_gpt2
 from tiny_models import WORDS, save_tokenizer
 from transformers import BertConfig, BertForSequenceClassification
 
@@ -62,3 +62,23 @@ def test_no_length_is_compiled_anew(engine: str, freezing: bool, tolerance: floa
     np.testing.assert_allclose(alone, expected.probabilities, atol=tolerance)
     np.testing.assert_allclose(together.probabilities, expected.probabilities, atol=tolerance)
     np.testing.assert_array_equal(together.token_counts, expected.token_counts)
+
+
+@pytest.mark.slow
+def test_an_empty_text_compiles_nothing(tmp_path: Path) -> None:
+    """GPT-2's tokenizer puts nothing around a text, so an empty one is a single token, alone or among others."""
+    spec = load_engines()["compile"]
+    available = CompileBackend.availability(spec, "cpu")
+    if not available.ok:
+        pytest.skip(str(available.reason))
+    classifier = sequence_gpt2(tmp_path / "classifier")
+    expected = (
+        EagerBackend(load_engines()["eager"], Workplace("cpu", 1, tmp_path)).load(classifier).predict(["", "goal"])
+    )
+    session = CompileBackend(spec, Workplace("cpu", 1, tmp_path)).load(classifier)
+    compiled = session.recompiles()
+    assert session.predict([""]).token_counts.tolist() == [1]
+    alone, several = session.predict([""]), session.predict(["", "", "goal", "bank"])
+    assert session.recompiles() == compiled
+    np.testing.assert_allclose(alone.probabilities[0], expected.probabilities[0], atol=1e-5)
+    np.testing.assert_allclose(several.probabilities[[0, 2]], expected.probabilities, atol=1e-5)

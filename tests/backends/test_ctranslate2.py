@@ -59,8 +59,10 @@ def test_every_family_answers_as_eager_does(name: str, tmp_path: Path) -> None:
     assert quantised.info.artifact_bytes < session.info.artifact_bytes / 2
     assert (quantised.info.precision, quantised.info.details["dtype"]) == ("int8", "int8")
     answers = quantised.predict(TEXTS)
-    assert 0 < np.abs(answers.probabilities - expected.probabilities).max() < 0.05
-    assert (answers.labels == expected.labels).mean() > 0.95
+    limits = {8: (0.05, 0.95), 7: (0.1, 0.9)}  # half the steps, twice the rounding
+    largest, fewest = limits[quantised.info.details["weight_bits"]]
+    assert 0 < np.abs(answers.probabilities - expected.probabilities).max() < largest
+    assert (answers.labels == expected.labels).mean() > fewest
 
 
 @real

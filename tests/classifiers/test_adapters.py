@@ -18,7 +18,7 @@ from bench import registry
 from bench.classifiers.adapters import TRAINED, add_adapter, add_lora, merge_lora
 from bench.classifiers.folder import load_classifier
 from bench.classifiers.modules import load_module, load_switched
-from bench.classifiers.pretrained import load_pretrained
+from bench.classifiers.pretrained import load_with_new_head
 from bench.errors import AssetError, NotAvailable, UsageError
 from bench.execution.predict import Predictor
 from bench.plan.engines import load_engines
@@ -72,7 +72,9 @@ def test_merged_and_kept_beside_answer_alike(tmp_path: Path) -> None:
 
 
 def test_merging_changes_no_answer(tmp_path: Path) -> None:
-    model = load_pretrained(AutoModelForSequenceClassification, tiny_models.tiny_gpt2(tmp_path).path, num_labels=3)
+    model = load_with_new_head(AutoModelForSequenceClassification, tiny_models.tiny_gpt2(tmp_path).path, num_labels=3)[
+        0
+    ]
     add_lora(model, r=2, alpha=8, dropout=0.0, targets=["c_attn"])
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -139,8 +141,8 @@ def test_another_adapters_weights_are_refused(tmp_path: Path) -> None:
 def test_the_model_starts_as_it_was(tmp_path: Path) -> None:
     """A bottleneck adapter adds almost nothing before it is trained, and only it and the new head are trained."""
     base = tiny_models.tiny_llama(tmp_path)
-    plain = load_pretrained(AutoModelForSequenceClassification, base.path, num_labels=3).eval()
-    adapted = load_pretrained(AutoModelForSequenceClassification, base.path, num_labels=3).eval()
+    plain = load_with_new_head(AutoModelForSequenceClassification, base.path, num_labels=3)[0].eval()
+    adapted = load_with_new_head(AutoModelForSequenceClassification, base.path, num_labels=3)[0].eval()
     module = add_adapter(adapted, {"kind": "bottleneck", "width": 4})
     ids = torch.tensor([[5, 6, 7]])
     with torch.inference_mode():
@@ -154,10 +156,10 @@ def test_virtual_tokens_before_a_decoder_are_pefts(tmp_path: Path) -> None:
 
     base = tiny_models.tiny_llama(tmp_path)
     ours = add_adapter(
-        load_pretrained(AutoModelForSequenceClassification, base.path, num_labels=3),
+        load_with_new_head(AutoModelForSequenceClassification, base.path, num_labels=3)[0],
         {"kind": "virtual-tokens", "count": 5},
     ).eval()
-    model = load_pretrained(AutoModelForSequenceClassification, base.path, num_labels=3)
+    model = load_with_new_head(AutoModelForSequenceClassification, base.path, num_labels=3)[0]
     model.config.pad_token_id = 0
     model.load_state_dict(ours.model.state_dict())
     theirs = get_peft_model(model, PromptTuningConfig(task_type=TaskType.SEQ_CLS, num_virtual_tokens=5)).eval()

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from bench.classifiers.adapters import add_adapter
 from bench.classifiers.lean_decoder import LeanDecoder, can_decode
 from bench.classifiers.option_scoring import OptionsModule
-from bench.classifiers.pretrained import load_pretrained
+from bench.classifiers.pretrained import load_pretrained, load_with_new_head
 from bench.classifiers.sequence import SequenceModule
 from bench.text.batching import pad
 from bench.types import BaseWeights
@@ -77,7 +77,7 @@ def test_a_classifier_trains_as_through_transformers(
     tmp_path: Path, make: Callable[[Path], BaseWeights], adapter: str
 ) -> None:
     torch.manual_seed(0)
-    model = load_pretrained(AutoModelForSequenceClassification, make(tmp_path).path, num_labels=3)
+    model = load_with_new_head(AutoModelForSequenceClassification, make(tmp_path).path, num_labels=3)[0]
     settings = ADAPTERS[adapter]
     module = add_adapter(model, settings) if settings else SequenceModule(model)
     model.score.requires_grad_(True)
@@ -111,7 +111,7 @@ def test_answers_are_trained_as_through_transformers(tmp_path: Path) -> None:
 
 
 def test_dropout_is_on_the_adapters_way_alone_and_repeats_with_its_state(tmp_path: Path) -> None:
-    model = load_pretrained(AutoModelForSequenceClassification, tiny_llama(tmp_path).path, num_labels=3)
+    model = load_with_new_head(AutoModelForSequenceClassification, tiny_llama(tmp_path).path, num_labels=3)[0]
     module = add_adapter(model, {"kind": "lora", "r": 2, "alpha": 4, "dropout": 0.5, "targets": TARGETS})
     without = module.eval()(*batch())
     train_lean(module, "cpu")
@@ -130,7 +130,7 @@ def test_dropout_is_on_the_adapters_way_alone_and_repeats_with_its_state(tmp_pat
 
 @pytest.mark.parametrize("make", [tiny_gpt2, tiny_bert], ids=["gpt2", "bert"])
 def test_other_families_keep_their_own_body(tmp_path: Path, make: Callable[[Path], BaseWeights]) -> None:
-    model = load_pretrained(AutoModelForSequenceClassification, make(tmp_path).path, num_labels=3)
+    model = load_with_new_head(AutoModelForSequenceClassification, make(tmp_path).path, num_labels=3)[0]
     assert not can_decode(model.base_model)
     module = SequenceModule(model)
     train_lean(module, "cpu")
@@ -138,7 +138,7 @@ def test_other_families_keep_their_own_body(tmp_path: Path, make: Callable[[Path
 
 
 def test_a_model_with_bottlenecks_keeps_its_own_body(tmp_path: Path) -> None:
-    model = load_pretrained(AutoModelForSequenceClassification, tiny_llama(tmp_path).path, num_labels=3)
+    model = load_with_new_head(AutoModelForSequenceClassification, tiny_llama(tmp_path).path, num_labels=3)[0]
     module = add_adapter(model, {"kind": "bottleneck", "width": 4})
     train_lean(module, "cpu")
     assert module.body is model.base_model

@@ -24,7 +24,7 @@ from bench.classifiers.folder import save_classifier
 from bench.classifiers.modules import load_module
 from bench.classifiers.networks import TextCnn
 from bench.classifiers.option_scoring import OptionsModule
-from bench.classifiers.pretrained import load_pretrained
+from bench.classifiers.pretrained import load_pretrained, load_with_new_head
 from bench.classifiers.sequence import SequenceModule
 from bench.errors import AssetError, NotAvailable, UsageError
 from bench.types import Classifier, FitRecord, Manifest, Recipe
@@ -48,7 +48,7 @@ def make_module(kind: str, folder: Path) -> nn.Module:
     family = kind.rpartition("-")[2]
     base = MODELS[family](folder)
     if kind.startswith("sequence"):
-        return SequenceModule(load_pretrained(AutoModelForSequenceClassification, base.path, num_labels=3)).eval()
+        return SequenceModule(load_with_new_head(AutoModelForSequenceClassification, base.path, num_labels=3)[0]).eval()
     if kind.startswith("options"):
         return OptionsModule(load_pretrained(AutoModelForCausalLM, base.path), LABEL_TOKENS, "sum").eval()
     _, pooling, _ = kind.split("-")

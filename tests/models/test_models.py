@@ -94,7 +94,7 @@ def test_a_model_in_the_hub_cache_is_used_and_gets_a_fast_tokenizer(own_cache: P
     before = {file.name: file.read_bytes() for file in snapshot.iterdir()}
     base = base_weights("bert-base-cased", QUIET)
     assert base.origin == "hub google-bert/bert-base-cased@cd5ef92a"
-    assert base.sha256 == file_sha256(snapshot / "model.safetensors")
+    assert file_sha256(base.path / "model.safetensors") == file_sha256(snapshot / "model.safetensors")
     assert base.pooling == "cls"
     assert "good" in json.loads((base.path / "tokenizer.json").read_bytes())["model"]["vocab"]
     assert {file.name: file.read_bytes() for file in snapshot.iterdir()} == before
@@ -115,10 +115,21 @@ def test_truncation_and_padding_are_taken_out_of_a_tokenizer(own_cache: Path) ->
 def test_a_damaged_folder_is_made_again(own_cache: Path) -> None:
     put_in_hub_cache(own_cache, "bert-base-cased", tiny_bert())
     base = base_weights("bert-base-cased", QUIET)
+    whole = file_sha256(base.path / "model.safetensors")
     (base.path / "model.safetensors").unlink()
     (base.path / "model.safetensors").write_bytes(b"half")
     assert base_weights("bert-base-cased", QUIET) == base
-    assert file_sha256(base.path / "model.safetensors") == base.sha256
+    assert file_sha256(base.path / "model.safetensors") == whole
+
+
+def test_another_tokenizer_is_another_model(own_cache: Path) -> None:
+    files = tiny_bert()
+    put_in_hub_cache(own_cache, "bert-base-cased", files)
+    before = base_weights("bert-base-cased", QUIET)
+    shutil.rmtree(own_cache / "cache")
+    shutil.rmtree(own_cache / "hub")
+    put_in_hub_cache(own_cache, "bert-base-cased", files | {"vocab.txt": files["vocab.txt"] + b"\nfine"})
+    assert base_weights("bert-base-cased", QUIET).sha256 != before.sha256
 
 
 def test_pickled_weights_are_never_used(own_cache: Path) -> None:
@@ -153,7 +164,7 @@ def test_a_full_disk_while_converting_is_said(own_cache: Path, monkeypatch: pyte
     def full(_spec: object, _folder: object) -> None:
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr("bench.models.base._ensure_tokenizer", full)
+    monkeypatch.setattr("bench.models.base.ensure_tokenizer", full)
     with pytest.raises(NotAvailable, match="no disk space for BERT base cased"):
         base_weights("bert-base-cased", QUIET)
     assert not list((own_cache / "cache" / "models").iterdir())
@@ -263,8 +274,9 @@ def test_minilm_is_the_hubs_model_and_knows_what_is_alike() -> None:
     from transformers import AutoModel, AutoTokenizer
 
     base = base_weights("minilm", QUIET)
-    assert base.sha256.startswith("53aa5117")
-    assert base.sha256.endswith("28d9db")
+    weights = file_sha256(base.path / "model.safetensors")
+    assert weights.startswith("53aa5117")
+    assert weights.endswith("28d9db")
     model = AutoModel.from_pretrained(base.path).eval()
     tokenizer = AutoTokenizer.from_pretrained(base.path)
 

@@ -12,14 +12,15 @@ import pytest
 from command_line import bench
 from tiny_models import CLASS_NAMES, no_progress, tiny_bert, tiny_llama, toy_dataset
 from tiny_trainings import FAST, fit, logits_of, recipe
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, BertConfig
 
 from bench.data.cuts import cut_train
-from bench.errors import AssetError, NotAvailable, UsageError
+from bench.errors import NotAvailable, UsageError
 from bench.execution.cells import new_cell
 from bench.execution.hardness import hardness_of_train
 from bench.execution.search import load_space, recipe_toml
 from bench.models.base import base_weights
+from bench.plan.keys import classifier_key
 from bench.plan.plan import RunRequest, choose_recipes
 from bench.plan.recipes import default_recipes, parse_setting, read_recipes, recipes_for, varied
 from bench.plan.studies import load_study, study_names
@@ -203,6 +204,25 @@ def test_hardness_is_the_loss_of_the_true_label_and_kept(tmp_path: Path) -> None
     assert file.stat().st_mtime_ns == before
 
 
+def test_other_content_of_a_file_that_a_hyperparameter_names_is_another_training(tmp_path: Path) -> None:
+    vectors, data = tmp_path / "vectors.txt", toy_dataset()
+    made = recipe("network", vectors_file=str(vectors))
+    vectors.write_text("goal 0.1 0.2\n")
+    first = classifier_key(data, made, None, None, 0, "cpu", 1)
+    vectors.write_text("goal 0.1 0.3\n")
+    assert classifier_key(data, made, None, None, 0, "cpu", 1) != first
+    vectors.write_text("goal 0.1 0.2\n")
+    assert classifier_key(data, made, None, None, 0, "cpu", 1) == first
+
+
+@pytest.mark.parametrize("field", ["sha256", "normalise", "positions", "max_length", "prefix", "pooling"])
+def test_what_is_taken_from_a_base_model_is_in_the_key(field: str) -> None:
+    base, data = BaseWeights("./m", Path("m"), "a", "folder ./m"), toy_dataset()
+    other = replace(base, **{field: {"normalise": False, "positions": 7, "max_length": 7}.get(field, "last")})
+    keys = {classifier_key(data, recipe("frozen-head"), one, None, 0, "cpu", 1) for one in (base, other)}
+    assert len(keys) == 2
+
+
 # ---------------------------------------------------------------- ready-made models and folders of the user's
 
 
@@ -216,40 +236,56 @@ def ready_made(folder: Path, labels: dict[int, str]) -> BaseWeights:
 def test_a_ready_made_model_answers_in_the_tasks_order(tmp_path: Path) -> None:
     base = ready_made(tmp_path / "base", {0: "Science", 1: "Sports", 2: "Money"})
     classifier = fit(recipe("ready-made"), toy_dataset(), tmp_path / "c", base)
-    assert label_order(base, CLASS_NAMES, named=False) == [1, 2, 0]
-    plain = ready_made(tmp_path / "plain", {0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"})
-    as_is = fit(recipe("ready-made"), toy_dataset(), tmp_path / "d", plain)
-    assert (as_is.path / "model.safetensors").samefile(plain.path / "model.safetensors")
     texts = toy_dataset().test.texts
     weights = AutoModelForSequenceClassification.from_pretrained(base.path).state_dict()
-    AutoModelForSequenceClassification.from_pretrained(plain.path).state_dict()
-    other = AutoModelForSequenceClassification.from_pretrained(classifier.path).state_dict()
-    assert (other["classifier.weight"] == weights["classifier.weight"][[1, 2, 0]]).all()
-    assert logits_of(classifier, texts).shape == logits_of(as_is, texts).shape == (len(texts), 3)
+    found = AutoModelForSequenceClassification.from_pretrained(classifier.path)
+    assert (found.state_dict()["classifier.weight"] == weights["classifier.weight"][[1, 2, 0]]).all()
+    assert found.config.id2label == dict(enumerate(CLASS_NAMES))
+    assert found.config.label2id == {name: at for at, name in enumerate(CLASS_NAMES)}
+    assert logits_of(classifier, texts).shape == (len(texts), 3)
     assert classifier.manifest.fit.trainable_parameters == 0
+    assert classifier.manifest.fit.notes == ("ready-made; nothing was trained",)
+
+
+def test_labels_without_names_are_taken_in_order_and_that_is_said(tmp_path: Path) -> None:
+    plain = ready_made(tmp_path / "plain", {0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"})
+    as_is = fit(recipe("ready-made"), toy_dataset(), tmp_path / "c", plain)
+    assert (as_is.path / "model.safetensors").read_bytes() == (plain.path / "model.safetensors").read_bytes()
+    assert "assumed LABEL_0 = sports, LABEL_1 = money, LABEL_2 = science" in as_is.manifest.fit.notes[1]
+    named = fit(recipe("ready-made", labels=["LABEL_2", "LABEL_0", "LABEL_1"]), toy_dataset(), tmp_path / "d", plain)
+    assert named.manifest.fit.notes == ("ready-made; nothing was trained",)
+    texts = toy_dataset().test.texts
+    np.testing.assert_allclose(logits_of(named, texts), logits_of(as_is, texts)[:, [2, 0, 1]], rtol=1e-4, atol=1e-5)
+
+
+def test_labels_that_differ_in_capitals_alone_keep_their_places() -> None:
+    def config(*names: str) -> BertConfig:
+        return BertConfig(id2label=dict(enumerate(names)), label2id={name: at for at, name in enumerate(names)})
+
+    assert label_order(config("us", "US"), "m", None, ("US", "us"))[0] == [1, 0]
+    assert label_order(config("Us", "Them"), "m", None, ("them", "us"))[0] == [1, 0]
+    with pytest.raises(NotAvailable, match="labels are us, US, not Us, uS"):
+        label_order(config("us", "US"), "m", None, ("Us", "uS"))
+    with pytest.raises(NotAvailable, match="labels are a, b, not a, a"):
+        label_order(config("a", "b"), "m", ("a", "a"), ("a", "b"))
+
+
+def test_id2label_and_label2id_that_disagree_are_refused_unless_named() -> None:
+    config = BertConfig(id2label={0: "neg", 1: "pos"}, label2id={"neg": 1, "pos": 0})
+    with pytest.raises(NotAvailable, match="id2label says neg, pos, label2id another order"):
+        label_order(config, "./m", None, ("neg", "pos"))
+    assert label_order(config, "./m", ("pos", "neg"), ("neg", "pos"))[0] == [1, 0]
 
 
 def test_a_model_of_another_label_set_is_refused(tmp_path: Path) -> None:
     two = ready_made(tmp_path / "two", {0: "neg", 1: "pos"})
-    with pytest.raises(UsageError, match=r"knows 2 classes \(neg, pos\), the task has 3"):
+    with pytest.raises(NotAvailable, match=r"knows 2 classes \(neg, pos\), the task has 3"):
         fit(recipe("ready-made"), toy_dataset(), tmp_path / "c", two)
     others = ready_made(tmp_path / "others", {0: "red", 1: "green", 2: "blue"})
-    with pytest.raises(UsageError, match="labels are red, green, blue, not sports, money, science"):
+    with pytest.raises(NotAvailable, match="labels are red, green, blue, not sports, money, science"):
         fit(recipe("ready-made"), toy_dataset(), tmp_path / "c", others)
     named = fit(recipe("ready-made", labels=["blue", "red", "green"]), toy_dataset(), tmp_path / "d", others)
     assert named.class_names == CLASS_NAMES
-
-
-def test_a_base_model_may_be_a_folder(tmp_path: Path) -> None:
-    tiny_bert(tmp_path / "mine")
-    base = base_weights(str(tmp_path / "mine"), None)
-    assert (base.pooling, base.max_length) == ("cls", 64)
-    assert base_weights(str(tiny_llama(tmp_path / "causal").path), None).pooling == "last"
-    (tmp_path / "mine" / "model.safetensors").unlink()
-    with pytest.raises(AssetError, match="has no safetensors"):
-        base_weights(str(tmp_path / "mine"), None)
-    with pytest.raises(AssetError, match=r"config.json is missing"):
-        base_weights(str(tmp_path / "none"), None)
 
 
 def test_weights_in_shards_are_one_model(tmp_path: Path) -> None:

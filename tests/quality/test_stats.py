@@ -22,7 +22,6 @@ from bench.quality.stats import (
     holm,
     mcnemar,
     percentile_interval,
-    resample,
     wilson,
 )
 
@@ -138,23 +137,6 @@ def test_the_interval_of_a_ratio_is_scipys_bootstrap() -> None:
     ).confidence_interval
     assert ours.value == pytest.approx(ratio(seconds, reference, 0), abs=TOLERANCE)
     assert [ours.low, ours.high] == pytest.approx([theirs.low, theirs.high], abs=0.004)
-
-
-def test_resampling_counts_is_resampling_items() -> None:
-    """Mean and spread of a share over multinomial draws are those of drawing the items one by one."""
-    counts = np.array([150, 50])
-    shares = resample(counts, seed=1, resamples=20_000)[:, 0] / 200
-    rng = np.random.default_rng(2)
-    items = np.repeat([1, 0], counts)
-    one_by_one = np.array([rng.choice(items, 200).mean() for _ in range(5_000)])
-    assert shares.mean() == pytest.approx(one_by_one.mean(), abs=0.002)
-    assert shares.std() == pytest.approx(one_by_one.std(), rel=0.05)
-
-
-def test_resampling_is_seeded() -> None:
-    counts = np.array([3, 4, 5])
-    assert np.array_equal(resample(counts, 7), resample(counts, 7))
-    assert not np.array_equal(resample(counts, 7), resample(counts, 8))
 
 
 @given(seed=st.integers(0, 2**16))

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
+from synthetic_runs import full_run
 
 from bench.results.records import Interval
+from reports.content.speed import precision_of, weight_notes
 from reports.render import figures
 from reports.render.markdown import clean, escape, shorten
 from reports.render.table import Column, Table, numbers, to_markdown, to_rich
@@ -169,3 +171,14 @@ def test_shorten_keeps_short_names_and_cuts_long_ones() -> None:
 )
 def test_figures_are_printed_as_measured(shown: str, expected: str) -> None:
     assert shown == expected
+
+
+def test_int8_weights_of_7_bits_are_named_on_their_row() -> None:
+    """Other CPUs get other answers: a row that has them says so, and a note says why."""
+    row = next(row for row in full_run().results if row.cell.precision == "int8" and row.session)
+    assert row.session is not None
+    assert precision_of(row) == "int8"
+    assert weight_notes([row]) == ()
+    narrow = row.model_copy(update={"session": row.session.model_copy(update={"details": {"weight_bits": 7}})})
+    assert precision_of(narrow) == "int8, 7 bits"
+    assert "overflow" in weight_notes([narrow])[0]

@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from bench.classifiers.adapters import TRAINED, add_adapter, trained_weights
-from bench.classifiers.pretrained import load_pretrained
+from bench.classifiers.pretrained import load_with_new_head
 from bench.types import Classifier
 
 WIDE: dict[str, Any] = TINY | {"hidden_size": 128, "max_position_embeddings": 128}
@@ -116,7 +116,7 @@ def prefix_qwen3(folder: Path) -> Classifier:
 
 def _beside_base(folder: Path, settings: dict[str, Any]) -> Classifier:
     """An adapter and a head of random weights; LoRA's second factor would be zero before any training."""
-    model = load_pretrained(AutoModelForSequenceClassification, folder, num_labels=3)
+    model = load_with_new_head(AutoModelForSequenceClassification, folder, num_labels=3)[0]
     module = add_adapter(model, settings)
     for name, weight in module.named_parameters():
         if "score" in name or "classifier" in name or "pooler" in name:

@@ -12,7 +12,7 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification
 
 from bench.classifiers.adapters import add_adapter
-from bench.classifiers.pretrained import load_pretrained
+from bench.classifiers.pretrained import load_with_new_head
 from bench.classifiers.sequence import SequenceModule
 from bench.text.batching import pad
 from bench.types import Workplace
@@ -29,7 +29,7 @@ LORA = {"kind": "lora", "r": 2, "alpha": 4, "dropout": 0.0, "targets": ["query",
 @pytest.fixture()
 def model(tmp_path: Path) -> nn.Module:
     torch.manual_seed(0)
-    return load_pretrained(AutoModelForSequenceClassification, tiny_bert(tmp_path).path, num_labels=3)
+    return load_with_new_head(AutoModelForSequenceClassification, tiny_bert(tmp_path).path, num_labels=3)[0]
 
 
 def batch(lengths: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -107,6 +107,8 @@ def test_no_dropout_leaves_the_values_alone() -> None:
 
 
 def test_only_bert_is_packed(model: nn.Module, tmp_path: Path) -> None:
-    decoder = load_pretrained(AutoModelForSequenceClassification, tiny_llama(tmp_path / "llama").path, num_labels=3)
+    decoder = load_with_new_head(AutoModelForSequenceClassification, tiny_llama(tmp_path / "llama").path, num_labels=3)[
+        0
+    ]
     assert can_pack(model)
     assert not can_pack(decoder)

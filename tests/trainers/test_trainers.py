@@ -39,7 +39,9 @@ def accuracy(classifier: Classifier, split: Split) -> float:
 
 
 # A frozen model of random weights says little of its text; what these methods can do with it is less than the others.
-ON_RANDOM_STATES = ("adapter on GPT-2", "prompt-tuning", "prompt-tuning on a decoder", "p-tuning", "prefix-tuning")
+ON_RANDOM_STATES = (
+    *("adapter", "adapter on GPT-2", "prompt-tuning", "prompt-tuning on a decoder", "p-tuning", "prefix-tuning"),
+)
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -52,7 +54,8 @@ def test_it_learns_and_what_is_stored_is_what_was_fitted(tmp_path: Path, name: s
     if name in ON_RANDOM_STATES:
         assert accuracy(classifier, data.train) > 0.45, "chance is 0.33, and 240 texts are not that lucky"
     else:
-        assert accuracy(classifier, data.test) > 0.6, "chance is 0.33"
+        assert accuracy(classifier, data.train) > 0.8
+        assert accuracy(classifier, data.test) > 0.5, "chance is 0.33, and 60 texts are not that lucky"
     chosen = [point for point in fit_record.curve if fit_record.chosen_step in (point.step, None)]
     assert accuracy(classifier, data.validation) == pytest.approx(chosen[-1].accuracy, abs=0.1)
     assert fit_record.examples == len(data.train)
@@ -92,6 +95,22 @@ def test_a_frozen_head_serves_what_it_fitted(tmp_path: Path, classes: int) -> No
     again = fit(recipe("frozen-head", strengths=[1000.0]), data, tmp_path / "again", base)
     assert [path.stat().st_mtime_ns for path in vectors] == before, "the vectors were computed twice"
     assert again.sha256 == classifier.sha256
+
+
+@pytest.mark.parametrize("changed", ["base", "version", "code"])
+def test_kept_vectors_are_not_taken_for_those_of_another_tokenizer_version_or_code(
+    changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, data = tiny_bert(tmp_path / "base"), toy_dataset()
+    fit(recipe("frozen-head"), data, tmp_path / "c", base)
+    if changed == "base":
+        base = replace(base, sha256="another tokenizer")
+    elif changed == "version":
+        monkeypatch.setattr("trainers.frozen_head.version", lambda package: f"{package} of tomorrow")
+    else:
+        monkeypatch.setattr("trainers.frozen_head._code_sha256", lambda: "other code")
+    fit(recipe("frozen-head"), data, tmp_path / "d", base)
+    assert len(list((tmp_path / "cache" / "vectors").iterdir())) == 4
 
 
 def _two_classes(data: Dataset) -> Dataset:

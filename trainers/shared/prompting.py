@@ -65,7 +65,7 @@ def build_prompt(params: PromptParams, data: Dataset, base: BaseWeights, seed: i
     asked = ask(params, data, seed)
     if not params.chat:
         return asked
-    before, after = _in_chat(base.path, asked.before, asked.after, params.think)
+    before, after = _in_chat(base, asked.before, asked.after, params.think)
     return BuiltPrompt(before, after, asked.answers)
 
 
@@ -127,13 +127,13 @@ def _examples(params: PromptParams, data: Dataset, seed: int) -> list[tuple[str,
     return chosen
 
 
-def _in_chat(folder: Path, before: str, after: str, think: str) -> tuple[str, str]:
+def _in_chat(base: BaseWeights, before: str, after: str, think: str) -> tuple[str, str]:
     """The halves inside the base model's chat template, up to where its answer begins."""
     from transformers import AutoTokenizer
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer: Any = AutoTokenizer.from_pretrained(base.path, local_files_only=True)
     if not tokenizer.chat_template:
-        raise UsageError(f"{folder.name} has no chat template; set chat = false")
+        raise UsageError(f"{base.name} has no chat template; set chat = false")
     message = [{"role": "user", "content": f"{before}{PLACE}{after}"}]
     asked = tokenizer.apply_chat_template(
         message, tokenize=False, add_generation_prompt=True, enable_thinking=think != "empty"
@@ -151,6 +151,17 @@ def _in_chat(folder: Path, before: str, after: str, think: str) -> tuple[str, st
 
 def _adds(tokenizer: Tokenizer, token: str) -> bool:
     return tokenizer.encode("").tokens[:1] == [token]
+
+
+def prompt_length(base: BaseWeights, wanted: int, answer_tokens: int) -> int:
+    """Tokens of a prompt that are read, so that what follows it still has positions; UsageError where there is no room.
+
+    answer_tokens: how many tokens of an answer are read behind the prompt, or written.
+    """
+    room = base.max_length if base.positions is None else min(base.max_length, base.positions - answer_tokens)
+    if room < 1:
+        raise UsageError(f"{answer_tokens} tokens of an answer leave no room in the {base.positions} of {base.name}")
+    return min(wanted, room)
 
 
 def continuation_ids(tokenizer_json: Path, prompt: BuiltPrompt, end: str = "") -> list[list[int]]:
@@ -189,13 +200,13 @@ def shared_prefix_ids(tokenizer_json: Path, before: str) -> list[int]:
     return list(encoded[0][:length])
 
 
-def end_of_answer(folder: Path) -> str:
+def end_of_answer(base: BaseWeights) -> str:
     """The token with which the base model ends what it says."""
     from transformers import AutoTokenizer
 
-    end = AutoTokenizer.from_pretrained(folder, local_files_only=True).eos_token
+    end = AutoTokenizer.from_pretrained(base.path, local_files_only=True).eos_token
     if not end:
-        raise UsageError(f"{folder.name} has no end-of-text token; it cannot be trained to stop")
+        raise UsageError(f"{base.name} has no end-of-text token; it cannot be trained to stop")
     return str(end)
 
 

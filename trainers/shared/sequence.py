@@ -13,7 +13,7 @@ from torch import nn
 
 from bench.classifiers.adapters import TRAINED, trained_weights
 from bench.classifiers.folder import save_classifier
-from bench.classifiers.pretrained import link_model, load_pretrained
+from bench.classifiers.pretrained import link_model, load_with_new_head
 from bench.classifiers.sequence import SequenceModule
 from bench.errors import UsageError
 from bench.text.tokens import TextTokenizer
@@ -78,7 +78,7 @@ def fit_sequence(
     tokenise_s = time.perf_counter() - started
     progress("loading the base model", 0, 1)
     seed_everything(seed)
-    model, fresh = load_with_new_head(base, len(data.class_names))
+    model, fresh = load_for_classes(base, len(data.class_names))
     total = all_parameters(model)
     if params.gradient_checkpointing:
         model.gradient_checkpointing_enable()
@@ -133,14 +133,11 @@ def text_length(base: BaseWeights, wanted: int, virtual_tokens: int) -> int:
     return min(wanted, room)
 
 
-def load_with_new_head(base: BaseWeights, class_count: int) -> tuple[Any, set[str]]:
-    """The base model with a new head, float32, and the names of the weights that it has none for: new, random."""
+def load_for_classes(base: BaseWeights, class_count: int) -> tuple[Any, set[str]]:
+    """The base model with a new head, float32, and the names of the weights that are new and random."""
     from transformers import AutoModelForSequenceClassification
 
-    model, loading = load_pretrained(
-        AutoModelForSequenceClassification, base.path, num_labels=class_count, output_loading_info=True
-    )
-    return model, set(loading["missing_keys"])
+    return load_with_new_head(AutoModelForSequenceClassification, base.path, base.name, num_labels=class_count)
 
 
 def _save_beside_base(module: SequenceModule, base: BaseWeights, out: Path) -> None:

@@ -1,0 +1,120 @@
+"""Finds the files of a user's model folder that loading reads, and names what is wrong with them before it starts."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from bench.errors import AssetError, NotAvailable
+from bench.models.prepared import INDEX, OPTIONAL, WEIGHTS
+
+POINTER = b"version https://git-lfs"
+SHARD = re.compile(r"model-\d+-of-(\d+)\.safetensors")
+PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.ckpt", "tf_model.h5", "flax_model.msgpack")
+# What serves weights that are packed in few bits.
+PACKED = "pip install 'text-classifier-bench[vllm]', `vllm serve` the folder and name the server with --endpoint"
+
+
+def model_files(folder: Path, named: str) -> dict[str, Path]:
+    """Config, weights and tokenizer by name; raises AssetError for what is missing, cut off, or a git-lfs pointer."""
+    weights = weight_files(folder, named)
+    known = ("config.json", *OPTIONAL)
+    files = {name: folder / name for name in known if (folder / name).is_file()} | weights
+    for name, path in files.items():
+        check_file(path, f"{named}/{name}")
+    if "config.json" not in files:
+        raise AssetError(f"{named}: config.json is missing; name a folder that save_pretrained has written")
+    for path in weights.values():
+        if path.suffix == ".safetensors":
+            check_safetensors(path, f"{named}/{path.name}")
+    return files
+
+
+def weight_files(folder: Path, named: str) -> dict[str, Path]:
+    """The one file of weights, or the index and every shard that it names."""
+    if (folder / WEIGHTS).is_file():
+        return {WEIGHTS: folder / WEIGHTS}
+    if (folder / INDEX).is_file():
+        check_file(folder / INDEX, f"{named}/{INDEX}")
+        try:
+            shards = sorted(set(read_json(folder / INDEX, f"{named}/{INDEX}")["weight_map"].values()))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise AssetError(f"{named}/{INDEX} has no weight_map; copy it again") from error
+        if missing := [name for name in shards if not (folder / Path(name).name).is_file()]:
+            raise AssetError(
+                f"{named}: {missing[0]} is missing, one of the {len(shards)} shards that {INDEX} names; copy it too"
+            )
+        return {INDEX: folder / INDEX} | {Path(name).name: folder / Path(name).name for name in shards}
+    raise AssetError(f"{named} has no safetensors{_instead(folder)}")
+
+
+def _instead(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    shards = [name for name in names if SHARD.fullmatch(name)]
+    if shards:
+        return f" that can be read: {shards[0]} is a shard, and {INDEX} is missing; copy it too"
+    if variants := [name for name in names if name.startswith("model.") and name.endswith(".safetensors")]:
+        return f" by the name {WEIGHTS}: only {variants[0]}; rename it"
+    if gguf := [name for name in names if name.endswith(".gguf")]:
+        return f", only {gguf[0]}; a GGUF file is served by llama.cpp: name its server with --endpoint"
+    if pickled := [name for name in names if name in PICKLED or name.endswith((".bin", ".pt", ".pth"))]:
+        return f", only {pickled[0]}; convert it with save_pretrained, nothing is unpickled"
+    return "; name a folder that save_pretrained has written"
+
+
+def check_file(path: Path, named: str) -> None:
+    """Raise AssetError for a git-lfs pointer and an empty file."""
+    with path.open("rb") as file:
+        start = file.read(len(POINTER))
+    if start == POINTER:
+        raise AssetError(f"{named} is a git-lfs pointer, not the file itself: `git lfs pull` in its repository")
+    if not start:
+        raise AssetError(f"{named} is empty; copy it again")
+
+
+def check_safetensors(path: Path, named: str) -> None:
+    """Raise AssetError for a file that was cut off: its header is read and compared with its length."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            if not file.keys():
+                raise AssetError(f"{named} holds no weights")
+    except SafetensorError as error:
+        raise AssetError(f"{named} is cut off or damaged ({error}); copy it again") from error
+
+
+def read_json(path: Path, named: str) -> Any:
+    """The content of a JSON file, with or without a byte order mark; raises AssetError where it is none."""
+    try:
+        return json.loads(plain_bytes(path))
+    except ValueError as error:
+        raise AssetError(f"{named} is no JSON ({error}); copy or repair it") from error
+
+
+def plain_bytes(path: Path) -> bytes:
+    """A JSON file's bytes without the byte order mark that some editors put first."""
+    return path.read_bytes().removeprefix(codecs.BOM_UTF8)
+
+
+def check_servable(config: dict[str, Any], named: str) -> None:
+    """Raise NotAvailable for weights packed in few bits and for models of code of their own, which is never run."""
+    packed = config.get("quantization_config") or config.get("compression_config")
+    if packed:
+        method = packed.get("quant_method", "few bits") if isinstance(packed, dict) else "few bits"
+        raise NotAvailable(f"{named}: its weights are packed ({method}), which no engine here reads; {PACKED}")
+    from transformers import CONFIG_MAPPING
+
+    kind = config.get("model_type")
+    if kind in CONFIG_MAPPING:
+        return
+    if config.get("auto_map"):
+        code = ", ".join(sorted(map(str, config["auto_map"].values())))
+        raise NotAvailable(f"{named} needs code of its own ({code}), and a model's code is never run")
+    from transformers import __version__
+
+    what = f"model_type '{kind}' is unknown to transformers {__version__}" if kind else "it has no model_type"
+    raise AssetError(f"{named}/config.json: {what}; name a folder that save_pretrained has written, or upgrade")

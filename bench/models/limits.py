@@ -1,0 +1,72 @@
+"""Reads off an architecture how many tokens it can read and how many rows its vocabulary has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bench.errors import AssetError
+
+TABLES = ("position_embeddings", "embed_positions", "wpe", "pos_embed", "positions_embed")
+UNLIMITED = 1_000_000  # what stands for "no limit" in tokenizer_config.json is larger by far
+
+
+def skeleton(config: Any) -> Any:
+    """The architecture without weights; None where transformers makes no model of the config alone."""
+    import torch
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    for auto_class in (AutoModel, AutoModelForCausalLM):
+        try:
+            with torch.device("meta"):
+                return auto_class.from_config(config)
+        except (ValueError, TypeError, AttributeError, KeyError, RuntimeError, ImportError):
+            continue
+    return None
+
+
+def usable_positions(config: Any, model: Any) -> int | None:
+    """Tokens that fit into the table of positions; where there is none, what the config says the model was made for.
+
+    RoBERTa and its kin count positions from the padding id on, so that many rows at the start are no token's; OPT and
+    its kin keep a few rows in front.
+    """
+    from torch import nn
+
+    limits = []
+    for name, table in model.named_modules() if model is not None else ():
+        if isinstance(table, nn.Embedding) and name.rpartition(".")[2] in TABLES:
+            skipped = table.padding_idx + 1 if table.padding_idx is not None else getattr(table, "offset", 0)
+            limits.append(table.num_embeddings - skipped)
+    stated = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if not limits and isinstance(stated, int) and stated > 0:
+        limits.append(stated)
+    return min(limits) if limits else None
+
+
+def tokenizer_limit(folder: Path) -> int | None:
+    """`model_max_length` of the tokenizer; None where it sets none."""
+    from transformers.models.auto.tokenization_auto import get_tokenizer_config
+
+    found = get_tokenizer_config(folder, local_files_only=True).get("model_max_length")
+    return int(found) if isinstance(found, int | float) and 0 < found < UNLIMITED else None
+
+
+def check_vocabulary(folder: Path, model: Any, named: str) -> None:
+    """Raise AssetError where the tokenizer writes ids that the embedding has no row for, or cannot be read."""
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # the library raises bare Exception
+        raise AssetError(f"{named}/tokenizer.json cannot be read: {error}") from error
+    largest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+    try:
+        rows = model.get_input_embeddings().num_embeddings
+    except (AttributeError, NotImplementedError):
+        return
+    if largest >= rows:
+        raise AssetError(
+            f"{named}: its tokenizer has {largest + 1:,} tokens, its embedding only {rows:,} rows; "
+            "the two are of different models"
+        )

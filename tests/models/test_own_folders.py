@@ -1,0 +1,483 @@
+"""Folders of the user's own: taken as they say, or refused with the file and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from peft import LoraConfig, PromptTuningConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+from tiny_models import (
+    CLASS_NAMES,
+    TINY,
+    save_tokenizer,
+    tiny_bert,
+    tiny_deberta,
+    tiny_distilbert,
+    tiny_gpt2,
+    tiny_llama,
+    tiny_modernbert,
+    tiny_roberta,
+    toy_dataset,
+)
+from tiny_trainings import fit, logits_of, recipe
+from tokenizers import Tokenizer
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    OPTConfig,
+    OPTForCausalLM,
+    RobertaConfig,
+    RobertaModel,
+)
+
+from bench.errors import AssetError, NotAvailable
+from bench.models.base import base_weights
+from bench.text.tokens import TextTokenizer
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "cache"
+
+
+def change(file: Path, **fields: Any) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | fields), encoding="utf-8")
+
+
+def classifier_folder(folder: Path, **config: Any) -> Path:
+    torch.manual_seed(0)
+    BertForSequenceClassification(BertConfig(**TINY, pad_token_id=0, num_labels=3, **config)).save_pretrained(folder)
+    save_tokenizer(folder)
+    return folder
+
+
+# ---------------------------------------------------------------- what is wrong is named, with the user's file
+
+
+def _cut(file: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / file).write_bytes((folder / file).read_bytes()[:-200]) and None
+
+
+def _put(file: str, content: bytes) -> Callable[[Path], None]:
+    return lambda folder: (folder / file).write_bytes(content) and None
+
+
+def _config(**fields: Any) -> Callable[[Path], None]:
+    return lambda folder: change(folder / "config.json", **fields)
+
+
+def _shards(broken: str) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        model = AutoModelForSequenceClassification.from_pretrained(folder)
+        (folder / "model.safetensors").unlink()
+        model.save_pretrained(folder, max_shard_size="20KB")
+        if broken == "index":
+            (folder / "model.safetensors.index.json").unlink()
+        else:
+            sorted(folder.glob("model-*.safetensors"))[1].unlink()
+
+    return make
+
+
+def _more_words(folder: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_tokens([f"new{number}" for number in range(100)])
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def _pickled(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+WRONG: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
+    "lfs weights": (_put("model.safetensors", POINTER), AssetError, r"mine/model\.safetensors is a git-lfs pointer"),
+    "lfs tokenizer": (_put("tokenizer.json", POINTER), AssetError, r"mine/tokenizer\.json is a git-lfs pointer"),
+    "lfs config": (_put("config.json", POINTER), AssetError, r"mine/config\.json is a git-lfs pointer"),
+    "empty": (_put("model.safetensors", b""), AssetError, r"mine/model\.safetensors is empty"),
+    "cut": (_cut("model.safetensors"), AssetError, r"mine/model\.safetensors is cut off or damaged"),
+    "cut tokenizer": (_cut("tokenizer.json"), AssetError, r"mine/tokenizer\.json is no JSON"),
+    "cut config": (_cut("config.json"), AssetError, r"mine/config\.json is no JSON"),
+    "a list": (_put("config.json", b"[]"), AssetError, r"mine/config\.json is no table of settings"),
+    "no shard": (_shards("shard"), AssetError, r"mine: model-00002-of-.* is missing, one of the \d+ shards"),
+    "no index": (_shards("index"), AssetError, r"is a shard, and model\.safetensors\.index\.json is missing"),
+    "pickled": (_pickled, AssetError, r"mine has no safetensors, only pytorch_model\.bin; .* nothing is unpickled"),
+    "words": (_more_words, AssetError, r"mine: its tokenizer has 16\d tokens, its embedding only 80 rows"),
+    "own code": (
+        _config(model_type="strange", auto_map={"AutoConfig": "strange.Config"}),
+        NotAvailable,
+        r"mine needs code of its own \(strange\.Config\), and a model's code is never run",
+    ),
+    "unknown": (_config(model_type="strange"), AssetError, r"model_type 'strange' is unknown to transformers"),
+    "gptq": (_config(quantization_config={"quant_method": "gptq"}), NotAvailable, r"packed \(gptq\).*bench\[vllm\]"),
+    "awq": (_config(quantization_config={"quant_method": "awq", "bits": 4}), NotAvailable, r"packed \(awq\)"),
+    "gaps": (_config(id2label={"0": "a", "2": "b"}), AssetError, r"mine/config\.json: id2label must name the outputs"),
+    "twice": (_config(id2label={"0": "a", "1": "a"}), AssetError, r"id2label gives two outputs one name"),
+    "text": (_config(id2label="neg, pos"), AssetError, r"id2label must name the outputs"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_with_a_folder_is_said_before_anything_is_trained(case: str, tmp_path: Path) -> None:
+    spoil, error, message = WRONG[case]
+    folder = classifier_folder(tmp_path / "mine")
+    spoil(folder)
+    with pytest.raises(error, match=message) as caught:
+        base_weights(str(folder), None)
+    assert str(tmp_path / "cache") not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(AssetError, match=r"base model ./none: there is no such folder"):
+        base_weights("./none", None)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["sports", "money", "science"],
+        {"sports": 0, "money": 1, "science": 2},
+        {"sports": "0", "money": "1", "science": "2"},
+    ],
+)
+def test_id2label_as_a_list_or_turned_round_is_read_and_said(labels: Any, tmp_path: Path) -> None:
+    folder = classifier_folder(tmp_path / "mine")
+    change(folder / "config.json", id2label=labels)
+    base = base_weights(str(folder), None)
+    assert "read as sports, money, science" in base.origin
+    model = AutoModelForSequenceClassification.from_pretrained(base.path)
+    assert tuple(model.config.id2label[at] for at in range(3)) == CLASS_NAMES
+    assert fit(recipe("ready-made"), toy_dataset(), tmp_path / "c", base).class_names == CLASS_NAMES
+
+
+def test_a_byte_order_mark_is_no_obstacle(tmp_path: Path) -> None:
+    folder = classifier_folder(tmp_path / "mine")
+    for name in ("config.json", "tokenizer.json"):
+        (folder / name).write_bytes(b"\xef\xbb\xbf" + (folder / name).read_bytes())
+    base = base_weights(str(folder), None)
+    assert fit(recipe("ready-made"), toy_dataset(), tmp_path / "c", base).kind == "sequence"
+
+
+# ---------------------------------------------------------------- the copy, and what its hash covers
+
+
+def test_a_copy_is_used_that_the_users_file_does_not_reach(tmp_path: Path) -> None:
+    folder = classifier_folder(tmp_path / "mine", id2label=dict(enumerate(CLASS_NAMES)))
+    base = base_weights(str(folder), None)
+    classifier = fit(recipe("ready-made"), toy_dataset(), tmp_path / "c", base)
+    texts = toy_dataset().test.texts[:4]
+    before = logits_of(classifier, texts)
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: -values for name, values in weights.items()}, tmp_path / "other.safetensors", {"format": "pt"})
+    (folder / "model.safetensors").write_bytes((tmp_path / "other.safetensors").read_bytes())
+    np.testing.assert_array_equal(logits_of(classifier, texts), before)
+    assert base_weights(str(folder), None).sha256 != base.sha256
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "config.json", "chat_template.jinja", "generation_config.json"])
+def test_every_file_that_loading_may_read_changes_the_hash(file: str, tmp_path: Path) -> None:
+    folder = tiny_llama(tmp_path / "mine").path
+    before = base_weights(str(folder), None)
+    if file == "chat_template.jinja":
+        (folder / file).write_text("{{ messages }}")
+    elif file == "generation_config.json":
+        change(folder / file, eos_token_id=5)
+    elif file == "config.json":
+        change(folder / file, id2label={"0": "a", "1": "b"})
+    else:
+        content = json.loads((folder / file).read_text())
+        words = content["model"]["vocab"]
+        words["goal"], words["team"] = words["team"], words["goal"]
+        (folder / file).write_text(json.dumps(content))
+    after = base_weights(str(folder), None)
+    assert after.sha256 != before.sha256
+    assert after.path != before.path
+
+
+def test_a_damaged_copy_is_made_again(tmp_path: Path) -> None:
+    folder = classifier_folder(tmp_path / "mine")
+    base = base_weights(str(folder), None)
+    (base.path / "tokenizer.json").write_text("{}")
+    assert base_weights(str(folder), None) == base
+    assert (base.path / "tokenizer.json").read_bytes() == (folder / "tokenizer.json").read_bytes()
+
+
+# ---------------------------------------------------------------- how many tokens there is room for
+
+
+def tiny_opt(folder: Path) -> Any:
+    config = OPTConfig(
+        vocab_size=80, hidden_size=32, ffn_dim=64, num_hidden_layers=1, num_attention_heads=4,
+        max_position_embeddings=40, word_embed_proj_dim=32,
+    )  # fmt: skip
+    OPTForCausalLM(config).save_pretrained(folder)
+    save_tokenizer(folder, special=False)
+
+
+def padded_roberta(folder: Path) -> Any:
+    """As published: the padding id is 1, so that positions begin at 2."""
+    RobertaModel(RobertaConfig(**(TINY | {"max_position_embeddings": 66}), pad_token_id=1)).save_pretrained(folder)
+    save_tokenizer(folder)
+
+
+ROOM: dict[str, tuple[Callable[[Path], Any], int]] = {
+    "bert": (tiny_bert, 64),
+    "roberta, padding id 0": (tiny_roberta, 65),
+    "roberta": (padded_roberta, 64),
+    "distilbert": (tiny_distilbert, 64),
+    "deberta": (tiny_deberta, 64),
+    "modernbert": (tiny_modernbert, 64),
+    "gpt2": (tiny_gpt2, 64),
+    "llama": (tiny_llama, 64),
+    "opt": (tiny_opt, 40),
+}
+
+
+@pytest.mark.parametrize("family", ROOM)
+def test_the_longest_text_that_is_read_fits_the_positions(family: str, tmp_path: Path) -> None:
+    make, room = ROOM[family]
+    make(tmp_path / "mine")
+    base = base_weights(str(tmp_path / "mine"), None)
+    assert base.max_length == base.positions == room
+    tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", base.max_length)
+    [ids] = tokenizer.encode(["goal " * 200]).ids
+    assert len(ids) == room
+    with torch.inference_mode():
+        model = AutoModel.from_pretrained(base.path).eval()
+        assert model(input_ids=torch.tensor([ids])).last_hidden_state.isfinite().all()
+
+
+def test_the_tokenizers_limit_counts_too(tmp_path: Path) -> None:
+    tiny_bert(tmp_path / "mine")
+    settings = {"model_max_length": 20, "tokenizer_class": "PreTrainedTokenizerFast"}
+    (tmp_path / "mine" / "tokenizer_config.json").write_text(json.dumps(settings))
+    base = base_weights(str(tmp_path / "mine"), None)
+    assert base.max_length == 20
+    assert "at most 20 tokens (model_max_length of the tokenizer)" in base.origin
+    change(tmp_path / "mine" / "tokenizer_config.json", model_max_length=10**30)
+    assert base_weights(str(tmp_path / "mine"), None).max_length == 64
+
+
+@pytest.mark.parametrize("method", ["zero-shot", "generate"])
+def test_an_answer_has_positions_behind_the_longest_prompt(method: str, tmp_path: Path) -> None:
+    tiny_gpt2(tmp_path / "mine")
+    base = base_weights(str(tmp_path / "mine"), None)
+    data = toy_dataset()
+    classifier = fit(recipe(method), data, tmp_path / "c", base)
+    behind = 8 if method == "generate" else max(map(len, classifier.manifest.settings["label_token_ids"])) - 1
+    assert classifier.manifest.max_length == 64 - behind
+    if method == "zero-shot":
+        assert np.isfinite(logits_of(classifier, ("goal " * 200,))).all()
+
+
+# ---------------------------------------------------------------- sentence-transformers folders
+
+
+def sentence_folder(folder: Path, modules: tuple[str, ...] = ("Transformer", "Pooling", "Normalize")) -> Path:
+    tiny_bert(folder)
+    entries = [
+        {
+            "idx": at,
+            "name": str(at),
+            "path": "" if at == 0 else f"{at}_{kind}",
+            "type": f"sentence_transformers.models.{kind}",
+        }
+        for at, kind in enumerate(modules)
+    ]
+    (folder / "modules.json").write_text(json.dumps(entries))
+    (folder / "1_Pooling").mkdir()
+    pooling = {"word_embedding_dimension": 32, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling | {"pooling_mode_max_tokens": False}))
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 24, "do_lower_case": false}')
+    return folder
+
+
+def test_a_sentence_transformers_folder_is_taken_as_it_says(tmp_path: Path) -> None:
+    base = base_weights(str(sentence_folder(tmp_path / "mine")), None)
+    assert (base.pooling, base.normalise, base.max_length, base.prefix) == ("mean", True, 24, "")
+    assert base.origin.endswith("mine: mean pooling, normalised; at most 24 tokens (max_seq_length)")
+    classifier = fit(recipe("frozen-head"), toy_dataset(), tmp_path / "c", base)
+    assert classifier.manifest.settings == {"pooling": "mean", "normalise": True, "before": ""}
+    assert classifier.manifest.max_length == 24
+    assert "mean pooling, normalised; at most 24 tokens" in classifier.manifest.fit.notes[0]
+
+
+def test_the_vectors_are_those_of_the_transformer_pooled_by_hand(tmp_path: Path) -> None:
+    folder = sentence_folder(tmp_path / "mine", ("Transformer", "Pooling"))
+    (folder / "config_sentence_transformers.json").write_text(
+        json.dumps({"prompts": {"query": "topic about ", "document": ""}, "default_prompt_name": "query"})
+    )
+    base, data = base_weights(str(folder), None), toy_dataset()
+    assert (base.normalise, base.prefix) == (False, "topic about ")
+    classifier = fit(recipe("frozen-head"), data, tmp_path / "c", base)
+    head = load_file(classifier.path / "head.safetensors")
+    model = BertModel.from_pretrained(folder).eval()
+    ids = Tokenizer.from_file(str(folder / "tokenizer.json")).encode("topic about goal team").ids
+    with torch.inference_mode():
+        vector = model(torch.tensor([ids])).last_hidden_state[0].mean(dim=0)
+        expected = head["0.weight"] @ vector + head["0.bias"]
+    np.testing.assert_allclose(logits_of(classifier, ("goal team",))[0], expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "expected"),
+    [
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "cls"),
+        ({"pooling_mode_lasttoken": True, "pooling_mode_mean_tokens": False}, "last"),
+        ({"pooling_mode": "cls", "pooling_mode_mean_tokens": None}, "cls"),
+        ({"pooling_mode": "mean"}, "mean"),
+    ],
+)
+def test_every_way_to_name_a_pooling_is_read(pooling: dict[str, Any], expected: str, tmp_path: Path) -> None:
+    folder = sentence_folder(tmp_path / "mine")
+    change(folder / "1_Pooling" / "config.json", **pooling)
+    assert base_weights(str(folder), None).pooling == expected
+
+
+@pytest.mark.parametrize(
+    ("modules", "pooling", "reason"),
+    [
+        (("Transformer", "Pooling", "Dense"), {}, r"its vectors pass a Dense module \(2_Dense\)"),
+        (("Transformer", "Pooling"), {"pooling_mode_max_tokens": True}, r"pooling \(mean_tokens \+ max_tokens\)"),
+        (("Transformer", "Pooling"), {"include_prompt": False}, "leaves the prompt out"),
+        (("Transformer",), {}, "has no Pooling module"),
+    ],
+)
+def test_vectors_that_are_not_served_are_refused_where_they_are_needed(
+    modules: tuple[str, ...], pooling: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    folder = sentence_folder(tmp_path / "mine", modules)
+    change(folder / "1_Pooling" / "config.json", **pooling)
+    base = base_weights(str(folder), None)
+    for method in ("frozen-head", "own-head"):
+        with pytest.raises(NotAvailable, match=reason):
+            fit(recipe(method), toy_dataset(), tmp_path / method, base)
+
+
+def test_the_transformer_may_stand_in_a_folder_of_its_own_and_read_lower_case(tmp_path: Path) -> None:
+    folder = sentence_folder(tmp_path / "mine")
+    inner = folder / "0_Transformer"
+    inner.mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "sentence_bert_config.json"):
+        (folder / name).rename(inner / name)
+    entries = json.loads((folder / "modules.json").read_text())
+    entries[0]["path"] = "0_Transformer"
+    (folder / "modules.json").write_text(json.dumps(entries))
+    change(inner / "sentence_bert_config.json", do_lower_case=True)
+    base = base_weights(str(folder), None)
+    assert "in lower case" in base.origin
+    tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", 24)
+    assert tokenizer.encode(["GOAL Team"]).ids == tokenizer.encode(["goal team"]).ids
+    assert "Lowercase" not in (inner / "tokenizer.json").read_text()
+
+
+def test_a_prompt_that_is_no_default_is_named_and_one_for_classification_taken(tmp_path: Path) -> None:
+    folder = sentence_folder(tmp_path / "mine")
+    prompts = folder / "config_sentence_transformers.json"
+    prompts.write_text(json.dumps({"prompts": {"query": "topic ", "passage": "about "}, "default_prompt_name": None}))
+    base = base_weights(str(folder), None)
+    assert base.prefix == ""
+    assert "no prompt, as none of query, passage is its default" in base.origin
+    change(prompts, prompts={"query": "topic ", "Classification": "about "})
+    base = base_weights(str(folder), None)
+    assert (base.prefix, "prompt 'Classification'" in base.origin) == ("about ", True)
+
+
+def test_a_plain_folder_says_how_it_is_pooled(tmp_path: Path) -> None:
+    tiny_bert(tmp_path / "bert")
+    tiny_gpt2(tmp_path / "gpt2")
+    torch.manual_seed(0)
+    AutoModelForSequenceClassification.from_pretrained(tmp_path / "gpt2", num_labels=3).save_pretrained(
+        tmp_path / "gpt2"
+    )
+    assert "cls pooling, as there is no modules.json" in base_weights(str(tmp_path / "bert"), None).origin
+    assert base_weights(str(tmp_path / "gpt2"), None).pooling == "last"
+
+
+# ---------------------------------------------------------------- adapters
+
+
+def adapter(folder: Path, base: Path, task: str, settings: Any = None) -> Any:
+    """A trained adapter as peft stores it, and the whole model that it makes."""
+    torch.manual_seed(3)
+    auto_class = {"SEQ_CLS": AutoModelForSequenceClassification, "CAUSAL_LM": AutoModelForCausalLM}[task]
+    options = {"num_labels": 3} if task == "SEQ_CLS" else {}
+    targets = ["query", "value"] if task == "SEQ_CLS" else ["q_proj", "v_proj"]
+    model = get_peft_model(
+        auto_class.from_pretrained(base, **options),
+        settings or LoraConfig(task_type=task, r=2, target_modules=targets, init_lora_weights=False),
+    )
+    model.peft_config["default"].base_model_name_or_path = str(base)
+    model.save_pretrained(folder)
+    return model.eval()
+
+
+def test_an_adapter_is_merged_into_the_base_that_it_names(tmp_path: Path) -> None:
+    tiny_bert(tmp_path / "base")
+    whole = adapter(tmp_path / "mine", tmp_path / "base", "SEQ_CLS")
+    base = base_weights(str(tmp_path / "mine"), None)
+    assert "an adapter (LORA) of" in base.origin
+    assert "merged into it" in base.origin
+    classifier = fit(recipe("ready-made"), toy_dataset(), tmp_path / "c", base)
+    ids = Tokenizer.from_file(str(base.path / "tokenizer.json")).encode("goal team word3").ids
+    with torch.inference_mode():
+        expected = whole(input_ids=torch.tensor([ids])).logits[0].numpy()
+    np.testing.assert_allclose(logits_of(classifier, ("goal team word3",))[0], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_language_models_adapter_finds_its_base_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_llama(tmp_path / "base")
+    adapter(tmp_path / "mine", tmp_path / "base", "CAUSAL_LM")
+    change(tmp_path / "mine" / "adapter_config.json", base_model_name_or_path="base")
+    monkeypatch.chdir(tmp_path)
+    base = base_weights("./mine", None)
+    assert base.origin.startswith("folder ./mine, an adapter (LORA) of base")
+    assert fit(recipe("zero-shot"), toy_dataset(), tmp_path / "c", base).kind == "options"
+
+
+def test_an_adapter_without_its_base_is_skipped_by_that_name(tmp_path: Path) -> None:
+    tiny_bert(tmp_path / "base")
+    adapter(tmp_path / "mine", tmp_path / "base", "SEQ_CLS")
+    change(tmp_path / "mine" / "adapter_config.json", base_model_name_or_path="someone/base")
+    with pytest.raises(
+        NotAvailable, match=r"mine is an adapter \(LORA\) of someone/base, which cannot be had: offline"
+    ):
+        base_weights(str(tmp_path / "mine"), None)
+
+
+def test_adapters_that_do_not_fit_or_cannot_be_merged_are_refused(tmp_path: Path) -> None:
+    tiny_bert(tmp_path / "base")
+    adapter(tmp_path / "other", tmp_path / "base", "SEQ_CLS")
+    weights = load_file(tmp_path / "other" / "adapter_model.safetensors")
+    renamed = {name.replace("layer.1", "layer.7"): values for name, values in weights.items()}
+    save_file(renamed, tmp_path / "other" / "adapter_model.safetensors", {"format": "pt"})
+    with pytest.raises(AssetError, match="other is an adapter that does not fit"):
+        base_weights(str(tmp_path / "other"), None)
+    adapter(tmp_path / "headless", tmp_path / "base", "SEQ_CLS")
+    no_head = {name: values for name, values in weights.items() if "classifier.bias" not in name}
+    save_file(no_head, tmp_path / "headless" / "adapter_model.safetensors", {"format": "pt"})
+    with pytest.raises(AssetError, match=r"headless is an adapter without classifier\.bias"):
+        base_weights(str(tmp_path / "headless"), None)
+    tiny_llama(tmp_path / "llama")
+    prompt = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)
+    adapter(tmp_path / "prompt", tmp_path / "llama", "CAUSAL_LM", prompt)
+    with pytest.raises(NotAvailable, match=r"\(PROMPT_TUNING\) that cannot be merged"):
+        base_weights(str(tmp_path / "prompt"), None)
+    shutil.move(tmp_path / "other" / "adapter_model.safetensors", tmp_path / "other" / "adapter_model.bin")
+    with pytest.raises(AssetError, match=r"without adapter_model\.safetensors; nothing is unpickled"):
+        base_weights(str(tmp_path / "other"), None)
