@@ -118,7 +118,7 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
     }
     parity = None if reference is None else _certificate(entry, answers, reference, first.token_sha256)
     certified = parity is not None or entry.reference_id is None
-    status, reason = _verdict(load, certified, parts)
+    status, reason = judge_speed(load, certified, answered_from_cache(parts))
     trained = entry.cell.weights == "trained"
     quality = measure_quality(answers, manifest.class_names) if trained else None
     return Result(
@@ -168,7 +168,7 @@ def _no_valid_answer(entry: Entry) -> str:
     return f"no valid answer: none of {entry.items} {why}"
 
 
-def _from_cache(parts: Sequence[MeasuredPart]) -> str | None:
+def answered_from_cache(parts: Sequence[MeasuredPart]) -> str | None:
     """Why the rates are those of texts seen before; the low end of the speed-up speaks, the median is shown."""
     for part in parts:
         limit = CACHED_REMOTELY if part.session.device == REMOTE else CACHED
@@ -177,10 +177,11 @@ def _from_cache(parts: Sequence[MeasuredPart]) -> str | None:
     return None
 
 
-def _verdict(load: dict[str, LoadSummary], certified: bool, parts: Sequence[MeasuredPart]) -> tuple[Status, str | None]:
+def judge_speed(load: dict[str, LoadSummary], certified: bool, cached: str | None) -> tuple[Status, str | None]:
+    """Whether the rates of a row can be believed, and why not; `cached`: why they are those of a cache."""
     if not certified:
         return Status.INVALID, "no parity certificate: the reference engine gave no answers for this classifier"
-    if cached := _from_cache(parts):
+    if cached:
         return Status.INVALID, cached
     for name, summary in load.items():
         if not summary.valid:

@@ -26,7 +26,7 @@ from backends.endpoint import client as endpoint_client
 from backends.endpoint.engine import EndpointBackend
 from backends.endpoint.redaction import redact
 from bench.errors import EndpointFailed, UsageError
-from bench.execution.cells import _from_cache
+from bench.execution.cells import answered_from_cache
 from bench.results.records import MeasuredPart, SessionCard
 from bench.speed.loadgen import repeat_speedup, run_scenario
 from bench.types import REMOTE, Ending
@@ -134,7 +134,7 @@ def test_a_server_that_saves_on_repeated_texts_gets_no_rate(
     monkeypatch.setattr("bench.speed.loadgen.time", SimpleNamespace(perf_counter=lambda: clock[0]))
     speedup, least = repeat_speedup(Sleeping(second, clock), TEXTS)  # type: ignore[arg-type]
     part = measured_part(REMOTE, speedup, least)
-    reason = _from_cache([part])
+    reason = answered_from_cache([part])
     assert (reason is not None) == cached
     if reason is not None:
         assert f"{speedup:.2g} times faster the second time" in reason
@@ -144,7 +144,7 @@ def test_a_server_that_saves_on_repeated_texts_gets_no_rate(
     ("device", "least", "cached"), [("cpu", 1.4, False), ("cpu", 1.6, True), (REMOTE, 1.1, False), (REMOTE, 1.2, True)]
 )
 def test_the_least_speed_up_that_is_a_cache(device: str, least: float, cached: bool) -> None:
-    assert (_from_cache([measured_part(device, least, least)]) is not None) == cached
+    assert (answered_from_cache([measured_part(device, least, least)]) is not None) == cached
 
 
 def measured_part(device: str, speedup: float, least: float) -> MeasuredPart:
