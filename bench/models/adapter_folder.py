@@ -85,9 +85,9 @@ def _merged(name: str, folder: Path, config: dict[str, Any], base: BaseWeights) 
 
 def _base_model(name: str, config: dict[str, Any], base: BaseWeights, shapes: dict[str, tuple[int, ...]]) -> Any:
     """The base with the head that the adapter brings, or with its own."""
-    from bench.classifiers.pretrained import load_pretrained, load_with_new_head
-
     import transformers
+
+    from bench.classifiers.pretrained import load_pretrained, load_with_new_head
 
     auto_class = getattr(transformers, AUTO_CLASSES.get(str(config.get("task_type")), "AutoModel"))
     classes = next((shapes[head][0] for head in HEADS if head in shapes), None)
