@@ -112,10 +112,11 @@ def main() -> None:
         importlib.import_module(name)
     sys.path[:0] = [str(ROOT), *(str(ROOT / part) for part in ("tests/support", "benchmarks", "benchmarks/gpu"))]
     os.chdir(ROOT)
-    found = [_judge_module(name, arguments.most, arguments.seed) for name in chosen]
-    table = render(found, arguments.most, arguments.seed)
-    arguments.out.write_text(table, encoding="utf-8")
-    print(table)
+    found: list[Found] = []
+    for name in chosen:
+        found.append(_judge_module(name, arguments.most, arguments.seed))
+        arguments.out.write_text(render(found, arguments.most, arguments.seed), encoding="utf-8")
+    print(arguments.out.read_text(encoding="utf-8"))
 
 
 def _arguments() -> argparse.Namespace:
@@ -305,6 +306,7 @@ def _run_tests(module: str, code: CodeType, tests: Sequence[str]) -> int:
     sys.meta_path.insert(0, Instead(name, ROOT / module, code))
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow", "--hypothesis-seed=0"]
     try:
+        importlib.import_module(name)  # before pytest, whose own import hook would read the file
         return int(pytest.main([*options, *tests]))
     except BaseException:
         return 1
