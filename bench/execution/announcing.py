@@ -30,21 +30,25 @@ def _tiers(context: Context) -> str:
 
 
 def announce_time(context: Context, steps: Sequence[Step]) -> float | None:
-    """Print how long it takes and what does not fit; returns the whole command's seconds, None where unknown."""
+    """Print how long it takes and what does not fit; returns the whole command's seconds, None where unknown.
+
+    What does not fit is not in them.
+    """
     console = context.console
     known = [step for step in steps if step.estimate is not None]
-    rows = sum(len(step.estimate.serve_s) for step in known if step.estimate)
+    unfit = _unfit(known, context.budget.left_s)
+    rows = sum(len(step.estimate.serve_s) for step in known if step.estimate and step not in unfit)
     unknown = ", ".join(step.name for step in steps if step.estimate is None)
     if unknown:
         console.line(f"how long these take cannot be told: {unknown}")
     if not known:
         return None
-    expected_s = context.budget.elapsed_s + sum(step.expected_s for step in known) + REPORT_S
+    fitting_s = sum(step.expected_s for step in known if step not in unfit)
+    expected_s = context.budget.elapsed_s + fitting_s + REPORT_S
     order = ", ".join(f"{step.name} {shown_s(step.expected_s)}" for step in known[:LISTED])
     if len(known) > LISTED:
         order += f", {len(known) - LISTED} more"
     console.line(f"{rows} rows in about {shown_s(expected_s)}, without downloads; cheap ones first: {order}")
-    unfit = _unfit(known, context.budget.left_s)
     if unfit:
         console.line(f"no room in --budget for: {', '.join(step.name for step in unfit)}")
     return expected_s

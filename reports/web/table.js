@@ -7,7 +7,7 @@ function sortableTable(label, columns, rows, sorted) {
   const headings = columns.map((column, at) => heading(column, () => sortBy(at)));
   const table = element(
     "table",
-    {},
+    { class: "cards" },
     element("caption", {}, label),
     element("thead", {}, element("tr", {}, ...headings)),
     body,
@@ -45,7 +45,8 @@ function cellOf(column, row, at) {
   const text = row.shown[at];
   const content = column.cell ? column.cell(text, row) : [text];
   const kinds = [column.numeric && "number", column.wide && "wide"].filter(Boolean).join(" ");
-  return element("td", { class: kinds || null, dir: column.numeric ? null : "auto" }, ...content);
+  const label = column.unit ? `${column.name} (${column.unit})` : column.name;
+  return element("td", { class: kinds || null, dir: column.numeric ? null : "auto", "data-label": label }, ...content);
 }
 
 function sortedOrder(rows, numeric, at, falling) {

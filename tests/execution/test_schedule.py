@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 from tiny_models import toy_dataset
 
 from bench.cli.options import Duration
+from bench.execution.announcing import announce_time
 from bench.execution.schedule import Budget, shown_budget, steps_of
 from bench.plan.calibration import Calibration, EngineSpeed
 from bench.plan.engines import load_engines
-from bench.plan.estimate import estimate, mean_tokens, shown_s
+from bench.plan.estimate import REPORT_S, estimate, mean_tokens, shown_s
 from bench.plan.plan import Plan, TaskPlan
 from bench.plan.recipes import default_recipes, recipes_for
 from bench.plan.tiers import load_tier
@@ -142,3 +144,23 @@ def test_times_for_people() -> None:
         "3 h 20 min",
     ]
     assert [shown_budget(seconds) for seconds in (45.0, 90.0, 600.0, 5400.0)] == ["45s", "1.5m", "10m", "1.5h"]
+
+
+def test_what_comes_before_the_run_names_rows_seconds_and_what_does_not_fit(tmp_path: Path) -> None:
+    chosen = tuple(recipe(name) for name in ("tfidf", "frozen-head", "full-finetune", "served-letters"))
+    plan, lines = plan_of(tmp_path, chosen), []
+    console = SimpleNamespace(line=lines.append)
+    steps = steps_of(plan, CALIBRATIONS)
+    whole_s = sum(step.expected_s for step in steps)
+
+    def announced(budget: Budget) -> float | None:
+        lines.clear()
+        return announce_time(SimpleNamespace(console=console, budget=budget, plan=plan), steps)  # type: ignore[arg-type]
+
+    assert announced(Budget()) == pytest.approx(whole_s + REPORT_S, abs=1)
+    assert lines[0] == "how long these take cannot be told: toy served-letters"
+    assert lines[1].startswith("3 rows in about ")
+    assert "cheap ones first: toy tfidf" in lines[1]
+    cheaper_s = whole_s - steps[2].expected_s
+    assert announced(Budget(cheaper_s + REPORT_S + 1)) == pytest.approx(cheaper_s + REPORT_S, abs=1)
+    assert lines[-1] == "no room in --budget for: toy full-finetune"

@@ -107,9 +107,7 @@ def test_sorting_by_mouse_puts_the_best_first_and_missing_figures_last(opened, f
 
 def test_sorting_by_keyboard(opened, files) -> None:
     page = opened(files.one)
-    heading(page, "rank").focus()
-    for _ in range(4):
-        page.keyboard.press("Tab")
+    heading(page, "macro F1").focus()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "accuracy"
     page.keyboard.press("Enter")
@@ -211,6 +209,19 @@ def test_light_and_dark_wide_and_narrow(opened, files, scheme: str, width: int) 
         )
         assert (sum(channels(ground)) < sum(channels(ink))) == (scheme == "dark")
         assert contrast(channels(ground), channels(ink)) > 7
+
+
+def test_a_phone_shows_every_figure_and_every_line(opened, files) -> None:
+    page = opened(files.one, width=390)
+    ranking = page.locator(".ranking").first
+    assert ranking.evaluate("node => node.scrollHeight <= node.clientHeight + 1")
+    cells = page.locator("table.cards").first.locator("tbody tr:not([hidden]) td")
+    places = cells.evaluate_all(
+        "nodes => nodes.map(node => node.getBoundingClientRect()).map(box => [box.left, box.right])"
+    )
+    assert len(places) > 20
+    assert all(left >= 0 and right <= 390 for left, right in places)
+    assert cells.first.evaluate("node => getComputedStyle(node, '::before').content") != "none"
 
 
 def channels(colour: str) -> list[int]:
