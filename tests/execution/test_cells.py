@@ -12,21 +12,20 @@ from bench.results.records import Status
 @pytest.mark.parametrize(("slowest", "status"), [(0.82, Status.OK), (0.79, Status.UNSTABLE), (0.6, Status.UNSTABLE)])
 def test_runs_that_differ_by_more_than_a_fifth_of_their_median_are_unstable(slowest: float, status: Status) -> None:
     load = {"single": load_summary("single", (100 * slowest, 100.0, 100.0))}
-    assert judge_speed(load, True, 1.0)[0] is status
+    assert judge_speed(load, True, None)[0] is status
 
 
 def test_two_runs_tell_no_spread() -> None:
-    assert judge_speed({"single": load_summary("single", (60.0, 100.0))}, True, 1.0) == (Status.OK, None)
+    assert judge_speed({"single": load_summary("single", (60.0, 100.0))}, True, None) == (Status.OK, None)
 
 
-@pytest.mark.parametrize(("speedup", "status"), [(1.5, Status.OK), (3.5, Status.INVALID), (20.0, Status.INVALID)])
-def test_a_text_answered_from_a_cache_makes_the_row_invalid(speedup: float, status: Status) -> None:
-    found, reason = judge_speed({"single": load_summary("single", (100.0,))}, True, speedup)
-    assert found is status
-    assert (reason is None) == (status is Status.OK)
+def test_a_text_answered_from_a_cache_makes_the_row_invalid() -> None:
+    """From which speed-up on, tests/backends/test_endpoint_answers.py shows."""
+    load = {"single": load_summary("single", (100.0,))}
+    assert judge_speed(load, True, "from a cache") == (Status.INVALID, "from a cache")
 
 
 def test_loadgens_verdict_and_a_missing_certificate_make_the_row_invalid() -> None:
     load = {"single": load_summary("single", (100.0,)), "offline": load_summary("offline", (300.0,), valid=False)}
-    assert judge_speed(load, True, 1.0) == (Status.INVALID, "offline: INVALID: only 10 queries in 3 s")
-    assert judge_speed({}, False, 1.0)[0] is Status.INVALID
+    assert judge_speed(load, True, None) == (Status.INVALID, "offline: INVALID: only 10 queries in 3 s")
+    assert judge_speed({}, False, None)[0] is Status.INVALID
