@@ -1,9 +1,9 @@
 # What a contributor needs: `make lint types test-fast` before a commit, `make test docs` before a pull request.
 
-.PHONY: help install lint types test-fast test docs
+.PHONY: help install lint types test-fast test docs mutate
 
 help:
-	@echo "make install | lint | types | test-fast | test | docs"
+	@echo "make install | lint | types | test-fast | test | docs | mutate"
 
 install:
 	pip install --editable '.[test,docs]'
@@ -27,3 +27,7 @@ test:
 docs:
 	python docs/generate.py
 	sphinx-build -W -q -b html docs site
+
+# Small changes of the code that makes figures, which its tests must notice: hours (benchmarks/mutations.md).
+mutate:
+	python benchmarks/mutations.py

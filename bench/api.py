@@ -17,6 +17,7 @@ from bench.execution.model import Answer, Model
 from bench.execution.predict import Predictor
 from bench.gates.baseline import Baseline, make_baseline, open_baseline
 from bench.gates.check import check_run
+from bench.gates.quality_rules import MARGIN, SEED_SPREAD
 from bench.machine.companions import unfit_companions_hidden
 from bench.plan.plan import DEFAULT_SCENARIOS, RunRequest, make_plan
 from bench.results import store
@@ -230,17 +231,25 @@ class CheckedRun:
         return self.markdown()
 
 
-def check(run: Run | AnyPath, baseline: Run | AnyPath) -> CheckedRun:
+def check(
+    run: Run | AnyPath,
+    baseline: Run | AnyPath,
+    *,
+    margin_points: float = 100 * MARGIN,
+    seed_spread_points: float = 100 * SEED_SPREAD,
+) -> CheckedRun:
     """Judge a run against a baseline, item by item, as `bench check` does.
 
-    run: a run or its folder. baseline: a file of `bench baseline`, another run or its folder. Raises NotComparable
-    where the two are of other data, labels or classes, StoreError for what cannot be read.
+    run: a run or its folder. baseline: a file of `bench baseline`, another run or its folder. margin_points: what a row
+    may lose of accuracy or macro F1. seed_spread_points: the standard deviation between trainings of one recipe, for
+    retrained rows with fewer than 3 seeds; 0 judges the very classifiers. Raises NotComparable where the two are of
+    other data, labels or classes, StoreError for what cannot be read.
 
         assert bench.check(run, "bench-baseline.json").passed
     """
     head = run if isinstance(run, Run) else open_run(run)
     base: Baseline = make_baseline(baseline.stored) if isinstance(baseline, Run) else open_baseline(Path(baseline))
-    return CheckedRun(check_run(head.stored, base))
+    return CheckedRun(check_run(head.stored, base, margin_points / 100, seed_spread_points / 100))
 
 
 def load(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -379,19 +380,32 @@ class Prediction:
     """Answers to n texts.
 
     probabilities float32 (n, k), rows sum to 1; labels int64 (n,), -1 = no valid answer;
-    token_counts int32 (n,) after truncation; truncated bool (n,).
+    token_counts int32 (n,) after truncation; truncated bool (n,). endings uint8 (n,): an `Ending` each, None where
+    nothing is written.
     """
 
     probabilities: np.ndarray
     labels: np.ndarray
     token_counts: np.ndarray
     truncated: np.ndarray
+    endings: np.ndarray | None = None
+
+
+class Ending(enum.IntEnum):
+    """How a written answer ended: by itself, at its limit, before its first word, or refused for its text."""
+
+    WHOLE = 0
+    CUT_OFF = 1
+    EMPTY = 2
+    REFUSED = 3
 
 
 @dataclass
 class StageClock:
-    """Seconds of each stage of predict, tokens, an endpoint's failed requests by reason, texts left unanswered by it.
+    """Seconds of each stage of predict, tokens, and what an endpoint did not answer at once.
 
+    failed_requests: tries of requests that got no answer in the end, by reason; retried_requests: tries of those that
+    were answered later; unanswered: texts without an answer; refused: texts that the server will not answer.
     Reset by the one who reads it.
     """
 
@@ -403,7 +417,20 @@ class StageClock:
     padded_tokens: int = 0
     batches: int = 0
     failed_requests: dict[str, int] = field(default_factory=dict)
+    retried_requests: dict[str, int] = field(default_factory=dict)
     unanswered: int = 0
+    refused: int = 0
+
+    @property
+    def lost_texts(self) -> int:
+        """Texts without an answer, whatever the reason."""
+        return self.unanswered + self.refused
+
+    @property
+    def turned_away(self) -> int:
+        """Tries that were more than the server could take: a lost connection that came back is none."""
+        told = (count for reason, count in self.retried_requests.items() if reason.startswith("HTTP "))
+        return sum(self.failed_requests.values()) + sum(told)
 
     def reset(self) -> None:
         self.__init__()  # type: ignore[misc]

@@ -23,7 +23,7 @@ from bench.classifiers.folder import load_classifier
 from bench.data.datasets import Limits, prepare_dataset
 from bench.data.suites import load_suite
 from bench.files.cache import cache_dir
-from bench.gates.rules import judge_turns
+from bench.gates.speed_rules import judge_turns
 from bench.gates.turns import MOST_TURNS, Side, SpeedWorker, take_turns
 from bench.gates.worker import WorkerTask
 from bench.machine.environment import cpu_card

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from bench.classifiers.written_answers import Written
 from bench.errors import EndpointFailed
+
+MOST_TOKENS = 100_000_000  # of one request; a larger count is none
 
 
 def classify_url(url: str) -> str:
@@ -34,7 +38,17 @@ def read_prompt_tokens(answer: Any) -> int | None:
     """How many tokens the server read; None where it does not say."""
     usage = answer.get("usage") or {}
     tokens = usage.get("prompt_tokens")
-    return tokens if isinstance(tokens, int) else None
+    return tokens if isinstance(tokens, int) and 0 <= tokens <= MOST_TOKENS else None
+
+
+def read_written(choice: Mapping[str, Any]) -> Written:
+    """What a choice says, "" for nothing; `cut` where the server says that its length ended it."""
+    said = choice["message"].get("content") if "message" in choice else choice["text"]
+    if isinstance(said, list):  # parts of a message
+        said = "".join(str(part.get("text") or "") for part in said)
+    if said is not None and not isinstance(said, str):
+        raise TypeError("a written answer is no text")
+    return Written(said or "", choice.get("finish_reason") in ("length", "max_tokens"))
 
 
 def _expect(found: int, asked: int) -> None:

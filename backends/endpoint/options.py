@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,9 +20,10 @@ class EndpointOptions(Record):
 
     url: up to and with /v1. protocol: "tei" for Text Embeddings Inference, whose /predict is asked. concurrency:
     requests in flight when many texts are asked at once. texts_per_request: by default 1 for prompts and up to
-    LISTED_TEXTS for /classify and /predict; completions take lists too. Timeouts in seconds: to connect, and between
-    two bytes of an answer. retries: how often a request is sent again after no connection, HTTP 429 or 5xx. body:
-    fields added to every request, in the place of the harness's own; omit: fields that this server refuses.
+    LISTED_TEXTS for /classify and /predict; completions take lists too. Timeouts in seconds: to connect, and for the
+    whole of an answer. retries: how often a request is sent again after no connection, HTTP 429 or 5xx. body: fields
+    added to every request, in the place of the harness's own; omit: fields that this server refuses. constraint: how
+    an answer is held to the class names (answers = "constrained"), where the server's name in /models does not say.
     """
 
     url: str
@@ -35,6 +37,7 @@ class EndpointOptions(Record):
     retries: int = Field(default=3, ge=0, le=10)
     body: dict[str, Any] = Field(default_factory=dict)
     omit: tuple[str, ...] = ()
+    constraint: Literal["choice", "grammar", "json-schema"] | None = None
 
     @field_validator("url")
     @classmethod
@@ -60,10 +63,23 @@ def read_endpoint(engine: EngineSpec) -> EndpointOptions:
 
 
 def read_key(options: EndpointOptions) -> str | None:
-    """The key from its environment variable; raises UsageError when the variable is not set."""
+    """The key from its environment variable; raises UsageError when that is not set, or holds what no header takes."""
     if options.key_env is None:
         return None
     key = os.environ.get(options.key_env, "").strip()
     if not key:
         raise UsageError(f"the environment variable {options.key_env} is not set; it must hold the endpoint's key")
+    wrong = next((character for character in key if not "!" <= character <= "~"), None)
+    if wrong is not None:
+        raise UsageError(
+            f"the key in {options.key_env} holds {_named(wrong)}, which no HTTP header takes; "
+            "set the variable again, to the key alone"
+        )
     return key
+
+
+def _named(character: str) -> str:
+    """A character by its name, because it may not show."""
+    if character in "\r\n":
+        return "a line break"
+    return f"the character {unicodedata.name(character, f'U+{ord(character):04X}')}"

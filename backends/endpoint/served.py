@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from backends.endpoint.answers import classify_url, read_choices, read_classes, read_prompt_tokens
+from backends.endpoint.answers import classify_url, read_choices, read_classes, read_prompt_tokens, read_written
 from backends.endpoint.client import EndpointClient
 from backends.endpoint.options import LISTED_TEXTS, EndpointOptions
-from backends.endpoint.session import Asker, Questions, Replies
+from backends.endpoint.session import Asker, Questions, Replies, joined
 from backends.shared.answers import answers, certain
-from bench.classifiers.generation import read_answer
+from bench.classifiers.written_answers import BEGIN_OF_THOUGHT, END_OF_THOUGHT, AnswerReader, Written
 from bench.errors import EndpointFailed
 from bench.types import Classifier
 
@@ -96,7 +96,7 @@ class AskedText(TextAsker):
             if reply is None:
                 return None
             replies.append(reply)
-        return _joined(replies)
+        return joined(replies)
 
     @abstractmethod
     def _wanted(self) -> dict[str, Any]:
@@ -109,6 +109,10 @@ class AskedText(TextAsker):
 class ServedWriting(AskedText):
     """The class is read from what the model wrote after its thought, which servers keep apart or leave in the text."""
 
+    def __init__(self, classifier: Classifier, options: EndpointOptions) -> None:
+        super().__init__(classifier, options)
+        self._reader = AnswerReader(self.settings["answers"])
+
     def _wanted(self) -> dict[str, Any]:
         think = self.settings["think"]
         wanted: dict[str, Any] = {"max_tokens": self.settings["max_new_tokens"] + self.settings["think_tokens"]}
@@ -117,13 +121,15 @@ class ServedWriting(AskedText):
         return wanted
 
     def _read(self, answer: Any, prompts: int) -> Replies:
-        read = [self._label(choice) for choice in read_choices(answer, prompts)]
-        labels = np.array(read, dtype=np.int64)
-        return Replies(certain(labels, self.classes), labels, read_prompt_tokens(answer))
+        written = [self._behind_thought(read_written(choice)) for choice in read_choices(answer, prompts)]
+        labels, endings = zip(*map(self._reader.read_ending, written), strict=True)
+        read = np.array(labels, dtype=np.int64)
+        return Replies(certain(read, self.classes), read, read_prompt_tokens(answer), np.array(endings, dtype=np.uint8))
 
-    def _label(self, choice: Mapping[str, Any]) -> int:
-        written = choice["message"].get("content") if "message" in choice else choice["text"]
-        return read_answer(written or "", self.settings["answers"], self.settings["answer_kind"])
+    def _behind_thought(self, written: Written) -> Written:
+        """A thought that the server's template opened shows its end alone: cut off before that, all is thought."""
+        open_still = self.settings["think"] == "open" and written.cut and END_OF_THOUGHT not in written.text
+        return Written(f"{BEGIN_OF_THOUGHT}{written.text}", True) if open_still and written.text else written
 
 
 class ServedScoring(AskedText):
@@ -172,12 +178,3 @@ def _top_tokens(logprobs: Mapping[str, Any]) -> list[tuple[str, float]]:
     if "content" in logprobs:
         return [(top["token"], float(top["logprob"])) for top in logprobs["content"][0]["top_logprobs"]]
     return [(token, float(value)) for token, value in logprobs["top_logprobs"][0].items()]
-
-
-def _joined(replies: Sequence[Replies]) -> Replies:
-    tokens = [reply.tokens for reply in replies if reply.tokens is not None]
-    return Replies(
-        np.concatenate([reply.probabilities for reply in replies]),
-        np.concatenate([reply.labels for reply in replies]),
-        sum(tokens) if tokens else None,
-    )

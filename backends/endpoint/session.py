@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from backends.endpoint.client import EndpointClient
+from backends.endpoint.client import EndpointClient, TextRefused
+from backends.shared.answers import certain
 from bench.errors import EndpointFailed
-from bench.types import Prediction, SessionInfo, StageClock
+from bench.types import Ending, Prediction, SessionInfo, StageClock
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,31 @@ class Questions:
 class Replies:
     """Answers to the texts of one request: probabilities float32 (n, k), labels int64 (n,), -1 = no valid answer.
 
-    tokens: of all its prompts together, as the server counted them; None where it did not say.
+    tokens: of all its prompts together, as the server counted them; None where it did not say. endings uint8 (n,): an
+    `Ending` each, None where nothing is written.
     """
 
     probabilities: np.ndarray
     labels: np.ndarray
     tokens: int | None = None
+    endings: np.ndarray | None = None
+
+
+def joined(replies: Sequence[Replies]) -> Replies:
+    """The answers of several requests as those of one."""
+    tokens = [reply.tokens for reply in replies if reply.tokens is not None]
+    written = any(reply.endings is not None for reply in replies)
+    endings = [reply.endings if reply.endings is not None else _whole(len(reply.labels)) for reply in replies]
+    return Replies(
+        np.concatenate([reply.probabilities for reply in replies]),
+        np.concatenate([reply.labels for reply in replies]),
+        sum(tokens) if tokens else None,
+        np.concatenate(endings) if written else None,
+    )
+
+
+def _whole(texts: int) -> np.ndarray:
+    return np.full(texts, Ending.WHOLE, dtype=np.uint8)
 
 
 class Asker(Protocol):
@@ -61,8 +81,8 @@ class Asker(Protocol):
 class EndpointSession:
     """As many requests in flight as the options say, one where a single request holds all texts.
 
-    A text without an answer has label -1 and is counted; after too many failures in a row predict raises
-    EndpointFailed.
+    A text without an answer has label -1 and is counted, and so is, apart, one that the server refuses to answer; after
+    too many failures in a row predict raises EndpointFailed.
     """
 
     def __init__(self, asker: Asker, client: EndpointClient, classes: int, info: SessionInfo) -> None:
@@ -86,8 +106,11 @@ class EndpointSession:
         finally:
             answered = perf_counter()
             clock.forward_s += answered - prepared
-            for reason, count in self._client.take_failures().items():
-                clock.failed_requests[reason] = clock.failed_requests.get(reason, 0) + count
+            for counted, counts in zip(
+                (clock.failed_requests, clock.retried_requests), self._client.take_counts(), strict=True
+            ):
+                for reason, count in counts.items():
+                    counted[reason] = counted.get(reason, 0) + count
         prediction = self._put_together(questions, parts, replies)
         clock.real_tokens += int(prediction.token_counts.sum())
         clock.batches += len(parts)
@@ -102,10 +125,9 @@ class EndpointSession:
         return max(1, min(self._asker.texts_per_request, -(-texts // options.concurrency)))
 
     def _ask(self, requests: Sequence[Sequence[Any]]) -> list[Replies | None]:
-        if len(requests) == 1:
-            replies = [self._asker.ask(self._client, requests[0])]
-        else:
-            replies = list(self._pool.map(lambda items: self._asker.ask(self._client, items), requests))
+        replies = list((map if len(requests) == 1 else self._pool.map)(self._reply, requests))
+        if requests:
+            self._client.check_answered()
         if self._client.gave_up:
             answered = sum(len(items) for items, reply in zip(requests, replies, strict=True) if reply is not None)
             total = sum(map(len, requests))
@@ -115,6 +137,22 @@ class EndpointSession:
             )
         return replies
 
+    def _reply(self, items: Sequence[Any]) -> Replies | None:
+        """One request's answers; where it is refused, its texts are asked one by one to find out for which."""
+        try:
+            return self._asker.ask(self._client, items)
+        except TextRefused:
+            if len(items) == 1:
+                return self._refused()
+        replies = [self._reply([item]) for item in items]
+        answered = [reply for reply in replies if reply is not None]
+        return joined(answered) if len(answered) == len(replies) else None
+
+    def _refused(self) -> Replies:
+        labels = np.full(1, -1, dtype=np.int64)
+        endings = np.full(1, Ending.REFUSED, dtype=np.uint8)
+        return Replies(certain(labels, self._classes), labels, None, endings)
+
     def _put_together(
         self, questions: Questions, parts: Sequence[slice], replies: Sequence[Replies | None]
     ) -> Prediction:
@@ -122,14 +160,19 @@ class EndpointSession:
         probabilities = np.full((n, self._classes), 1 / self._classes, dtype=np.float32)
         labels = np.full(n, -1, dtype=np.int64)
         tokens = np.zeros(n, dtype=np.int32) if questions.tokens is None else questions.tokens
+        written = any(reply is not None and reply.endings is not None for reply in replies)
+        endings = _whole(n)
         for part, reply in zip(parts, replies, strict=True):
             if reply is None:
                 self.clock.unanswered += part.stop - part.start
                 continue
             probabilities[part], labels[part] = reply.probabilities, reply.labels
+            if reply.endings is not None:
+                endings[part] = reply.endings
             if questions.tokens is None and reply.tokens is not None:
                 tokens[part] = _shared_out(reply.tokens, part.stop - part.start)
-        return Prediction(probabilities, labels, tokens, questions.truncated)
+        self.clock.refused += int((endings == Ending.REFUSED).sum())
+        return Prediction(probabilities, labels, tokens, questions.truncated, endings if written else None)
 
     def token_sha256(self, texts: Sequence[str]) -> str | None:
         """Hash of the token ids sent; None where texts are sent."""

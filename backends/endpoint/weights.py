@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from backends.endpoint.answers import classify_url, read_choices, read_classes
-from backends.endpoint.client import EndpointClient
+from backends.endpoint.answers import classify_url, read_choices, read_classes, read_written
+from backends.endpoint.client import ANSWER_BYTES, EndpointClient
 from backends.endpoint.options import LISTED_TEXTS, EndpointOptions
 from backends.endpoint.session import Asker, Questions, Replies
 from backends.shared.answers import answers, certain
-from bench.classifiers.generation import END_OF_THOUGHT, read_answer
 from bench.classifiers.option_scoring import TAKEN_AWAY
+from bench.classifiers.written_answers import END_OF_THOUGHT, AnswerReader, Written
 from bench.errors import EndpointFailed
 from bench.text.tokens import load_tokenizer
 from bench.types import Classifier
@@ -23,6 +23,7 @@ Ids = list[int]
 
 FIRST_LOGPROBS = 20  # as many as vLLM gives without being told otherwise
 MORE_LOGPROBS = 1000
+BYTES_A_LOGPROB = 200
 
 
 class WeightsAsker:
@@ -114,7 +115,12 @@ class OptionsAsker(WeightsAsker):
                 "logprob_token_ids": self.all_ids,
                 "return_tokens_as_token_ids": True,
             }
-            rows = client.post(f"{self.url}/completions", body, partial(_read_next_tokens, prompts=len(lacking)))
+            rows = client.post(
+                f"{self.url}/completions",
+                body,
+                partial(_read_next_tokens, prompts=len(lacking)),
+                ANSWER_BYTES + many * len(lacking) * BYTES_A_LOGPROB,
+            )
             if rows is None:
                 return None
             for row, logprobs in zip(lacking, rows, strict=True):
@@ -154,6 +160,7 @@ class WritingAsker(WeightsAsker):
     def __init__(self, classifier: Classifier, options: EndpointOptions) -> None:
         super().__init__(classifier, options)
         self.settings = classifier.manifest.settings
+        self._reader = AnswerReader(self.settings["answers"])
 
     def ask(self, client: EndpointClient, items: Sequence[Ids]) -> Replies | None:
         """The labels read from what was written."""
@@ -165,9 +172,9 @@ class WritingAsker(WeightsAsker):
         written = self._write(client, asked, self.settings["max_new_tokens"])
         if written is None:
             return None
-        read = [read_answer(text, self.settings["answers"], self.settings["answer_kind"]) for text in written]
+        read, endings = zip(*map(self._reader.read_ending, written), strict=True)
         labels = np.array(read, dtype=np.int64)
-        return Replies(certain(labels, self.classes), labels)
+        return Replies(certain(labels, self.classes), labels, endings=np.array(endings, dtype=np.uint8))
 
     def _after_thought(self, client: EndpointClient, items: Sequence[Ids]) -> list[Ids] | None:
         """The prompts with the model's thought behind them, closed where it went over its budget."""
@@ -175,12 +182,14 @@ class WritingAsker(WeightsAsker):
         if thoughts is None:
             return None
         encode = self.tokenizer.tokenizer.encode
-        closed = [thought.partition(END_OF_THOUGHT)[0] + END_OF_THOUGHT + "\n\n" for thought in thoughts]
+        closed = [thought.text.partition(END_OF_THOUGHT)[0] + END_OF_THOUGHT + "\n\n" for thought in thoughts]
         return [
             [*ids, *encode(thought, add_special_tokens=False).ids] for ids, thought in zip(items, closed, strict=True)
         ]
 
-    def _write(self, client: EndpointClient, prompts: Sequence[Ids], max_tokens: int, **more: Any) -> list[str] | None:
+    def _write(
+        self, client: EndpointClient, prompts: Sequence[Ids], max_tokens: int, **more: Any
+    ) -> list[Written] | None:
         body = {
             "prompt": list(prompts),
             "max_tokens": max_tokens,
@@ -191,8 +200,8 @@ class WritingAsker(WeightsAsker):
         return client.post(f"{self.url}/completions", body, partial(_read_texts, prompts=len(prompts)))
 
 
-def _read_texts(answer: Any, prompts: int) -> list[str]:
-    return [str(choice["text"]) for choice in read_choices(answer, prompts)]
+def _read_texts(answer: Any, prompts: int) -> list[Written]:
+    return [read_written(choice) for choice in read_choices(answer, prompts)]
 
 
 ASKERS: dict[str, Callable[[Classifier, EndpointOptions], Asker]] = {

@@ -70,16 +70,17 @@ class GenerationSession:
         lengths = encoded.lengths
         clock.tokenise_s += perf_counter() - started
         labels = np.empty(len(texts), dtype=np.int64)
+        endings = np.zeros(len(texts), dtype=np.uint8)
         batches = pack(lengths, self._limits.token_budget, self._limits.max_batch)
         for rows in batches:
             began = perf_counter()
             written = self._generator.write([encoded.ids[row] for row in rows])
             clock.forward_s += perf_counter() - began
-            labels[rows] = [self._generator.read(answer) for answer in written]
+            labels[rows], endings[rows] = zip(*map(self._generator.read, written), strict=True)
             clock.padded_tokens += len(rows) * int(lengths[rows].max())
         clock.real_tokens += int(lengths.sum())
         clock.batches += len(batches)
-        return Prediction(certain(labels, self._classes), labels, lengths, encoded.truncated)
+        return Prediction(certain(labels, self._classes), labels, lengths, encoded.truncated, endings)
 
     def token_sha256(self, texts: Sequence[str]) -> str | None:
         """Hash of the prompts' token ids."""

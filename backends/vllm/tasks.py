@@ -16,6 +16,7 @@ from backends.vllm.lora import lora_folders
 from backends.vllm.model import open_model
 from bench.classifiers.generation import Writer
 from bench.classifiers.option_scoring import adjustment
+from bench.classifiers.written_answers import Written
 from bench.text.tokens import TextTokenizer
 from bench.types import Backend, Classifier
 
@@ -95,8 +96,8 @@ def serve_generate(classifier: Classifier, tokenizer: TextTokenizer, engine: Bac
     llm = _open_decoder(classifier.path, engine, tokenizer.max_length + room)
     writer = VllmWriter(classifier, tokenizer.tokenizer, llm)
 
-    def read(written: list[str]) -> Answers:
-        labels = np.array([writer.read(answer) for answer in written], dtype=np.int64)
+    def read(written: list[Written]) -> Answers:
+        labels = np.array([writer.read(answer)[0] for answer in written], dtype=np.int64)
         return certain(labels, len(classifier.class_names)), labels
 
     return Served(llm, in_waves(writer.write), read, {"decoding": "greedy", "prefix_caching": True})

@@ -6,34 +6,16 @@ max_new_tokens; think_tokens, the budget of a think block that the prompt leaves
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 
 from bench.classifiers.layers import ignores_padding
 from bench.classifiers.pretrained import load_pretrained
-from bench.types import Classifier
-
-END_OF_THOUGHT = "</think>"
-
-
-def read_answer(written: str, answers: Sequence[str], kind: str) -> int:
-    """The class whose answer stands first in what was written after the last think block; -1 when none does.
-
-    Letters count in capitals and on their own ("B." and "(B)" do, the "A" of "Article" does not); words in any case.
-    """
-    said = written.rpartition(END_OF_THOUGHT)[2]
-    flags = 0 if kind == "letters" else re.IGNORECASE
-    found = []
-    for label, answer in enumerate(answers):
-        edge = r"\b" if answer[:1].isascii() and answer[:1].isalnum() else ""
-        match = re.search(f"{edge}{re.escape(answer)}{edge}", said, flags)
-        if match:
-            found.append((match.start(), -len(answer), label))
-    return min(found)[2] if found else -1
+from bench.classifiers.written_answers import END_OF_THOUGHT, AnswerReader, Written
+from bench.types import Classifier, Ending
 
 
 class Writer(ABC):
@@ -45,24 +27,32 @@ class Writer(ABC):
         self.tokenizer = tokenizer
         self.max_new_tokens: int = settings["max_new_tokens"]
         self.think_tokens: int = settings["think_tokens"]
-        self.read: Callable[[str], int] = lambda written: read_answer(
-            written, settings["answers"], settings["answer_kind"]
-        )
+        self._reader = AnswerReader(settings["answers"])
         self.stops = _stop_ids(configs, tokenizer)
         self.end_of_thought = tokenizer.token_to_id(END_OF_THOUGHT)
 
-    def write(self, ids: Sequence[Sequence[int]]) -> list[str]:
+    def read(self, written: Written) -> tuple[int, Ending]:
+        """The label meant, -1 for none, and how the answer ended."""
+        return self._reader.read_ending(written)
+
+    def write(self, ids: Sequence[Sequence[int]]) -> list[Written]:
         """What the model writes after each prompt; a thought that goes over its budget is closed for it."""
         if not self.think_tokens:
-            return self._decode(self.continuations(ids, self.max_new_tokens, self.stops))
+            return self._answers(ids)
         stops = [*self.stops, *([self.end_of_thought] if self.end_of_thought is not None else [])]
         thoughts = self._decode(self.continuations(ids, self.think_tokens, stops))
         closed = [thought.partition(END_OF_THOUGHT)[0] + END_OF_THOUGHT + "\n\n" for thought in thoughts]
-        asked = [
-            [*prompt, *self.tokenizer.encode(thought, add_special_tokens=False).ids]
-            for prompt, thought in zip(ids, closed, strict=True)
-        ]
-        return self._decode(self.continuations(asked, self.max_new_tokens, self.stops))
+        return self._answers(
+            [
+                [*prompt, *self.tokenizer.encode(thought, add_special_tokens=False).ids]
+                for prompt, thought in zip(ids, closed, strict=True)
+            ]
+        )
+
+    def _answers(self, ids: Sequence[Sequence[int]]) -> list[Written]:
+        continued = self.continuations(ids, self.max_new_tokens, self.stops)
+        cut = [not row or row[-1] not in self.stops for row in continued]
+        return [Written(text, short) for text, short in zip(self._decode(continued), cut, strict=True)]
 
     @abstractmethod
     def continuations(self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int]) -> list[list[int]]:

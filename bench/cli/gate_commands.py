@@ -1,15 +1,18 @@
-"""What the commands baseline, check and compare do."""
+"""Does what the commands baseline, check, compare and attribute ask for."""
 
 from __future__ import annotations
 
 import json
+import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from bench import registry
+from bench.errors import UsageError
 from bench.execution.console import RunConsole
 from bench.files.cache import write_whole
 from bench.gates.attribution import attribute
@@ -18,6 +21,25 @@ from bench.gates.check import check_run
 from bench.gates.speed_rows import SpeedOptions, gate_speed
 from bench.results.store import open_run
 from bench.results.verdicts import Verdict
+
+POINTS = 100
+
+
+@dataclass(frozen=True)
+class QualityRule:
+    """What a row may lose, and how far trainings of one recipe differ where nothing tells it; shares."""
+
+    margin: float
+    seed_spread: float
+
+    @classmethod
+    def of(cls, margin_points: float, spread_points: float) -> QualityRule:
+        """From points, as a user states them; raises UsageError for what is no number."""
+        for option, points in (("--margin", margin_points), ("--seed-spread", spread_points)):
+            if not math.isfinite(points):
+                raise UsageError(f"{option} {points} is no number of points")
+        return cls(margin_points / POINTS, spread_points / POINTS)
+
 
 EXIT_CODES = {Verdict.PASS: 0, Verdict.REGRESSED: 9, Verdict.INCONCLUSIVE: 10}
 
@@ -36,6 +58,7 @@ def baseline_command(folder: Path, out: Path) -> None:
 def check_command(
     folder: Path,
     baseline_file: Path,
+    rule: QualityRule,
     markdown: Path | None,
     junit: Path | None,
     speed: SpeedOptions | None,
@@ -44,7 +67,7 @@ def check_command(
 ) -> int:
     """Judge, print, write what was asked for; returns the exit code."""
     run, baseline = open_run(folder), open_baseline(baseline_file)
-    check = check_run(run, baseline)
+    check = check_run(run, baseline, rule.margin, rule.seed_spread)
     if speed:
         base_folder = baseline_file if baseline_file.is_dir() else None
         with RunConsole(quiet=False) as console:
@@ -58,11 +81,14 @@ def check_command(
     return EXIT_CODES[check.verdict]
 
 
-def attribute_command(folder: Path, baseline_file: Path, options: SpeedOptions, language: str, as_json: bool) -> None:
+def attribute_command(
+    folder: Path, baseline_file: Path, rule: QualityRule, options: SpeedOptions, language: str, as_json: bool
+) -> None:
     """Rerun every regressed row with one part of the base's at a time, and name the part that did it."""
     base_folder = baseline_file if baseline_file.is_dir() else None
     with RunConsole(quiet=False) as console:
-        rows = attribute(open_run(folder), open_baseline(baseline_file), base_folder, options, console)
+        run, baseline = open_run(folder), open_baseline(baseline_file)
+        rows = attribute(run, baseline, base_folder, options, console, rule.margin, rule.seed_spread)
     _print_page(registry.find("report", "attribution")(rows, language), as_json)
 
 

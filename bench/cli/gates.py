@@ -24,6 +24,24 @@ baseline_option = click.option(
     help="A file written by `bench baseline`, or a run folder.",
 )
 
+margin_option = click.option(
+    "--margin",
+    "margin_points",
+    type=click.FloatRange(min=0, min_open=True, max=100),
+    default=0.5,
+    show_default=True,
+    help="Points of accuracy or macro F1 that a row may lose; it does not grow where few texts were answered.",
+)
+spread_option = click.option(
+    "--seed-spread",
+    "spread_points",
+    type=click.FloatRange(min=0, max=100),
+    default=1.0,
+    show_default=True,
+    help="Points (standard deviation) between two trainings of one recipe, assumed for retrained rows with fewer than "
+    "3 seeds in both runs; 0 judges the very classifier instead of its training.",
+)
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -44,6 +62,8 @@ def baseline(folder: Path, out: Path) -> None:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @baseline_option
+@margin_option
+@spread_option
 @click.option("--speed", is_flag=True, help="Also judge speed: measure base and head here, by turns.")
 @click.option(
     "--base-source", type=click.Path(path_type=Path), help="With --speed: the base's checkout of this harness."
@@ -57,6 +77,8 @@ def baseline(folder: Path, out: Path) -> None:
 def check(
     folder: Path,
     baseline_file: Path,
+    margin_points: float,
+    spread_points: float,
     speed: bool,
     base_source: Path | None,
     base_python: Path | None,
@@ -68,20 +90,25 @@ def check(
 ) -> int:
     """Judge a run FOLDER against a baseline: its quality item by item, with --speed its speed by turns.
 
+    Quality is a test of non-inferiority: a row passes where the 95 % intervals of its accuracy and of its macro F1 lie
+    above minus the --margin, and has regressed where one lies below 0 (in at most 1 % of checks without a change). A
+    row whose classifier is the same and gives the same answers passes.
+
     --speed measures the base again beside the head, never a stored figure; both classifiers must be on this machine.
     --base-source and --base-python name the base's code and libraries where those changed and not the classifier.
 
     Exit codes: 0 all rows pass; 8 not comparable (other data, labels or classes; speed of another machine); 9 a row
     regressed or failed; 10 nothing regressed, but a row is not settled or missing.
     """
-    from bench.cli.gate_commands import check_command
+    from bench.cli.gate_commands import QualityRule, check_command
     from bench.errors import UsageError
     from bench.gates.speed_rows import SpeedOptions
 
     if not speed and (base_source or base_python or turns):
         raise UsageError("--base-source, --base-python and --turns belong to --speed; add it or leave them out")
     options = SpeedOptions.of(base_source, base_python, turns) if speed else None
-    return check_command(folder, baseline_file, markdown, junit, options, language, as_json=as_json)
+    rule = QualityRule.of(margin_points, spread_points)
+    return check_command(folder, baseline_file, rule, markdown, junit, options, language, as_json=as_json)
 
 
 @click.command()
@@ -99,6 +126,8 @@ def compare(old: Path, new: Path, language: str, as_json: bool) -> None:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @baseline_option
+@margin_option
+@spread_option
 @click.option("--base-source", type=click.Path(path_type=Path), help="The base's checkout of this harness.")
 @click.option("--base-python", type=click.Path(path_type=Path), help="The base's Python interpreter.")
 @lang_option
@@ -106,6 +135,8 @@ def compare(old: Path, new: Path, language: str, as_json: bool) -> None:
 def attribute(
     folder: Path,
     baseline_file: Path,
+    margin_points: float,
+    spread_points: float,
     base_source: Path | None,
     base_python: Path | None,
     language: str,
@@ -116,8 +147,9 @@ def attribute(
     Each part of the head is put back to the base's, alone, and the row is judged again. Both classifiers must be on
     this machine; libraries and code are tried where --base-source or --base-python names the base's.
     """
-    from bench.cli.gate_commands import attribute_command
+    from bench.cli.gate_commands import QualityRule, attribute_command
     from bench.gates.speed_rows import SpeedOptions
 
     options = SpeedOptions.of(base_source, base_python, None)
-    attribute_command(folder, baseline_file, options, language, as_json=as_json)
+    rule = QualityRule.of(margin_points, spread_points)
+    attribute_command(folder, baseline_file, rule, options, language, as_json=as_json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -76,7 +77,8 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
             write_answers(task.answers_file, answers)
             tokens = answers.prediction.token_counts
         clock = session.clock
-        failed_requests, unanswered = dict(clock.failed_requests), clock.unanswered
+        failed_requests, retried_requests = dict(clock.failed_requests), dict(clock.retried_requests)
+        unanswered = clock.unanswered
         invalid = 0 if task.answers_file is None else int((answers.prediction.labels < 0).sum())
         scenarios = () if unanswered or invalid == len(test) else task.scenarios
         runs = tuple(_run(task, scenario, session, test, data.train, progress) for scenario in scenarios)
@@ -85,7 +87,7 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
         counted = runs and card.device != REMOTE and card.precision in BYTES_PER_WEIGHT
         work = _work(task, classifier, test, tokens, card.precision, runs, progress) if counted else None
         progress("asking texts twice", 0, 1)
-        speedup = repeat_speedup(session, data.train.texts) if runs else None
+        speedup, least_speedup = repeat_speedup(session, data.train.texts) if runs else (None, None)
         progress("hashing the tokens", 0, 1)
         return MeasuredPart(
             session=card,
@@ -95,7 +97,9 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
             runs=tuple(_with_shares(run, work) for run in runs) if work else runs,
             work=work,
             repeat_speedup=speedup,
+            least_repeat_speedup=least_speedup,
             failed_requests=failed_requests,
+            retried_requests=retried_requests,
             unanswered=unanswered,
             invalid=invalid,
         )
@@ -117,8 +121,14 @@ def _answer(session: Session, test: Split, progress: Progress) -> Answers:
         labels=np.where(finite, np.concatenate([window.labels for window in windows]), -1),
         token_counts=np.concatenate([window.token_counts for window in windows]),
         truncated=np.concatenate([window.truncated for window in windows]),
+        endings=_joined_endings(windows),
     )
     return Answers(ids=test.ids, labels=test.labels, prediction=prediction)
+
+
+def _joined_endings(windows: Sequence[Prediction]) -> np.ndarray | None:
+    endings = [window.endings for window in windows if window.endings is not None]
+    return np.concatenate(endings) if endings else None
 
 
 def _run(

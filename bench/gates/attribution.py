@@ -15,17 +15,15 @@ from bench.execution.console import RunConsole
 from bench.files.cache import link_or_copy
 from bench.gates.baseline import Baseline, RowAnswers, unpack
 from bench.gates.check import check_run, row_key
-from bench.gates.rules import judge_answers
+from bench.gates.quality_rules import MARGIN, SEED_SPREAD, Sides, judge
 from bench.gates.speed_rows import SpeedOptions, find_classifier, worker_task
 from bench.gates.turns import HERE, Side, SpeedWorker
-from bench.messages import message
 from bench.plan.engines import reference_engine
 from bench.results.records import StoredRun
-from bench.results.verdicts import Attribution, Swap, Verdict
+from bench.results.verdicts import Attribution, Judgement, Part, Swap, Untried, Verdict
 from bench.types import Classifier
 
 TOKENIZER = "tokenizer.json"
-_SAME = message("the same in base and head")
 
 
 @dataclass(frozen=True)
@@ -36,14 +34,22 @@ class _Row:
     base: Classifier
     side: Side
     answers: RowAnswers
+    margin: float
+    class_count: int
     scratch: Path
     log: Path
 
 
 def attribute(
-    run: StoredRun, baseline: Baseline, base_folder: Path | None, options: SpeedOptions, console: RunConsole
+    run: StoredRun,
+    baseline: Baseline,
+    base_folder: Path | None,
+    options: SpeedOptions,
+    console: RunConsole,
+    margin: float = MARGIN,
+    seed_spread: float = SEED_SPREAD,
 ) -> tuple[Attribution, ...]:
-    """One attribution a row whose accuracy regressed.
+    """One attribution a row whose accuracy or macro F1 regressed, as `check_run` judges at this margin.
 
     Raises NotComparable as `bench check` does, NotAvailable when a classifier or the texts are not on this machine.
     """
@@ -51,7 +57,7 @@ def attribute(
     old = {row.cell.id: row for row in baseline.rows}
     answers = unpack(baseline)
     found = []
-    for row in check_run(run, baseline).rows:
+    for row in check_run(run, baseline, margin, seed_spread).rows:
         if row.verdict is not Verdict.REGRESSED or row.judgement is None:
             continue
         console.start(f"{row.cell.task} {row.name}")
@@ -64,10 +70,12 @@ def attribute(
                 base=base,
                 side=Side(worker_task(result, run, head.path)),
                 answers=answers[row.cell.id],
+                margin=margin,
+                class_count=len(result.data.class_names),
                 scratch=Path(scratch),
                 log=run.folder / "logs" / f"{result.cell.id}.attribute.log",
             )
-            again = _told(console, row.name, _judged(message("nothing, asked again"), shared, shared.side))
+            again = _told(console, row.name, _judged(Part.NOTHING, shared, shared.side))
             swaps = []
             if again.judgement and not again.repairs:
                 swaps = [_told(console, row.name, swap) for swap in _swaps(shared, options)]
@@ -85,16 +93,16 @@ def attribute(
 
 
 def _told(console: RunConsole, name: str, swap: Swap) -> Swap:
-    console.line(f"{name}: {swap.part}: {swap.judgement.verdict if swap.judgement else swap.note}")
+    console.line(f"{name}: {swap.part}: {swap.judgement.verdict if swap.judgement else swap.untried}")
     return swap
 
 
 def _swaps(row: _Row, options: SpeedOptions) -> Iterator[Swap]:
     """Weights, tokenizer, engine, libraries, code, each alone; halves together where neither alone repairs the row."""
-    halves = [_classifier_swap(row, "weights"), _classifier_swap(row, "tokenizer")]
+    halves = [_classifier_swap(row, Part.WEIGHTS), _classifier_swap(row, Part.TOKENIZER)]
     yield from halves
     if not any(half.repairs for half in halves) and row.head.sha256 != row.base.sha256:
-        yield _judged(message("weights and tokenizer"), row, _serving(row.side, row.base.path))
+        yield _judged(Part.BOTH_HALVES, row, _serving(row.side, row.base.path))
     yield _engine_swap(row)
     yield from _surroundings(row, options)
 
@@ -104,40 +112,35 @@ def _surroundings(row: _Row, options: SpeedOptions) -> Iterator[Swap]:
     python, source = options.base_python, options.base_source
     halves = []
     if python == row.side.python.absolute():
-        note = message("not tried: name the base's interpreter with --base-python")
-        yield Swap(part=message("libraries"), judgement=None, note=note)
+        yield Swap(part=Part.LIBRARIES, untried=Untried.NO_BASE_PYTHON)
     else:
-        halves.append(_judged(message("libraries"), row, replace(row.side, python=python)))
+        halves.append(_judged(Part.LIBRARIES, row, replace(row.side, python=python)))
         yield halves[-1]
     if source == HERE:
-        note = message("not tried: name the base's checkout with --base-source")
-        yield Swap(part=message("code"), judgement=None, note=note)
+        yield Swap(part=Part.CODE, untried=Untried.NO_BASE_SOURCE)
     else:
-        halves.append(_judged(message("code"), row, replace(row.side, source=source)))
+        halves.append(_judged(Part.CODE, row, replace(row.side, source=source)))
         yield halves[-1]
     if len(halves) == 2 and not any(half.repairs for half in halves):
-        yield _judged(message("libraries and code"), row, replace(row.side, python=python, source=source))
+        yield _judged(Part.SURROUNDINGS, row, replace(row.side, python=python, source=source))
 
 
-def _classifier_swap(row: _Row, name: str) -> Swap:
-    part = message(name)
+def _classifier_swap(row: _Row, part: Part) -> Swap:
     if row.head.kind != row.base.kind or row.head.class_names != row.base.class_names:
-        note = message("not tried: base and head are different kinds of classifier")
-        return Swap(part=part, judgement=None, note=note)
+        return Swap(part=part, untried=Untried.OTHER_KIND)
     tokenizers = [_tokenizer(row.head), _tokenizer(row.base)]
     if None in tokenizers:
-        note = message("not tried: a classifier without tokenizer.json keeps its vocabulary with its weights")
-        return Swap(part=part, judgement=None, note=note) if name == "tokenizer" else _whole(row, part)
-    same = tokenizers[0] == tokenizers[1] if name == "tokenizer" else _weights(row.head) == _weights(row.base)
+        return Swap(part=part, untried=Untried.NO_TOKENIZER_FILE) if part is Part.TOKENIZER else _whole(row, part)
+    same = tokenizers[0] == tokenizers[1] if part is Part.TOKENIZER else _weights(row.head) == _weights(row.base)
     if same:
-        return Swap(part=part, judgement=None, note=_SAME)
-    weights, tokenizer = (row.base, row.head) if name == "weights" else (row.head, row.base)
-    return _judged(part, row, _serving(row.side, _crossed(weights, tokenizer, row.scratch / name)))
+        return Swap(part=part, untried=Untried.SAME)
+    weights, tokenizer = (row.base, row.head) if part is Part.WEIGHTS else (row.head, row.base)
+    return _judged(part, row, _serving(row.side, _crossed(weights, tokenizer, row.scratch / part.value)))
 
 
-def _whole(row: _Row, part: str) -> Swap:
+def _whole(row: _Row, part: Part) -> Swap:
     if row.head.sha256 == row.base.sha256:
-        return Swap(part=part, judgement=None, note=_SAME)
+        return Swap(part=part, untried=Untried.SAME)
     return _judged(part, row, _serving(row.side, row.base.path))
 
 
@@ -145,28 +148,32 @@ def _engine_swap(row: _Row) -> Swap:
     """The base's engine is not here, but the reference engine is: it tells whether the head's engine did it."""
     reference = reference_engine(row.head.kind)
     if reference is None:
-        return Swap(part=message("engine"), judgement=None, note=message("not tried: no engine here holds its weights"))
+        return Swap(part=Part.ENGINE, untried=Untried.NO_REFERENCE)
     if row.side.task.engine == reference.name:
-        note = message("not tried: {engine} is the reference engine itself", engine=reference.name)
-        return Swap(part=message("engine"), judgement=None, note=note)
+        return Swap(part=Part.ENGINE, untried=Untried.IS_REFERENCE, detail=reference.name)
     side = replace(row.side, task=row.side.task.model_copy(update={"engine": reference.name, "engine_spec": None}))
-    return _judged(message("engine"), row, side)
+    return _judged(Part.ENGINE, row, side)
 
 
 def _serving(side: Side, classifier: Path) -> Side:
     return replace(side, task=side.task.model_copy(update={"classifier": classifier.resolve()}))
 
 
-def _judged(part: str, row: _Row, side: Side) -> Swap:
+def _judged(part: Part, row: _Row, side: Side) -> Swap:
     try:
         with SpeedWorker(side, row.log) as worker:
             answer = worker.ask({"answers": True})
     except BenchError as error:
-        return Swap(part=part, judgement=None, note=message("does not run: {error}", error=str(error)))
-    ids, labels = np.array(answer["ids"]), np.array(answer["labels"])
+        return Swap(part=part, untried=Untried.DOES_NOT_RUN, detail=str(error))
+    return Swap(part=part, judgement=_judge(row, np.array(answer["ids"]), np.array(answer["labels"])))
+
+
+def _judge(row: _Row, ids: np.ndarray, labels: np.ndarray) -> Judgement:
+    """One classifier against another on the items both answered: no luck of a training is in it."""
     _, old, new = np.intersect1d(row.answers.ids, ids, assume_unique=True, return_indices=True)
-    judgement = judge_answers(row.answers.labels[old], row.answers.predictions[old], labels[new])
-    return Swap(part=part, judgement=judgement)
+    answers = row.answers
+    sides = Sides(answers.labels[old], [answers.predictions[old]], [labels[new]], row.class_count)
+    return judge(sides, row.margin)
 
 
 def _tokenizer(classifier: Classifier) -> tuple[str, int | None] | None:

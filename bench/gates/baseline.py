@@ -1,24 +1,30 @@
-"""A run's quality, small enough to commit: the answers of every row, packed, for item by item comparisons."""
+"""Packs a run's answers small enough to commit, for comparisons item by item, and reads them back with suspicion."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
+import re
 import zlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from bench.errors import NotComparable, OtherSchema, StoreError
+from bench.errors import NotComparable, StoreError
 from bench.results.records import Cell, Interval, StoredRun
-from bench.results.store import open_run, read_record, write_record
+from bench.results.store import open_run, write_record
 from bench.types import SCHEMA_VERSION, DataCard, Record
 
 ID_TYPE, LABEL_TYPE = np.dtype("<i8"), np.dtype("<i4")
+MOST_BYTES = 2**28  # of a packed array, unpacked: 33 million items; a file that unpacks to more is no baseline
+AGAIN = "take the file from your version control, or write it again with `bench baseline DIR`"
+_CONFLICT = re.compile(rb"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
 
 
 class BaselineTask(Record):
@@ -110,7 +116,7 @@ def row_answers(run: StoredRun, cell_id: str) -> RowAnswers:
 
 def unpack(baseline: Baseline) -> Mapping[str, RowAnswers]:
     """The answers of every row by cell id; raises StoreError when the file was changed by hand."""
-    tasks = {task.data.task: task for task in baseline.tasks}
+    tasks = {task.data.task: _unpack_task(task) for task in baseline.tasks}
     return {row.cell.id: _unpack_row(row, tasks.get(row.cell.task)) for row in baseline.rows}
 
 
@@ -120,11 +126,56 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
 
 
 def read_baseline(path: Path) -> Baseline:
-    """Read a baseline; raises StoreError for a file that is none or damaged, NotComparable for another schema."""
+    """Read a baseline; raises StoreError where it is none, damaged or empty, NotComparable for another schema."""
+    content = _read_json(path)
+    if not isinstance(content, dict):
+        raise StoreError(f"{path} is no baseline: it holds {_kind_of(content)}, not an object; {AGAIN}")
+    version = content.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise NotComparable(
+            f"{path} has schema version {version}, this harness reads {SCHEMA_VERSION}; write the baseline again with "
+            "`bench baseline DIR`, or check with the harness that wrote it"
+        )
     try:
-        return read_record(path, Baseline)
-    except OtherSchema as error:
-        raise NotComparable(f"{error}; or write the baseline again with `bench baseline`") from error
+        baseline = Baseline.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(f"{path} is no whole baseline: {where}: {first['msg']}; {AGAIN}") from error
+    if not baseline.rows:
+        raise StoreError(f"{path} holds no row, so nothing would be compared; {AGAIN}")
+    _refuse_twice(path, "row", (row.cell.id for row in baseline.rows))
+    _refuse_twice(path, "task", (task.data.task for task in baseline.tasks))
+    return baseline
+
+
+def _read_json(path: Path) -> object:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+    if _CONFLICT.search(content):
+        raise StoreError(
+            f"{path} has the marks of a merge conflict (<<<<<<<); take one side's file, or write the baseline of the "
+            "merged code again with `bench baseline DIR`"
+        )
+    if not content.strip():
+        raise StoreError(f"{path} is empty; {AGAIN}")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path} is damaged or cut off: not JSON ({error}); {AGAIN}") from error
+
+
+def _kind_of(content: object) -> str:
+    kinds = {list: "an array", str: "a text", bool: "a truth value", int: "a number", float: "a number"}
+    return kinds.get(type(content), "nothing")
+
+
+def _refuse_twice(path: Path, what: str, names: Iterable[str]) -> None:
+    for name, count in Counter(names).most_common(1):
+        if count > 1:
+            raise StoreError(f"{path} has the {what} {name} {count} times; {AGAIN}")
 
 
 def open_baseline(path: Path) -> Baseline:
@@ -137,14 +188,27 @@ def _pack_row(answers: RowAnswers, ids: np.ndarray) -> dict[str, str]:
     return {"answered": _pack(answered, np.dtype("u1")), "predictions": _pack(answers.predictions, LABEL_TYPE)}
 
 
-def _unpack_row(row: BaselineRow, task: BaselineTask | None) -> RowAnswers:
-    if task is None:
-        raise StoreError(f"the baseline's row {row.cell.id} is of a task it does not hold; write the baseline again")
+def _unpack_task(task: BaselineTask) -> tuple[np.ndarray, np.ndarray, int]:
+    """Ids, true labels and the number of classes."""
     ids, labels = np.cumsum(_unpack(task.ids, ID_TYPE)), _unpack(task.labels, LABEL_TYPE)
+    name, classes = task.data.task, len(task.data.class_names)
+    if len(ids) != len(labels) or (np.diff(ids) <= 0).any():
+        raise StoreError(f"the baseline's items of {name} are not one label for each id; {AGAIN}")
+    if ((labels < 0) | (labels >= classes)).any():
+        raise StoreError(f"the baseline has labels of {name} that none of its {classes} classes has; {AGAIN}")
+    return ids, labels, classes
+
+
+def _unpack_row(row: BaselineRow, task: tuple[np.ndarray, np.ndarray, int] | None) -> RowAnswers:
+    if task is None:
+        raise StoreError(f"the baseline's row {row.cell.id} is of a task it does not hold; {AGAIN}")
+    ids, labels, classes = task
     answered = np.unpackbits(_unpack(row.answered, np.dtype("u1")))[: len(ids)].astype(bool)
     predictions = _unpack(row.predictions, LABEL_TYPE)
-    if len(ids) != len(labels) or len(answered) != len(ids) or answered.sum() != len(predictions):
-        raise StoreError(f"the baseline's row {row.cell.id} has a wrong number of answers; write the baseline again")
+    if len(answered) != len(ids) or answered.sum() != len(predictions):
+        raise StoreError(f"the baseline's row {row.cell.id} has a wrong number of answers; {AGAIN}")
+    if ((predictions < -1) | (predictions >= classes)).any():
+        raise StoreError(f"the baseline's row {row.cell.id} answers what none of {classes} classes is; {AGAIN}")
     return RowAnswers(ids=ids[answered], labels=labels[answered], predictions=predictions)
 
 
@@ -158,7 +222,11 @@ def _pack(values: np.ndarray, dtype: np.dtype) -> str:
 
 
 def _unpack(packed: str, dtype: np.dtype) -> np.ndarray:
+    unpacking = zlib.decompressobj()
     try:
-        return np.frombuffer(zlib.decompress(base64.b64decode(packed, validate=True)), dtype=dtype)
+        content = unpacking.decompress(base64.b64decode(packed, validate=True), MOST_BYTES)
     except (binascii.Error, zlib.error, ValueError) as error:
-        raise StoreError(f"the baseline's packed answers are damaged ({error}); write the baseline again") from error
+        raise StoreError(f"the baseline's packed answers are damaged ({error}); {AGAIN}") from error
+    if not unpacking.eof or len(content) % dtype.itemsize:
+        raise StoreError(f"the baseline's packed answers are damaged (cut off, or too many); {AGAIN}")
+    return np.frombuffer(content, dtype=dtype)

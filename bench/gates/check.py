@@ -1,98 +1,163 @@
-"""A run against a baseline: every row judged on the items both answered."""
+"""Judges a run against a baseline: every row on the items both answered."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
 from bench.errors import NotComparable
 from bench.gates.baseline import Baseline, BaselineRow, RowAnswers, row_answers, unpack
-from bench.gates.rules import judge_answers
-from bench.messages import message
+from bench.gates.quality_rules import MARGIN, SEED_SPREAD, Sides, judge, measure_spread, unchanged
 from bench.results.records import Cell, Result, StoredRun
-from bench.results.verdicts import Check, CheckedRow, Judgement, Verdict
-from bench.types import SplitSizes
+from bench.results.verdicts import Check, CheckedRow, Judgement, Reason, SeedSpread, Verdict
+from bench.types import DataCard, SplitSizes
 
 Key = tuple[str, str, str | None, int, str | None, str | None, str | None]
 
 
-def check_run(run: StoredRun, baseline: Baseline) -> Check:
-    """Judge every row of the baseline.
+@dataclass(frozen=True)
+class _Pair:
+    """A row of the baseline and the run's row of that name, with the answers of both."""
 
-    Raises NotComparable when a task both have is of other data or other labels, they have no task in common, or the
-    run has a row twice; StoreError for a damaged baseline.
+    row: BaselineRow
+    result: Result
+    old: RowAnswers
+    new: RowAnswers
+
+    @property
+    def same_classifier(self) -> bool:
+        """Whether it is known to be: a model behind an endpoint may be another one under the same name."""
+        known = self.result.classifier_sha256 is not None and not self.result.without_reference
+        return known and self.result.classifier_sha256 == self.row.classifier_sha256
+
+    @property
+    def retrained(self) -> bool:
+        """Whether a training made another classifier, so that its luck is part of the difference."""
+        fit = self.result.fit
+        return not self.same_classifier and fit is not None and fit.trainable_parameters != 0
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is to be judged of a row: the sides' answers, and how far trainings differ where the row was retrained."""
+
+    sides: Sides
+    unchanged: bool
+    spread: SeedSpread | None
+
+
+def check_run(run: StoredRun, baseline: Baseline, margin: float = MARGIN, seed_spread: float = SEED_SPREAD) -> Check:
+    """Judge every row of the baseline at a margin; seed_spread is assumed where fewer than 3 seeds a side tell it.
+
+    Both are shares. Raises NotComparable when a task both have is of other data or other labels, they have no task in
+    common, or the run has a row twice; StoreError for a damaged baseline.
     """
     _refuse_other_data(run, baseline)
-    answers = unpack(baseline)
     results = rows_of(run)
-    rows = []
-    for row in baseline.rows:
-        result, old = results.get(row_key(row.cell)), answers[row.cell.id]
-        verdict, reason, judgement = _judge(run, result, old)
-        rows.append(
-            CheckedRow(
-                cell=row.cell,
-                verdict=verdict,
-                reason=reason,
-                macro_f1_difference=_macro_f1_difference(row, result, old, judgement),
-                judgement=judgement,
-            )
-        )
+    pairs = _pairs(run, baseline, results)
+    questions = _questions(pairs, seed_spread)
+    rows_at_stake = len({id(question) for question in questions.values() if not question.unchanged})
+    judgements = {
+        cell_id: unchanged(len(question.sides.labels), margin)
+        if question.unchanged
+        else judge(question.sides, margin, rows_at_stake, question.spread)
+        for cell_id, question in questions.items()
+    }
     known = {row_key(row.cell) for row in baseline.rows}
     hardware = run.environment.get("hardware_sha256")
     return Check(
         baseline_commit=baseline.commit,
         run_commit=(run.environment.get("git") or {}).get("commit"),
         same_hardware=hardware is not None and hardware == baseline.hardware_sha256,
-        rows=tuple(rows),
+        margin=margin,
+        rows=tuple(_checked(row.cell, results.get(row_key(row.cell)), run, judgements) for row in baseline.rows),
         new_rows=tuple(result.cell for key, result in results.items() if key not in known and result.quality),
     )
 
 
-def _judge(run: StoredRun, result: Result | None, old: RowAnswers) -> tuple[Verdict, str | None, Judgement | None]:
+def _pairs(run: StoredRun, baseline: Baseline, results: Mapping[Key, Result]) -> list[_Pair]:
+    """The rows that both have answers of."""
+    answers, found = unpack(baseline), []
+    for row in baseline.rows:
+        result = results.get(row_key(row.cell))
+        if result is not None and result.cell.id in run.answers:
+            found.append(_Pair(row, result, answers[row.cell.id], row_answers(run, result.cell.id)))
+    return found
+
+
+def _questions(pairs: Iterable[_Pair], seed_spread: float) -> dict[str, _Question]:
+    """By the baseline's cell id; the seeds of a retrained row are one question, which stands for each of its rows."""
+    groups: dict[Key, list[_Pair]] = {}
+    for pair in pairs:
+        cell = pair.row.cell
+        groups.setdefault(row_key(cell.model_copy(update={"seed": -1}) if pair.retrained else cell), []).append(pair)
+    found = {}
+    for group in groups.values():
+        sides = _sides(group)
+        if sides is None:
+            continue
+        same = not sides.changed and all(pair.same_classifier for pair in group)
+        trained_otherwise = sides.changed and any(pair.retrained for pair in group)
+        question = _Question(sides, same, measure_spread(sides, seed_spread) if trained_otherwise else None)
+        found.update({pair.row.cell.id: question for pair in group})
+    return found
+
+
+def _sides(group: Sequence[_Pair]) -> Sides | None:
+    """The answers of all seeds to the items that all of them answered; None where there is no such item."""
+    everyone = [answers for pair in group for answers in (pair.old, pair.new)]
+    ids = reduce(np.intersect1d, (each.ids for each in everyone))
+    if not len(ids):
+        return None
+    labels, *others = (each.labels[np.searchsorted(each.ids, ids)] for each in everyone)
+    if not all(np.array_equal(labels, other) for other in others):
+        task = group[0].row.cell.task
+        raise NotComparable(f"{task}: the same test items have other labels than in the baseline")
+    given = [each.predictions[np.searchsorted(each.ids, ids)] for each in everyone]
+    return Sides(labels, given[::2], given[1::2], len(group[0].result.data.class_names))
+
+
+def _checked(cell: Cell, result: Result | None, run: StoredRun, judgements: Mapping[str, Judgement]) -> CheckedRow:
     if result is None:
-        return Verdict.MISSING, message("not in this run"), None
+        return CheckedRow(cell=cell, verdict=Verdict.MISSING, reason=Reason.NOT_IN_RUN)
     if result.cell.id not in run.answers:
-        reason = message(
-            "{status}: {reason}", status=result.status.value, reason=result.reason or message("no answers")
+        return CheckedRow(
+            cell=cell,
+            verdict=Verdict.FAILED,
+            reason=Reason.NO_ANSWERS,
+            status=result.status.value,
+            detail=result.reason,
         )
-        return Verdict.FAILED, reason, None
-    new = row_answers(run, result.cell.id)
-    _, old_rows, new_rows = np.intersect1d(old.ids, new.ids, assume_unique=True, return_indices=True)
-    if not len(old_rows):
-        return Verdict.MISSING, message("no test item in common"), None
-    labels = old.labels[old_rows]
-    if not np.array_equal(labels, new.labels[new_rows]):
-        raise NotComparable(f"{result.cell.task}: the same test items have other labels than in the baseline")
-    judgement = judge_answers(labels, old.predictions[old_rows], new.predictions[new_rows])
-    return judgement.verdict, None, judgement
-
-
-def _macro_f1_difference(
-    row: BaselineRow, result: Result | None, old: RowAnswers, judgement: Judgement | None
-) -> float | None:
-    if judgement is None or result is None or result.quality is None:
-        return None
-    if not judgement.n == result.quality.n == len(old.ids):
-        return None
-    return result.quality.macro_f1.value - row.macro_f1.value
+    judgement = judgements.get(cell.id)
+    if judgement is None:
+        return CheckedRow(cell=cell, verdict=Verdict.MISSING, reason=Reason.NO_COMMON_ITEM)
+    return CheckedRow(cell=cell, verdict=judgement.verdict, judgement=judgement)
 
 
 def _refuse_other_data(run: StoredRun, baseline: Baseline) -> None:
-    cards = {result.cell.task: result.data for result in run.results}
-    common = [task.data for task in baseline.tasks if task.data.task in cards]
+    old = {task.data.task: task.data for task in baseline.tasks}
+    common = [result.data for result in run.results if result.data.task in old]
     if not common:
-        there, wanted = ", ".join(sorted(cards)), ", ".join(sorted(task.data.task for task in baseline.tasks))
-        raise NotComparable(f"{run.folder} has the tasks {there}, the baseline has {wanted}; nothing to compare")
-    for old in common:
-        new = cards[old.task]
-        if new.class_names != old.class_names:
-            raise NotComparable(f"{old.task}: the classes are not those of the baseline, or in another order")
-        if new.fingerprint != old.fingerprint:
-            raise NotComparable(
-                f"{old.task}: other data than the baseline's (fingerprint {new.fingerprint[:12]}, not "
-                f"{old.fingerprint[:12]}: {_sizes(new.sizes)}, not {_sizes(old.sizes)}); run on the same data, or "
-                "write a new baseline"
-            )
+        there, wanted = ", ".join(sorted({result.data.task for result in run.results})), ", ".join(sorted(old))
+        raise NotComparable(
+            f"{run.folder} has the tasks {there or '(none)'}, the baseline has {wanted}; nothing to compare"
+        )
+    for new in common:
+        _refuse_other_card(old[new.task], new)
+
+
+def _refuse_other_card(old: DataCard, new: DataCard) -> None:
+    if new.class_names != old.class_names:
+        raise NotComparable(f"{old.task}: the classes are not those of the baseline, or in another order")
+    if new.fingerprint != old.fingerprint:
+        raise NotComparable(
+            f"{old.task}: other data than the baseline's (fingerprint {new.fingerprint[:12]}, not "
+            f"{old.fingerprint[:12]}: {_sizes(new.sizes)}, not {_sizes(old.sizes)}); run on the same data, or "
+            "write a new baseline"
+        )
 
 
 def _sizes(sizes: SplitSizes) -> str:

@@ -1,4 +1,4 @@
-"""A pytest plugin: every row of a baseline is a test of a run folder."""
+"""Makes every row of a baseline a test of a run folder, as a pytest plugin."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         return
     if run is None or baseline is None:
         raise pytest.UsageError(f"{RUN} DIR and {BASELINE} FILE must be given together")
+    from bench import registry
     from bench.errors import BenchError
     from bench.gates.baseline import read_baseline
     from bench.gates.check import check_run
@@ -36,7 +37,11 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         check = check_run(open_run(run), read_baseline(baseline))
     except BenchError as error:
         raise pytest.UsageError(str(error)) from error
-    items += [GatedRow.from_parent(session, name=f"{row.cell.task}: {row.name}", row=row) for row in check.rows]
+    page = registry.find("report", "check")(check)
+    items += [
+        GatedRow.from_parent(session, name=f"{row.cell.task}: {row.name}", row=row, told=page.line(row))
+        for row in check.rows
+    ]
 
 
 class Regression(Exception):
@@ -46,19 +51,18 @@ class Regression(Exception):
 class GatedRow(pytest.Item):
     """Fails when the row regressed or failed, is skipped when it is not settled or missing."""
 
-    def __init__(self, *, row: CheckedRow, **options: Any) -> None:
+    def __init__(self, *, row: CheckedRow, told: str, **options: Any) -> None:
         super().__init__(**options)
-        self.row = row
+        self.row, self.told = row, told
 
     def runtest(self) -> None:
         """The verdict was found when the tests were collected."""
         from bench.results.verdicts import Verdict
 
-        message = f"{self.row.verdict}: {self.row.explanation}"
         if self.row.bad:
-            raise Regression(message)
+            raise Regression(self.told)
         if self.row.verdict is not Verdict.PASS:
-            pytest.skip(message)
+            pytest.skip(self.told)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """One line for a regression, the usual traceback for anything else."""

@@ -1,4 +1,4 @@
-"""The speed of a checked run: every row's base and head found on this machine, measured by turns, judged."""
+"""Judges the speed of a checked run: every row's base and head found on this machine and measured by turns."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ from bench.machine.environment import hardware_fingerprint
 from bench.plan.engines import load_engines, with_options
 from bench.results.autotuned import THREADS
 from bench.results.records import Result, StoredRun
-from bench.results.verdicts import Check, CheckedRow, SpeedJudgement, Verdict
+from bench.results.verdicts import Check, CheckedRow, Reason, SpeedJudgement, Verdict, worst
 from bench.types import EngineSpec, Scenario
-
-WORST_FIRST = (Verdict.FAILED, Verdict.REGRESSED, Verdict.MISSING, Verdict.INCONCLUSIVE, Verdict.PASS)
 
 
 @dataclass(frozen=True)
@@ -89,9 +87,9 @@ def _gate_row(
         log = run.folder / "logs" / f"{result.cell.id}.speed.log"
         speed = compare_speed(base, Side(head_task), _scenarios(result), log, console.progress, options.most_turns)
     except BenchError as error:
-        return row.model_copy(update={"verdict": Verdict.FAILED, "reason": f"speed: {error}"})
+        return row.model_copy(update={"verdict": Verdict.FAILED, "reason": Reason.SPEED_FAILED, "detail": str(error)})
     console.line(f"{row.cell.task} {row.name}: {_measured(speed)}")
-    verdict = min((row.verdict, *(part.verdict for part in speed)), key=WORST_FIRST.index)
+    verdict = worst(row.verdict, *(part.verdict for part in speed))
     return row.model_copy(update={"verdict": verdict, "speed": speed})
 
 

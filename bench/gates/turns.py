@@ -1,4 +1,4 @@
-"""The speed gate at work: base, base again and head side by side in three processes, by turns, on one machine."""
+"""Runs the speed gate: base, base again and head side by side in three processes, by turns, on one machine."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
-from bench.gates.rules import SMALLEST_BAR, base_noise, judge_turns
-from bench.gates.worker import Turn, WorkerTask
+from bench.gates.speed_rules import SMALLEST_BAR, base_noise, judge_turns
+from bench.gates.turn_texts import TurnTexts
+from bench.gates.worker import PROTOCOL, Turn, WorkerTask
 from bench.results.verdicts import SpeedJudgement
 from bench.types import Scenario
 
 TURN_S: dict[Scenario, float] = {"single": 0.1, "offline": 0.1}
+FEWEST_TEXTS = 4  # a turn: of every quarter of the lengths one, also where each takes long
 FEWEST_TURNS = 30
 MOST_TURNS = 120
 LOOK_EVERY = 15
@@ -55,9 +57,17 @@ class SpeedWorker:
                 start_new_session=True,  # Ctrl-C is for the command, which ends its workers
             )
         self._task = side.task
+        self.lengths: tuple[int, ...] = ()
 
     def __enter__(self) -> SpeedWorker:
-        self.ask(self._task.model_dump(mode="json"))
+        ready = self.ask(self._task.model_dump(mode="json"))
+        if ready.get("protocol") != PROTOCOL:
+            self.__exit__()
+            raise BenchError(
+                f"{self._task.engine}: the base's checkout of the harness draws the turns' texts otherwise; take one "
+                "with the same version of the speed gate as this one"
+            )
+        self.lengths = tuple(ready["lengths"])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -117,17 +127,17 @@ def take_turns(
     progress: Callable[[str, int, int], None],
     seed: int = 0,
 ) -> np.ndarray:
-    """Seconds a text, float (turns, workers): in random order within a turn, every turn on the same texts.
+    """Seconds a text, float (turns, workers): in random order within a turn, every turn on fresh texts of all lengths.
 
     The first two workers run the base. It goes on until base against base differs by at most 2.5 %, or
     `most_turns` are taken. The head has no part in that decision, so looking again does not favour a verdict.
     """
     rates = [worker.ask({"warm_up": scenario})["rate_rps"] for worker in workers]
-    queries = max(1, round(TURN_S[scenario] * float(np.median(rates))))
-    turn = Turn(scenario=scenario, queries=queries, seed=seed)
+    texts = TurnTexts(workers[0].lengths, max(FEWEST_TEXTS, round(TURN_S[scenario] * float(np.median(rates)))), seed)
     order, seconds = random.Random(seed), np.zeros((0, len(workers)))
     while len(seconds) < most_turns:
         progress(f"{scenario} by turns", len(seconds), most_turns)
+        turn = Turn(scenario=scenario, texts=texts.draw(len(seconds)), seed=seed + len(seconds))
         row = np.empty(len(workers))
         for place in order.sample(range(len(workers)), len(workers)):
             row[place] = workers[place].ask(turn.model_dump())["seconds"]

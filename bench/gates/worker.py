@@ -1,4 +1,4 @@
-"""A process that holds one engine and takes turns: a line of JSON in, a line of JSON out.
+"""Holds one engine in a process of its own and takes turns: a line of JSON in, a line of JSON out.
 
 `python -P -m bench.gates.worker` runs under any interpreter and any checkout of the harness, so that the code and the
 libraries of the base can differ from those of the head.
@@ -23,10 +23,11 @@ from bench.execution.sessions import open_session
 from bench.machine.companions import hide_unfit_companions
 from bench.machine.threads import set_threads
 from bench.plan.engines import load_engines
-from bench.speed.loadgen import drive, warm_up
+from bench.speed.loadgen import drive, new_settings, warm_up
 from bench.types import EngineSpec, Record, Scenario, Workplace
 
 WARMUP_TEXTS = 512
+PROTOCOL = 2  # 1: no texts were named, each side drew the same few every turn
 
 
 class WorkerTask(Record):
@@ -43,10 +44,13 @@ class WorkerTask(Record):
 
 
 class Turn(Record):
-    """So many queries (of one text each for `single`, one of so many texts for `offline`), the same for all workers."""
+    """The places of the test texts of a turn, the same for all workers; each is answered once.
+
+    For `single` they are a query each, for `offline` one query together; `seed` is that of their order.
+    """
 
     scenario: Scenario
-    queries: int
+    texts: tuple[int, ...]
     seed: int
 
 
@@ -78,22 +82,20 @@ class Server:
     def turn(self, turn: Turn) -> float:
         """Seconds a text, driven by LoadGen."""
         gc.collect()
-        driver = drive(self.session, turn.scenario, self.texts, _settings(turn), Path(self._scratch.name))
+        texts = [self.texts[place] for place in turn.texts]
+        driver = drive(self.session, turn.scenario, texts, _settings(turn), Path(self._scratch.name))
         return driver.duration_s / driver.samples
 
 
 def _settings(turn: Turn) -> Any:
-    """A fixed number of queries, drawn alike for everyone who gets the same seed."""
+    """Every text once, in an order that is the same for everyone who gets the same seed."""
     import mlperf_loadgen as lg
 
-    settings = lg.TestSettings()
-    settings.mode = lg.TestMode.PerformanceOnly
-    settings.min_duration_ms = 0
-    settings.min_query_count = turn.queries
-    settings.qsl_rng_seed = settings.sample_index_rng_seed = settings.schedule_rng_seed = turn.seed + 1
+    settings = new_settings(turn.seed, 0, len(turn.texts))
+    settings.performance_issue_unique = True
     if turn.scenario == "single":
         settings.scenario = lg.TestScenario.SingleStream
-        settings.max_query_count = turn.queries
+        settings.max_query_count = len(turn.texts)
     else:
         settings.scenario = lg.TestScenario.Offline
         settings.offline_expected_qps = 1.0
@@ -111,7 +113,7 @@ def main() -> None:
         try:
             if server is None:
                 server = Server(WorkerTask.model_validate(question))
-                answer: Any = {"ready": True}
+                answer: Any = {"protocol": PROTOCOL, "lengths": list(map(len, server.texts))}
             elif "answers" in question:
                 answer = server.answers()
             elif "warm_up" in question:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from bench.results.records import Interval
 
@@ -18,7 +19,7 @@ _CLOSE, _NEAR = 1e-12, 1e-9
 class ItemValues:
     """What every item adds to a difference that is the mean of these values, as distinct values with their counts.
 
-    values float (a,), ascending; counts float (a,), which may be scaled to ask about more items. `lowest` and
+    values float (a,), ascending; counts float (a,). `lowest` and
     `highest` are the most that one item could take and add, seen or not: they bound what has not been seen yet.
     """
 
@@ -36,10 +37,6 @@ class ItemValues:
     def mean(self) -> float:
         """The difference itself."""
         return float(self.values @ self.counts) / self.n
-
-    def scaled(self, factor: float) -> ItemValues:
-        """The same shares of values on `factor` times as many items."""
-        return ItemValues(self.values, self.counts * factor, self.lowest, self.highest)
 
 
 def accuracy_values(lost: float, won: float, n: float) -> ItemValues:
@@ -116,10 +113,11 @@ def score_interval(items: ItemValues, confidence: float = CONFIDENCE) -> Interva
 
 def lower_bound(items: ItemValues, confidence: float = CONFIDENCE) -> float:
     """The lower end of the score interval."""
-    z, mean, spread = float(stats.norm.isf((1 - confidence) / 2)), items.mean, items.highest - items.lowest
+    z, mean, spread = _deviations(confidence), items.mean, items.highest - items.lowest
+    n = items.n
 
     def excess(candidate: float) -> float:
-        return items.n * (mean - candidate) ** 2 - z * z * _variance(items, candidate)
+        return n * (mean - candidate) ** 2 - z * z * _variance(items, candidate)
 
     nearest, farthest = mean - _NEAR * spread, items.lowest + _NEAR * spread
     if nearest <= farthest or excess(farthest) <= 0:
@@ -127,21 +125,41 @@ def lower_bound(items: ItemValues, confidence: float = CONFIDENCE) -> float:
     return mean if excess(nearest) >= 0 else float(optimize.brentq(excess, farthest, nearest, xtol=_NEAR * spread))
 
 
+def items_to_exclude(items: ItemValues, value: float, confidence: float = CONFIDENCE) -> int | None:
+    """The fewest items with the same shares whose interval excludes this value; None where it is the mean itself."""
+    if abs(items.mean - value) < _NEAR:
+        return None
+    z = _deviations(confidence)
+    variance = _variance(items, value) if value < items.mean else _variance(_turned(items), -value)
+    return ceil(z * z * variance / (items.mean - value) ** 2 + _NEAR)
+
+
 def upper_bound(items: ItemValues, confidence: float = CONFIDENCE) -> float:
     """The upper end: the lower one of the values turned around."""
-    turned = ItemValues(-items.values[::-1], items.counts[::-1], -items.highest, -items.lowest)
-    return -lower_bound(turned, confidence)
+    return -lower_bound(_turned(items), confidence)
+
+
+def _deviations(confidence: float) -> float:
+    """Standard normal deviations that a two-sided interval goes to."""
+    return float(special.ndtri((1 + confidence) / 2))
+
+
+def _turned(items: ItemValues) -> ItemValues:
+    return ItemValues(-items.values[::-1], items.counts[::-1], -items.highest, -items.lowest)
 
 
 def _variance(items: ItemValues, mean: float) -> float:
     """Variance of the most likely distribution whose mean this is, which lies below the seen one."""
     seen = items.counts > 0
     values, shares = items.values[seen] - mean, items.counts[seen] / items.n
+    moments = shares * values
     steepest = (1 - _CLOSE) / (mean - items.lowest)  # where the lowest value gets all the probability that is left
 
     def unbalanced(tilt: float) -> float:
-        return float(np.sum(shares * values / (1 + tilt * values)))
+        return float(moments @ (1 / (1 + tilt * values)))
 
+    if unbalanced(0.0) <= 0:  # the seen mean itself, but for rounding
+        return float(shares @ values**2)
     if unbalanced(steepest) < 0:
         weights = shares / (1 + optimize.brentq(unbalanced, 0.0, steepest) * values)
         return float(weights @ values**2)

@@ -11,6 +11,7 @@ from bench.errors import DataError
 from bench.quality.intervals import class_mean_interval, items_needed
 from bench.quality.stats import brier, class_scores, expected_calibration_error, wilson
 from bench.results.records import Answers, ClassScore, Interval, Quality
+from bench.types import Ending, Prediction
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ def measure_quality(answers: Answers, class_names: Sequence[str]) -> Quality:
         macro_precision=precision,
         macro_recall=recall,
         valid_share=float((prediction.labels >= 0).mean()),
+        cut_off_share=_ending_share(prediction, Ending.CUT_OFF),
+        empty_share=_ending_share(prediction, Ending.EMPTY),
+        refused_share=_ending_share(prediction, Ending.REFUSED),
         ece=expected_calibration_error(prediction.probabilities, prediction.labels, answers.labels),
         brier=brier(prediction.probabilities, answers.labels),
         truncated_share=float(prediction.truncated.mean()),
@@ -59,6 +63,10 @@ def measure_quality(answers: Answers, class_names: Sequence[str]) -> Quality:
         per_class=_per_class(confusion, class_names),
         confusion=tuple(tuple(row) for row in confusion[:, :k].tolist()),
     )
+
+
+def _ending_share(prediction: Prediction, ending: Ending) -> float | None:
+    return None if prediction.endings is None else float((prediction.endings == ending).mean())
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, k: int) -> np.ndarray:

@@ -97,6 +97,8 @@ class Quality(Record):
     """Figures over the n test items that were answered, every one derived from the predictions file.
 
     Macro averages are over the classes that have a text among them; ece None where no answer names a class.
+    cut_off_share, empty_share, refused_share: of written answers, those that ended at their limit, were empty, or that
+    the server refuses to give for their text; None where nothing is written.
     """
 
     n: int
@@ -105,6 +107,9 @@ class Quality(Record):
     macro_precision: Interval
     macro_recall: Interval
     valid_share: float
+    cut_off_share: float | None = None
+    empty_share: float | None = None
+    refused_share: float | None = None
     ece: float | None
     brier: float
     truncated_share: float
@@ -185,6 +190,8 @@ class LoadRun(Record):
 
     matmul_share: operations of the answered texts over what the machine's matrix product does in that time;
     memory_share: weights read by the forward passes over what its memory moves. None where nobody counted them.
+    failed_requests: an endpoint's tries, by reason, of requests that got no answer; retried_requests: those of requests
+    that were answered at a later try, whose latency has all of them; refused: queries whose text gets no answer.
     """
 
     scenario: Scenario
@@ -206,6 +213,8 @@ class LoadRun(Record):
     warmup_rounds: int
     recompiles: int | None
     failed_requests: dict[str, int] = Field(default_factory=dict)
+    retried_requests: dict[str, int] = Field(default_factory=dict)
+    refused: int = 0
     latencies_file: RelativeFile | None = None
     passes_per_s: float | None = None
     matmul_share: float | None = None
@@ -238,9 +247,11 @@ class Work(Record):
 class MeasuredPart(Record):
     """What one process measured of a cell; a cell of several repeats has several.
 
-    `repeat_speedup`: how many times faster a text is answered the second time.
-    failed_requests: those of an endpoint while the test items were answered, by reason; unanswered: the items that got
-    no answer in the end; invalid: the answers that name no class, or whose scores are no numbers.
+    `repeat_speedup`: how many times faster a text is answered the second time; `least_repeat_speedup`: the low end of
+    its interval.
+    failed_requests: those of an endpoint while the test items were answered, by reason; retried_requests: tries of
+    those answered later; unanswered: the items that got no answer in the end; invalid: the answers that name no class,
+    or whose scores are no numbers.
     """
 
     session: SessionCard
@@ -249,7 +260,9 @@ class MeasuredPart(Record):
     items: int
     runs: tuple[LoadRun, ...]
     repeat_speedup: float | None = None
+    least_repeat_speedup: float | None = None
     failed_requests: dict[str, int] = Field(default_factory=dict)
+    retried_requests: dict[str, int] = Field(default_factory=dict)
     unanswered: int = 0
     invalid: int = 0
     work: Work | None = None

@@ -59,10 +59,11 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_answers(path: Path, answers: Answers) -> None:
-    """One row a test item: id, label, prediction, probabilities float32 (k,), token count, truncated."""
+    """One row a test item: id, label, prediction, probabilities float32 (k,), token count, truncated, how it ended."""
     prediction = answers.prediction
     k = prediction.probabilities.shape[1]
     flat = pa.array(prediction.probabilities.astype(np.float32).ravel())
+    endings = {} if prediction.endings is None else {"ending": prediction.endings.astype(np.uint8)}
     table = pa.table(
         {
             "id": answers.ids.astype(np.int64),
@@ -71,6 +72,7 @@ def write_answers(path: Path, answers: Answers) -> None:
             "probabilities": pa.FixedSizeListArray.from_arrays(flat, k),
             "token_count": prediction.token_counts.astype(np.int32),
             "truncated": prediction.truncated.astype(bool),
+            **endings,
         }
     )
     write_parquet(path, table)
@@ -89,6 +91,7 @@ def read_answers(path: Path) -> Answers:
             labels=table["prediction"].to_numpy(),
             token_counts=table["token_count"].to_numpy(),
             truncated=table["truncated"].to_numpy(),
+            endings=table["ending"].to_numpy() if "ending" in table.column_names else None,
         )
         answers = Answers(ids=table["id"].to_numpy(), labels=table["label"].to_numpy(), prediction=prediction)
     except (OSError, KeyError, pa.ArrowException, ValueError) as error:

@@ -1,10 +1,10 @@
-"""The verdicts of gates and of attribution, as a run folder stores them."""
+"""Stores the verdicts of gates and of attribution as codes and numbers; reports/pages say them in words."""
 
 from __future__ import annotations
 
 import enum
 
-from bench.messages import Said, joined, message
+from bench.messages import Said
 from bench.results.records import Cell, Interval
 from bench.types import Record, Scenario
 
@@ -19,39 +19,75 @@ class Verdict(enum.StrEnum):
     MISSING = "MISSING"
 
 
-class Judgement(Record):
-    """The verdict on n paired items: `difference` of accuracy, new minus old, and `margin`, both as shares.
+WORST_FIRST = (Verdict.FAILED, Verdict.REGRESSED, Verdict.MISSING, Verdict.INCONCLUSIVE, Verdict.PASS)
 
-    `lost` items only the old row has right, `won` only the new one. `items_needed` would settle an INCONCLUSIVE
-    verdict if the shares stayed what they are.
+
+def worst(*verdicts: Verdict) -> Verdict:
+    """The verdict of a whole whose parts have these."""
+    return min(verdicts, key=WORST_FIRST.index)
+
+
+class Metric(enum.StrEnum):
+    """The figures of quality that the gate judges."""
+
+    ACCURACY = "accuracy"
+    MACRO_F1 = "macro_f1"
+
+
+class MetricJudgement(Record):
+    """The verdict on one figure: `difference`, new minus old, as a share with its 95 % interval.
+
+    `highest` is its upper bound at the level that is corrected over all rows. An INCONCLUSIVE verdict has what would
+    settle it if the shares stayed what they are: so many items, or so many training seeds a side; None where nothing
+    of the kind would.
+    """
+
+    metric: Metric
+    verdict: Verdict
+    difference: Interval
+    highest: float
+    items_needed: int | None = None
+    seeds_needed: int | None = None
+
+
+class SeedSpread(Record):
+    """How far trainings of one recipe differ: standard deviations, as shares, and the seeds of the smaller side.
+
+    `measured` from the seeds of both runs, or else assumed as the user stated it.
+    """
+
+    seeds: int
+    measured: bool
+    accuracy: float
+    macro_f1: float
+
+
+class Judgement(Record):
+    """The verdict on n paired items: both figures must be no worse by the `margin`, a share.
+
+    `lost` items only the old row has right, `won` only the new one (means over the training seeds). `unchanged`: the
+    same classifier gave the same answers. `spread` where the row was trained again and came out otherwise.
     """
 
     verdict: Verdict
     n: int
-    lost: int
-    won: int
-    difference: Interval
+    lost: float
+    won: float
     margin: float
-    items_needed: int | None = None
+    metrics: tuple[MetricJudgement, ...]
+    unchanged: bool = False
+    spread: SeedSpread | None = None
 
-    @property
-    def explanation(self) -> str | None:
-        """What a reader of the verdict must know beside it; None where that is nothing."""
-        if self.items_needed:
-            settled = message("about {texts:,} texts would settle it", texts=self.items_needed)
-            worse = [message("worse, by less than the margin")] if self.difference.high < 0 else []
-            return joined("; ", [*worse, settled])
-        if self.verdict is Verdict.REGRESSED:
-            lost = -100 * self.difference.value
-            return message("{lost:.2f} points of accuracy lost on {texts:,} texts", lost=lost, texts=self.n)
-        return None
+    def of(self, metric: Metric) -> MetricJudgement:
+        """The verdict on one of the figures."""
+        return next(each for each in self.metrics if each.metric is metric)
 
 
 class SpeedJudgement(Record):
     """The verdict on one scenario, base and head measured by turns; shares of the base's time.
 
-    `slowdown`: time of the head over that of the base, minus 1; `noise`: root mean square of base against base;
-    `bar`: max(10 %, twice the noise); p: two-sided Mann-Whitney; rates in texts/s, medians over the turns.
+    `slowdown`: time of the head over that of the base on the same texts, minus 1; `noise`: root mean square of base
+    against base; `bar`: max(10 %, twice the noise); p: of a rank test over the turns; rates in texts/s.
     """
 
     verdict: Verdict
@@ -64,35 +100,28 @@ class SpeedJudgement(Record):
     base_rps: float
     head_rps: float
 
-    @property
-    def explanation(self) -> str | None:
-        """What a reader of the verdict must know; None where that is nothing."""
-        measured = message(
-            "{scenario}: {slowdown:+.1%} time a text, bar {bar:.1%}",
-            scenario=message(self.scenario),
-            slowdown=self.slowdown.value,
-            bar=self.bar,
-        )
-        if self.verdict is Verdict.INCONCLUSIVE:
-            return message(
-                "{measured}: not settled in {turns} turns; leave the machine alone or take more --turns",
-                measured=measured,
-                turns=self.turns,
-            )
-        return measured if self.verdict is Verdict.REGRESSED else None
+
+class Reason(enum.StrEnum):
+    """Why a row has no answers to judge, or why its speed could not be measured."""
+
+    NOT_IN_RUN = "not in this run"
+    NO_COMMON_ITEM = "no test item in common"
+    NO_ANSWERS = "no answers"
+    SPEED_FAILED = "speed failed"
 
 
 class CheckedRow(Record):
     """A row of the baseline and what became of it; `judgement` where there are answers, `speed` where it was asked for.
 
-    `macro_f1_difference`, new minus old, is None where the two did not answer the same items.
+    `status` and `detail` are those of the run's row where it has no answers, or what the speed gate failed of.
     """
 
     cell: Cell
     verdict: Verdict
-    reason: Said | None
-    macro_f1_difference: float | None
-    judgement: Judgement | None
+    reason: Reason | None = None
+    status: str | None = None
+    detail: Said | None = None
+    judgement: Judgement | None = None
     speed: tuple[SpeedJudgement, ...] = ()
 
     @property
@@ -106,12 +135,6 @@ class CheckedRow(Record):
         """Whether this row alone makes the check fail."""
         return self.verdict in {Verdict.REGRESSED, Verdict.FAILED}
 
-    @property
-    def explanation(self) -> str | None:
-        """What a reader of the verdict must know beside it; None where that is nothing."""
-        parts = (self.reason, self.judgement and self.judgement.explanation, *(part.explanation for part in self.speed))
-        return joined("; ", [part for part in parts if part]) or None
-
 
 class Check(Record):
     """All rows of a baseline, in its order, and the run's rows that the baseline does not have."""
@@ -119,24 +142,58 @@ class Check(Record):
     baseline_commit: str | None
     run_commit: str | None
     same_hardware: bool
+    margin: float
     rows: tuple[CheckedRow, ...]
     new_rows: tuple[Cell, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """REGRESSED when any row regressed or failed; else INCONCLUSIVE when any is not settled or missing."""
+        """REGRESSED when any row regressed or failed; else INCONCLUSIVE when any is not settled or missing, or none is.
+
+        A check without a row has compared nothing.
+        """
         if any(row.bad for row in self.rows):
             return Verdict.REGRESSED
         verdicts = {row.verdict for row in self.rows}
-        return Verdict.INCONCLUSIVE if verdicts & {Verdict.INCONCLUSIVE, Verdict.MISSING} else Verdict.PASS
+        return Verdict.PASS if verdicts == {Verdict.PASS} else Verdict.INCONCLUSIVE
+
+
+class Part(enum.StrEnum):
+    """What attribution puts back to the base's."""
+
+    NOTHING = "nothing, asked again"
+    WEIGHTS = "weights"
+    TOKENIZER = "tokenizer"
+    BOTH_HALVES = "weights and tokenizer"
+    ENGINE = "engine"
+    LIBRARIES = "libraries"
+    CODE = "code"
+    SURROUNDINGS = "libraries and code"
+
+
+class Untried(enum.StrEnum):
+    """Why a part was not put back."""
+
+    SAME = "same"
+    NO_BASE_PYTHON = "no base python"
+    NO_BASE_SOURCE = "no base source"
+    OTHER_KIND = "other kind"
+    NO_TOKENIZER_FILE = "no tokenizer file"
+    NO_REFERENCE = "no reference engine"
+    IS_REFERENCE = "is the reference engine"
+    DOES_NOT_RUN = "does not run"
 
 
 class Swap(Record):
-    """A part put back to the base's: the gate's judgement of the rest against the baseline, or why it was not tried."""
+    """A part put back to the base's: the gate's judgement of the rest against the baseline, or why it was not tried.
 
-    part: Said
-    judgement: Judgement | None
-    note: Said | None = None
+    `detail` is the engine of IS_REFERENCE and the error of DOES_NOT_RUN.
+    """
+
+    part: Part
+    judgement: Judgement | None = None
+    untried: Untried | None = None
+    detail: Said | None = None
 
     @property
     def repairs(self) -> bool:
@@ -159,6 +216,6 @@ class Attribution(Record):
     versions: tuple[tuple[str, str | None, str | None], ...]
 
     @property
-    def culprits(self) -> tuple[str, ...]:
+    def culprits(self) -> tuple[Part, ...]:
         """The parts each of which repairs the row by itself; empty when none does."""
         return tuple(swap.part for swap in self.swaps if swap.repairs)

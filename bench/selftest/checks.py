@@ -20,7 +20,8 @@ from bench.errors import BenchError
 from bench.execution.console import RunConsole
 from bench.execution.run import run_plan
 from bench.files.cache import cache_dir
-from bench.gates.rules import judge_answers, judge_turns
+from bench.gates.quality_rules import judge_answers
+from bench.gates.speed_rules import judge_turns
 from bench.gates.turns import MOST_TURNS, Side, SpeedWorker, take_turns
 from bench.gates.worker import WorkerTask
 from bench.machine.environment import git_state, hardware_fingerprint
@@ -40,7 +41,7 @@ QUERIES = 700  # p99 is printed from 662 on
 CEILING_RPS = 10_000.0  # less than 0.1 ms of a query's time is the harness's
 ITEMS, DISCORDANCE = 7600, 0.02
 SLOWDOWNS = (0.0, 0.05, 0.1, 0.2)
-TRIALS = 1000
+TRIALS = 200
 SPEED_TRIALS = 200
 NEAR = 0.05
 _NO_LOSS = message("no accuracy loss")
@@ -185,10 +186,11 @@ def _stall(row: Result) -> SelfCheck:
 def accuracy_checks() -> Iterator[SelfCheck]:
     """The quality gate on seeded trials of 7,600 answers, 2 % of them right in one of the two only.
 
-    The rates are those of benchmarks/gate_power.md, with room for chance in 1,000 trials.
+    The rates are those of benchmarks/gate_power.md: a loss of the margin, half a point, passes in 5 % at most; there
+    is room for chance in 200 trials.
     """
-    yield _accuracy(0.0, Verdict.REGRESSED, "<=", 0.01)
-    yield _accuracy(0.002, Verdict.REGRESSED, "<=", 0.1)
+    yield _accuracy(0.0, Verdict.REGRESSED, "<=", 0.02)
+    yield _accuracy(0.002, Verdict.REGRESSED, "<=", 0.2)
     yield _accuracy(0.005, Verdict.PASS, "<=", 0.05)
     yield _accuracy(0.01, Verdict.REGRESSED, ">=", 0.95)
 

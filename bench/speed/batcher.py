@@ -196,5 +196,5 @@ class Batcher:
         record.latencies_ns += latencies_ns
         record.batches.append(len(waits_ns))
         record.late += sum(latency_ns > self._give_up.late_s * NS_PER_S for latency_ns in latencies_ns)
-        if record.late > self._give_up.most_late or self._session.clock.failed_requests:
+        if record.late > self._give_up.most_late or self._session.clock.turned_away:
             self.lost = True

@@ -28,9 +28,9 @@ def most_late(purpose: Purpose, queries: int, percentile: float) -> int:
     """
     from scipy.stats import binom
 
-    share, n = 1 - percentile / 100, math.ceil(queries * MORE_QUERIES)
+    share, n = 1 - percentile / 100, math.ceil(round(queries * MORE_QUERIES, 6))  # 1,000 * 1.1 is above 1,100
     if purpose == "search":
-        return math.ceil(n * share)
+        return math.ceil(round(n * share, 6))
     return max(0, int(binom.ppf(1 - CONFIDENCE, n, share)) - 1)
 
 

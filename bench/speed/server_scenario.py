@@ -21,6 +21,7 @@ from bench.speed.capacity import Capacity, batch_budget, expected_tokens, find_c
 from bench.speed.loadgen import (
     NS_PER_MS,
     describe_failures,
+    describe_retries,
     latency_figures,
     new_settings,
     read_verdict,
@@ -77,6 +78,7 @@ class ServerTest:
     points: list[ServerPoint] = field(default_factory=list)
     confirmations: list[ServerRun] = field(default_factory=list)
     failed_requests: Counter[str] = field(default_factory=Counter)
+    retried_requests: Counter[str] = field(default_factory=Counter)
 
     def probe(self, rate_rps: float) -> Trial:
         """A short run: held when the percentile is within the limit."""
@@ -105,12 +107,12 @@ class ServerTest:
         queries = max(min_queries, round(rate_rps * min_duration_s))
         batcher = _serve(self, settings, traced, most_late(purpose, queries, self.percentile))
         _, verdict = read_verdict(self.log_folder)
-        failed = self.session.clock.failed_requests
-        self.failed_requests.update(failed)
-        point = read_point(self.log_folder, batcher, purpose, rate_rps, self.percentile, limit_ms, sum(failed.values()))
+        clock = self.session.clock
+        self.failed_requests.update(clock.failed_requests)
+        self.retried_requests.update(clock.retried_requests)
+        point = read_point(self.log_folder, batcher, purpose, rate_rps, self.percentile, limit_ms, clock.turned_away)
         self.points.append(point)
         latencies_ns, issue_delays_ns = read_trace(self.log_folder) if traced else (np.empty(0, np.int64),) * 2
-        clock = self.session.clock
         per_s = (point.rate_rps or 0.0) / max(1, point.queries)
         return ServerRun(
             point=point,
@@ -162,6 +164,8 @@ def run_server(
     if rate_rps is None:
         if test.failed_requests:
             reason += f"; {describe_failures(test.failed_requests)}"
+        if test.retried_requests:
+            reason += f"; {describe_retries(test.retried_requests)}"
         limit = f"p{test.percentile:g} within {tier.latency_limit_ms:g} ms"
         return _none_held(test, capacity, counted, f"INVALID: no rate keeps {limit} ({reason})"), np.empty(0, np.int64)
     standing = sorted(test.confirmations, key=lambda run: run.point.rate_rps or 0.0)[CONFIRMATIONS // 2]
@@ -289,6 +293,7 @@ def _load_run(test: ServerTest, capacity: Capacity, recompiles: int | None, stan
         warmup_rounds=capacity.rounds,
         recompiles=recompiles,
         failed_requests=dict(test.failed_requests),
+        retried_requests=dict(test.retried_requests),
         passes_per_s=standing.passes_per_s,
         server=_search_record(test, point.target_rps, delay_ms),
     )
@@ -311,6 +316,7 @@ def _none_held(test: ServerTest, capacity: Capacity, recompiles: int | None, ver
         warmup_rounds=capacity.rounds,
         recompiles=recompiles,
         failed_requests=dict(test.failed_requests),
+        retried_requests=dict(test.retried_requests),
         server=_search_record(test, None, None),
     )
 

@@ -136,14 +136,15 @@ def _apart(standing: Standing, first: Candidate, second: Candidate) -> bool:
     return ranking is not None and set(names) <= set(ranking.ranks) and ranking.apart(*names)
 
 
-def _distance(candidate: Candidate) -> tuple[float, float]:
-    """How far from the demands, all together; then the better one."""
-    return sum(check.shortfall for check in candidate.checks), -candidate.f1.value
+def _distance(candidate: Candidate) -> tuple[bool, float, float]:
+    """How far from the demands, all together; then the better one; what must not be deployed is last."""
+    return candidate.refused is not None, sum(check.shortfall for check in candidate.checks), -candidate.f1.value
 
 
 def nearest_on(rows: Sequence[Candidate], what: str) -> Candidate | None:
     """The row that comes nearest to one demand, or goes furthest beyond it."""
-    known = [(check, row) for row in rows for check in row.checks if check.what == what and check.measured is not None]
+    deployable = [row for row in rows if row.refused is None]
+    known = [(check, row) for row in deployable for check in row.checks if check.what == what and check.measured]
     if not known:
         return None
 

@@ -10,12 +10,14 @@ from typing import Literal
 import numpy as np
 
 from bench.results.demands import Demands, OwnLengths
-from bench.results.records import Interval, LoadSummary, Result
+from bench.results.records import QUERIES_FOR, Interval, LoadRun, LoadSummary, Result, Status
 from reports.content.rows import Group, TaskRows
 from reports.content.speed import usable
 from reports.render.words import message
 
 ONE_RUN_MARGIN = 0.10  # measurement.md: differences under 10 % are none where there is one run
+
+DEPLOYABLE = frozenset({Status.OK, Status.UNSTABLE})  # an UNSTABLE row's rates are not known, its answers are
 
 Fate = Literal["met", "likely", "unlikely", "not met", "unknown"]
 
@@ -55,7 +57,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A row that keeps its classifier's answers: training in machine seconds, a text in machine seconds."""
+    """A row that keeps its classifier's answers: training in machine seconds, a text in machine seconds.
+
+    `refused`: why it must not be deployed, whatever it meets.
+    """
 
     group: Group
     row: Result
@@ -64,6 +69,7 @@ class Candidate:
     scenario: str | None
     p99: Measured | None
     checks: tuple[Check, ...]
+    refused: str | None = None
 
     @property
     def name(self) -> str:
@@ -71,7 +77,7 @@ class Candidate:
 
     @property
     def meets(self) -> bool:
-        return all(check.fate in ("met", "likely") for check in self.checks)
+        return self.refused is None and all(check.fate in ("met", "likely") for check in self.checks)
 
     @property
     def training_s(self) -> float | None:
@@ -95,7 +101,7 @@ def candidates_of(task: TaskRows, demands: Demands, lengths: OwnLengths | None) 
 def _candidate(task: TaskRows, group: Group, row: Result, demands: Demands, lengths: OwnLengths | None) -> Candidate:
     assert row.quality is not None  # noqa: S101 - the rows are chosen by it
     summary = _serving(row, demands)
-    rate, p99, reason = _speed(summary, demands.p99_ms)
+    rate, p99, reason = _speed(summary)
     if summary is None and usable(row, "offline"):
         reason = message("measured all at once only; add --scenario single")
     if lengths is not None and summary is not None:
@@ -110,7 +116,13 @@ def _candidate(task: TaskRows, group: Group, row: Result, demands: Demands, leng
         )
         checks.append(_check("p99", p99, demands.p99_ms, -1, why))
     name = summary.scenario if summary else None
-    return Candidate(group, row, row.quality.macro_f1, rate, name, p99, tuple(checks))
+    return Candidate(group, row, row.quality.macro_f1, rate, name, p99, tuple(checks), _refusal(row))
+
+
+def _refusal(row: Result) -> str | None:
+    if row.quality is not None and row.quality.valid_share == 0:
+        return message("no valid answer")
+    return None if row.status in DEPLOYABLE else message(row.status.value)
 
 
 def _serving(row: Result, demands: Demands) -> LoadSummary | None:
@@ -124,38 +136,36 @@ def _serving(row: Result, demands: Demands) -> LoadSummary | None:
     return next((summary for summary in summaries if usable(row, summary.scenario)), None)
 
 
-def _speed(
-    summary: LoadSummary | None, p99_limit_ms: float | None
-) -> tuple[Measured | None, Measured | None, str | None]:
-    """Rate and p99; of the rates tried under Poisson load the highest that keeps to the p99 demanded."""
+def _speed(summary: LoadSummary | None) -> tuple[Measured | None, Measured | None, str | None]:
+    """The summary's rate and p99; under Poisson load those of the confirmed rate, never of a probe on the way to it."""
     if summary is None:
         return None, None, message("no rate that can be believed")
-    kept = _within(summary, p99_limit_ms) if p99_limit_ms is not None else None
-    if kept is not None:
-        return (*kept, None)
-    several = len(summary.runs) > 1
     rate = Measured(summary.rate_rps, summary.rate_low_rps, summary.rate_high_rps)
-    p99s = [run.p99_ms for run in summary.runs if run.p99_ms is not None]
+    p99s = [p99_ms for run in summary.runs for p99_ms in _sound_p99s(run)]
     p99 = Measured(summary.p99_ms, min(p99s), max(p99s)) if summary.p99_ms is not None and p99s else None
-    return (rate, p99, None) if several else (_one_run(rate), p99 and _one_run(p99), None)
+    return (rate, p99, None) if len(summary.runs) > 1 else (_one_run(rate), p99 and _one_run(p99), None)
 
 
-def _within(summary: LoadSummary, limit_ms: float) -> tuple[Measured, Measured] | None:
-    tried = [
-        (point.rate_rps, point.limited_ms)
-        for run in summary.runs
-        for point in (run.server.points if run.server else ())
-        if point.percentile == 99 and point.rate_rps is not None and point.limited_ms is not None
+def _sound_p99s(run: LoadRun) -> list[float]:
+    """p99 of every run that its queries support: the run itself, and all confirmations of a rate under Poisson load."""
+    found = [run.p99_ms] if run.p99_ms is not None and run.queries >= QUERIES_FOR[99.0] else []
+    if run.server is None:
+        return found
+    confirmed = [
+        point.limited_ms
+        for point in run.server.points
+        if point.purpose == "confirm"
+        and point.target_rps == run.server.target_rps
+        and point.percentile == 99
+        and point.queries >= QUERIES_FOR[99.0]
+        and point.limited_ms is not None
     ]
-    kept = [(rate, p99_ms) for rate, p99_ms in tried if p99_ms <= limit_ms]
-    if not kept:
-        return None
-    rate, p99_ms = max(kept)
-    return _one_run(Measured(rate, rate, rate)), _one_run(Measured(p99_ms, p99_ms, p99_ms))
+    return found and [*found, *confirmed]
 
 
 def _one_run(figure: Measured) -> Measured:
-    return Measured(figure.value, figure.value * (1 - ONE_RUN_MARGIN), figure.value * (1 + ONE_RUN_MARGIN))
+    low, high = figure.value * (1 - ONE_RUN_MARGIN), figure.value * (1 + ONE_RUN_MARGIN)
+    return Measured(figure.value, min(low, figure.low), max(high, figure.high))
 
 
 def _scaled(

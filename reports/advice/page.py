@@ -73,8 +73,9 @@ def lines_of(advice: Advice) -> Iterator[str]:
 
 
 def _none_meets(advice: Advice) -> Iterator[str]:
-    yield message("No row meets the demands") if advice.rows else message("No row of this task can be deployed")
-    if not advice.rows:
+    deployable = [row for row in advice.rows if row.refused is None]
+    yield message("No row meets the demands") if deployable else message("No row of this task can be deployed")
+    if not deployable:
         return
     nearest = advice.rows[0]
     yield message("Nearest to all of them: {row}: {checks}", row=nearest.name, checks=_checks(nearest))
@@ -207,6 +208,8 @@ def _warnings(advice: Advice) -> Iterator[str]:
         )
     if advice.excluded:
         yield message("Left out, because the engine changes answers: {rows}", rows=", ".join(advice.excluded))
+    if refused := [row.name for row in advice.rows if row.refused]:
+        yield message("Must not be deployed, because the row is INVALID: {rows}", rows=", ".join(refused))
     if advice.seeds == 1:
         yield message("1 seed: trained again, a classifier may come out otherwise")
 
@@ -241,7 +244,8 @@ def _row(advice: Advice, candidate: Candidate, price: float | None) -> Row:
     million = price * text_s * 1e6 / 3600 if price is not None and text_s is not None else None
     unmet = [message(check.what) for check in candidate.checks if check.fate in ("unlikely", "not met")]
     unknown = [message(check.what) for check in candidate.checks if check.fate == "unknown"]
-    lacks = [message("not {demands}", demands=joined(", ", unmet))] if unmet else []
+    lacks = [candidate.refused] if candidate.refused else []
+    lacks += [message("not {demands}", demands=joined(", ", unmet))] if unmet else []
     lacks += [message("{demands} not known", demands=joined(", ", unknown))] if unknown else []
     return (
         candidate.name,
@@ -302,6 +306,7 @@ def _candidate_record(candidate: Candidate) -> dict[str, Any]:
         "row": candidate.name,
         "cell": candidate.row.cell.id,
         "meets": candidate.meets,
+        "refused": candidate.refused,
         "macro_f1": candidate.f1.model_dump(),
         "scenario": candidate.scenario,
         "rate_rps": candidate.rate and asdict(candidate.rate),

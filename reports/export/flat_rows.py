@@ -14,7 +14,10 @@ from reports.content.standing import Standing, standing_of
 
 SCENARIO_FIGURES = ("rate_rps", "rate_low_rps", "rate_high_rps", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms")
 QUALITY_INTERVALS = ("macro_f1", "accuracy", "macro_precision", "macro_recall")
-QUALITY_FIGURES = ("n", "valid_share", "ece", "brier", "truncated_share", "tokens_mean")
+QUALITY_FIGURES = (
+    "n", "valid_share", "cut_off_share", "empty_share", "refused_share", "ece", "brier", "truncated_share",
+    "tokens_mean",
+)  # fmt: skip
 FIT_FIGURES = (
     "fit_s", "evaluate_s", "tokenise_s", "steps", "chosen_step", "epochs", "examples", "trainable_parameters",
     "total_parameters", "saved_bytes", "peak_bytes",

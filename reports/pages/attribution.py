@@ -1,15 +1,15 @@
-"""What made each regressed row worse: as a table, as markdown and as JSON-able data."""
+"""Shows what made each regressed row worse: as a table, as markdown and as JSON-able data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 
-from bench.results.records import Interval
-from bench.results.verdicts import Attribution, Swap
+from bench.results.verdicts import Attribution, Judgement, Metric, Swap
+from reports.pages.verdict_words import explain_untried, name_part
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers, spoken, to_markdown, to_rich
@@ -23,7 +23,9 @@ _COLUMNS = (
     Column("put back to the base's"),
     Column("then"),
     numbers("accuracy", "points"),
-    numbers("95 %", from_width=90),
+    numbers("accuracy 95 %", from_width=90),
+    numbers("F1", "points"),
+    numbers("F1 95 %", from_width=100),
     Column("what to know"),
 )
 
@@ -51,14 +53,14 @@ class AttributionPage:
         return {"rows": [{"culprits": list(row.culprits), **row.model_dump(mode="json")} for row in self.rows]}
 
     def _tables(self) -> list[Table]:
-        tables = [_table(row) for row in self.rows] or [Table("No row lost accuracy", (Column("row"),), ())]
+        tables = [_table(row) for row in self.rows] or [Table("No row became worse", (Column("row"),), ())]
         return [spoken(table, self.language) for table in tables]
 
 
 def _table(row: Attribution) -> Table:
     who = f"{row.cell.task} {row.name}"
     if row.culprits:
-        title = message("{row}: {parts} did it", row=who, parts=joined(" or ", row.culprits))
+        title = message("{row}: {parts} did it", row=who, parts=joined(" or ", map(name_part, row.culprits)))
     elif row.again.judgement is None:
         title = message("{row}: it does not run here", row=who)
     elif row.again.repairs:
@@ -68,28 +70,27 @@ def _table(row: Attribution) -> Table:
     changed = [f"{name} {base or MISSING} -> {head or MISSING}" for name, base, head in row.versions]
     notes = (
         message(
-            "accuracy: new minus the baseline's; a part did it when the row is no longer REGRESSED with the base's"
+            "accuracy, F1: new minus the baseline's; a part did it when the row is no longer REGRESSED with the base's"
         ),
         message("versions that differ: {versions}", versions=", ".join(changed) or message("none")),
         *([_NOT_AGAIN] if row.again.repairs else []),
     )
     verdict = message(str(row.head.verdict))
-    head = (message("nothing"), verdict, *_figures(row.head.difference), message("the head as it is"))
+    head = (message("nothing"), verdict, *_figures(row.head), message("the head as it is"))
     return Table(title, _COLUMNS, (head, *map(_swap_row, (row.again, *row.swaps))), notes)
 
 
 def _swap_row(swap: Swap) -> Row:
+    part = name_part(swap.part)
     if swap.judgement is None:
-        return (swap.part, MISSING, MISSING, MISSING, swap.note or "")
-    verdict = message(str(swap.judgement.verdict))
-    return (
-        swap.part,
-        verdict,
-        *_figures(swap.judgement.difference),
-        message("repairs it") if swap.repairs else MISSING,
-    )
+        return (part, *[MISSING] * 5, explain_untried(swap))
+    told = message("repairs it") if swap.repairs else MISSING
+    return (part, message(str(swap.judgement.verdict)), *_figures(swap.judgement), told)
 
 
-def _figures(difference: Interval) -> tuple[str, str]:
-    low, high = figures.points(difference.low), figures.points(difference.high)
-    return figures.points(difference.value), message("{low} to {high}", low=low, high=high)
+def _figures(judgement: Judgement) -> Iterator[str]:
+    for metric in Metric:
+        difference = judgement.of(metric).difference
+        low, high = figures.points(difference.low), figures.points(difference.high)
+        yield figures.points(difference.value)
+        yield message("{low} to {high}", low=low, high=high)

@@ -1,4 +1,4 @@
-"""The verdicts of a check against a baseline: as markdown, for a terminal, as JUnit XML and as JSON-able data."""
+"""Shows the verdicts of a check against a baseline: as markdown, for a terminal, as JUnit XML, as JSON-able data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from xml.etree import ElementTree
 from rich.console import Console
 from rich.text import Text
 
-from bench.results.verdicts import Check, CheckedRow, SpeedJudgement, Verdict
+from bench.results.records import Interval
+from bench.results.verdicts import Check, CheckedRow, Metric, SpeedJudgement, Verdict
+from reports.pages.verdict_words import explain_row
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean, escape
@@ -22,23 +24,15 @@ _COLUMNS = (
     Column("row"),
     Column("verdict"),
     numbers("texts"),
-    numbers("lost", from_width=100),
-    numbers("won", from_width=100),
+    numbers("lost", from_width=120),
+    numbers("won", from_width=120),
     numbers("accuracy", "points"),
-    numbers("95 %", from_width=90),
-    numbers("margin", "points"),
+    numbers("accuracy 95 %", from_width=100),
     numbers("F1", "points"),
+    numbers("F1 95 %", from_width=90),
     Column("what to know", from_width=110),
 )
-_NOTES = (
-    message(
-        "accuracy, F1: new minus old; 95 %: of the accuracy difference; lost, won: right in the baseline, now, only"
-    ),
-    message(
-        "REGRESSED: the whole interval is below 0 and the drop reaches the margin; PASS: the interval is above minus "
-        "the margin; else INCONCLUSIVE; margin: max(0.3 points, 2.8 sqrt(share of lost and won / texts))"
-    ),
-)
+_FIGURES = message("accuracy, F1: new minus old; lost, won: right in the baseline, now, only")
 _NO_SPEED = message(
     "speed is not judged here: a stored rate was measured at another time (bench check --speed measures both)"
 )
@@ -57,11 +51,11 @@ _SPEED_COLUMNS = (
 )
 _SPEED_NOTES = (
     message(
-        "base and head measured here, by turns in processes of their own; time a text: the head's over the base's, "
-        "minus 1"
+        "base and head measured here, by turns in processes of their own, on fresh texts of all lengths each turn; "
+        "time a text: the head's over the base's, minus 1"
     ),
     message(
-        "REGRESSED: above the bar and Mann-Whitney p < 0.01; PASS: the 95 % interval is below the bar, which is at "
+        "REGRESSED: above the bar and rank test p < 0.01; PASS: the 95 % interval is below the bar, which is at "
         "most 15 %; else INCONCLUSIVE; bar: max(10 %, twice the noise); noise: root mean square of base against base"
     ),
 )
@@ -92,6 +86,10 @@ class CheckPage:
         """JSON-able."""
         return {"verdict": str(self.check.verdict), **self.check.model_dump(mode="json")}
 
+    def line(self, row: CheckedRow) -> str:
+        """A row's verdict and why, in English."""
+        return f"{row.verdict}: {say(explain_row(row) or message('nothing to say'), ENGLISH)}"
+
     @property
     def junit(self) -> str:
         """JUnit XML, a test case a row: regressed and failed rows are failures, unsettled and missing ones skipped."""
@@ -103,7 +101,7 @@ class CheckPage:
             case = ElementTree.SubElement(suite, "testcase", classname=clean(row.cell.task), name=clean(row.name))
             if row.verdict is not Verdict.PASS:
                 kind = "failure" if row.bad else "skipped"
-                ElementTree.SubElement(case, kind, message=clean(f"{row.verdict}: {row.explanation}"))
+                ElementTree.SubElement(case, kind, message=clean(self.line(row)))
         return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
     def _heading(self) -> str:
@@ -136,13 +134,21 @@ class CheckPage:
     def _tables(self) -> list[Table]:
         tasks = dict.fromkeys(row.cell.task for row in self.check.rows)
         rows = {task: [row for row in self.check.rows if row.cell.task == task] for task in tasks}
-        tables = (table for task in tasks for table in (_table(task, rows[task]), *_speed_tables(task, rows[task])))
+        margin = self.check.margin
+        tables = (
+            table for task in tasks for table in (_table(task, rows[task], margin), *_speed_tables(task, rows[task]))
+        )
         return [spoken(table, self.language) for table in tables]
 
 
-def _table(task: str, rows: Sequence[CheckedRow]) -> Table:
+def _table(task: str, rows: Sequence[CheckedRow], margin: float) -> Table:
     worst_first = sorted(rows, key=lambda row: _ORDER.index(row.verdict))
-    notes = _NOTES if any(row.speed for row in rows) else (*_NOTES, _NO_SPEED)
+    rule = message(
+        "PASS: both 95 % intervals are above minus the margin of {margin:g} points; REGRESSED: one is below 0, at a "
+        "level corrected for all rows and both figures; else INCONCLUSIVE",
+        margin=round(100 * margin, 6),
+    )
+    notes = (_FIGURES, rule) if any(row.speed for row in rows) else (_FIGURES, rule, _NO_SPEED)
     return Table(joined("", [task]), _COLUMNS, tuple(map(_row, worst_first)), notes)
 
 
@@ -174,23 +180,31 @@ _ORDER = (Verdict.REGRESSED, Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.MISSI
 
 
 def _row(row: CheckedRow) -> Row:
-    verdict = message(str(row.verdict))
-    judgement, difference_f1 = row.judgement, figures.points(row.macro_f1_difference)
-    if judgement is None:
-        return (clean(row.name), verdict, *[MISSING] * 6, difference_f1, row.explanation or MISSING)
-    interval = judgement.difference
+    verdict, told = message(str(row.verdict)), explain_row(row) or MISSING
+    if row.judgement is None:
+        return (clean(row.name), verdict, *[MISSING] * 7, told)
+    accuracy, macro_f1 = (row.judgement.of(metric).difference for metric in Metric)
     return (
         clean(row.name),
         verdict,
-        figures.count(judgement.n),
-        figures.count(judgement.lost),
-        figures.count(judgement.won),
-        figures.points(interval.value),
-        message("{low} to {high}", low=figures.points(interval.low), high=figures.points(interval.high)),
-        figures.points(judgement.margin),
-        difference_f1,
-        row.explanation or MISSING,
+        figures.count(row.judgement.n),
+        _count(row.judgement.lost),
+        _count(row.judgement.won),
+        figures.points(accuracy.value),
+        _range(accuracy),
+        figures.points(macro_f1.value),
+        _range(macro_f1),
+        told,
     )
+
+
+def _count(items: float) -> str:
+    """A mean over seeds need not be whole."""
+    return figures.count(round(items)) if float(items).is_integer() else f"{items:,.1f}"
+
+
+def _range(interval: Interval) -> str:
+    return message("{low} to {high}", low=figures.points(interval.low), high=figures.points(interval.high))
 
 
 def _short(commit: str | None) -> str:

@@ -157,6 +157,9 @@ def _below_chance(task: TaskRows) -> dict[str, None]:
     )
 
 
+_ENDINGS = (("cut off", "cut_off_share"), ("empty", "empty_share"), ("refused", "refused_share"))
+
+
 def detail_tables(task: TaskRows) -> list[Table]:
     """One row a trained classifier: what it is, and how its answers look beyond right and wrong."""
     shown = [group for group in task.groups if group.shown]
@@ -210,6 +213,12 @@ def _classifiers(groups: list[Group]) -> Table:
 
 
 def _answers(groups: list[Group]) -> Table:
+    """How written answers ended has columns where some of them did not end by themselves."""
+    endings = [
+        (title, name)
+        for title, name in _ENDINGS
+        if any(getattr(group.shown.quality, name) for group in groups if group.shown and group.shown.quality)
+    ]
     columns = (
         Column("classifier"),
         numbers("precision"),
@@ -217,6 +226,7 @@ def _answers(groups: list[Group]) -> Table:
         numbers("ECE"),
         numbers("Brier"),
         numbers("valid"),
+        *(numbers(title) for title, _ in endings),
         numbers("truncated"),
         numbers("tokens", "mean"),
     )
@@ -228,6 +238,7 @@ def _answers(groups: list[Group]) -> Table:
             figures.score(quality.ece),
             figures.score(quality.brier),
             figures.floor_percent(quality.valid_share),
+            *(figures.percent(getattr(quality, name)) for _, name in endings),
             figures.percent(quality.truncated_share),
             figures.number(quality.tokens_mean),
         )

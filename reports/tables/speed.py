@@ -180,6 +180,23 @@ def _tiers(task: TaskRows, scenario: Scenario) -> str:
     return ", ".join(dict.fromkeys(summary.tier for _, _, summary in _measured(task, scenario)))
 
 
+def _retries_note(row: Result, summary: LoadSummary) -> str | None:
+    """What an endpoint answered at a later try only; of one that limits its rate, the figure is the rate it bears."""
+    retried: dict[str, int] = {}
+    for run in summary.runs:
+        for reason, count in run.retried_requests.items():
+            retried[reason] = retried.get(reason, 0) + count
+    if not retried:
+        return None
+    return message(
+        "{engine}, {scenario}: requests answered only at a later try ({reasons}), with the time of all tries; "
+        "after HTTP 429 the figure is the rate that the server bears",
+        engine=row.cell.engine or MISSING,
+        scenario=summary.scenario,
+        reasons=", ".join(f"{reason}: {count}" for reason, count in sorted(retried.items())),
+    )
+
+
 def _notes(task: TaskRows) -> tuple[str, ...]:
     """What a reader must know of every rate, after the last of the tables."""
     measured = [entry for scenario in SCENARIOS for entry in _measured(task, scenario)]
@@ -196,6 +213,7 @@ def _notes(task: TaskRows) -> tuple[str, ...]:
     notes += weight_notes(row for _, row, _ in measured)
     notes += random_notes(task.groups)
     notes += tuning_notes(row for _, row, _ in measured)
+    notes += [note for _, row, summary in measured if (note := _retries_note(row, summary))]
     single_runs = dict.fromkeys(summary.tier for _, _, summary in measured if len(summary.runs) == 1)
     if single_runs:
         notes.append(

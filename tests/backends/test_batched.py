@@ -97,3 +97,11 @@ def test_a_device_has_limits_of_its_own() -> None:
     for engine in load_engines().values():
         if "cuda" in engine.options:
             assert BatchLimits.of(engine, "cuda").token_budget > BatchLimits.of(engine, "cpu").token_budget, engine.name
+
+
+def test_padding_is_counted_as_it_is_computed(classifier: Classifier) -> None:
+    device = Device(classifier, 10**6)
+    session = session_on(device, classifier)
+    given = session.predict(TEXTS)
+    assert session.clock.real_tokens == given.token_counts.sum()
+    assert session.clock.padded_tokens == sum(device.sizes) > session.clock.real_tokens

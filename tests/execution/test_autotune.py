@@ -142,3 +142,13 @@ def test_a_run_finds_stores_and_takes_up_settings(tmp_path: Path, monkeypatch: p
     assert len(before) == 3
     assert run(*arguments).stdout == done.stdout
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "tuned").iterdir()} == before
+
+
+@pytest.mark.parametrize(("engine", "texts", "allowed"), [("onnx-int8", 32, 1), ("onnx-int8", 200, 2), ("onnx", 32, 1)])
+def test_a_small_sample_is_rounded_in_the_engine_s_favour(engine: str, texts: int, allowed: int) -> None:
+    """1 % of 32 labels is a third of one: a single other label does not rule an int8 engine out, two do."""
+    expected = (0,) * texts
+    for flips in range(allowed + 2):
+        trial = Trial(rate_rps=1.0, labels=(1,) * flips + (0,) * (texts - flips))
+        assert autotune._agrees(load_engines()[engine], trial, expected) == (flips <= allowed)
+    assert autotune._agrees(load_engines()[engine], Trial(rate_rps=1.0, labels=(1,) * texts), None)

@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 from command_line import assert_one_line_error, bench
 from gate_runs import stored
-from hypothesis import given
-from hypothesis import strategies as st
-from synthetic_runs import full_run
+from synthetic_runs import answers_of, full_run
 from tiny_classifiers import linear
 from tiny_datasets import tiny_dataset
 
@@ -20,60 +18,16 @@ from bench.errors import BenchError, NotAvailable
 from bench.execution.console import RunConsole
 from bench.gates.baseline import make_baseline, write_baseline
 from bench.gates.check import check_run
-from bench.gates.rules import judge_turns
 from bench.gates.speed_rows import SpeedOptions, find_classifier, gate_speed
-from bench.gates.turns import FEWEST_TURNS, HERE, Side, SpeedWorker, compare_speed, take_turns
-from bench.gates.worker import WorkerTask
+from bench.gates.turns import HERE, Side, SpeedWorker, compare_speed, take_turns
+from bench.gates.worker import Server, Turn, WorkerTask
 from bench.machine.environment import hardware_fingerprint
 from bench.results.records import StoredRun
 from bench.results.verdicts import Verdict
 from bench.types import EngineSpec
 from reports.pages.check import CheckPage
 
-TRIALS = 150
 QUIET = lambda *_: None  # noqa: E731 - progress nobody reads
-
-
-def simulate(slowdown: float, spread: float, seed: int, turns: int = FEWEST_TURNS) -> list[Verdict]:
-    """Verdicts on turns that vary by `spread`, drift together and have a stall now and then, as shared machines do."""
-    rng = np.random.default_rng(seed)
-    verdicts = []
-    for _ in range(TRIALS):
-        drift = np.exp(np.cumsum(rng.normal(0, spread / 3, turns)))
-        seconds = drift * np.exp(rng.normal(0, spread, (3, turns))) * (1 + 3 * (rng.random((3, turns)) < 0.03))
-        verdicts.append(judge_turns("single", seconds[0], seconds[1], seconds[2] * (1 + slowdown)).verdict)
-    return verdicts
-
-
-def test_an_unchanged_engine_is_never_called_slower() -> None:
-    for spread in (0.01, 0.05, 0.2):
-        assert Verdict.REGRESSED not in simulate(0.0, spread, seed=1)
-
-
-def test_a_slowdown_of_20_percent_is_always_found() -> None:
-    assert set(simulate(0.2, 0.03, seed=2)) == {Verdict.REGRESSED}
-
-
-def test_a_slowdown_of_5_percent_is_below_the_bar() -> None:
-    assert set(simulate(0.05, 0.02, seed=3)) == {Verdict.PASS}
-
-
-def test_a_machine_too_noisy_to_see_20_percent_never_passes() -> None:
-    assert Verdict.PASS not in simulate(0.2, 0.4, seed=4)
-
-
-@given(seed=st.integers(0, 2**16), spread=st.floats(0.001, 0.5), slowdown=st.floats(-0.5, 1.0))
-def test_the_verdict_follows_the_rule(seed: int, spread: float, slowdown: float) -> None:
-    base, again, head = np.random.default_rng(seed).lognormal(sigma=spread, size=(3, 20))
-    judgement = judge_turns("offline", base, again, head * (1 + slowdown))
-    assert judgement.bar == max(0.1, 2 * judgement.noise)
-    regressed = judgement.slowdown.value > judgement.bar and judgement.p < 0.01
-    assert (judgement.verdict is Verdict.REGRESSED) == regressed
-    passed = judgement.slowdown.high <= judgement.bar <= 0.15
-    assert (judgement.verdict is Verdict.PASS) == (passed and not regressed)
-
-
-# ---------------------------------------------------------------- processes
 
 
 def tiny_task(folder: Path, **fault: object) -> WorkerTask:
@@ -103,6 +57,25 @@ def test_three_processes_take_turns_and_a_planted_slowdown_is_measured(tmp_path:
         assert judgement.turns == 15
         assert judgement.slowdown.value > 1.0
         assert judgement.verdict is Verdict.REGRESSED
+
+
+def test_each_text_of_a_turn_is_answered_once(tmp_path: Path) -> None:
+    asked: list[str] = []
+    server = Server(tiny_task(tmp_path))
+    predict = server.session.predict
+    server.session.predict = lambda texts: (asked.extend(texts), predict(texts))[1]
+    for scenario in ("single", "offline"):
+        asked.clear()
+        places = (3, 1, 4, 15, 9, 2, 6)
+        assert server.turn(Turn(scenario=scenario, texts=places, seed=5)) > 0
+        assert sorted(asked) == sorted(server.texts[place] for place in places)
+
+
+def test_a_base_that_draws_its_texts_otherwise_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.gates.turns.PROTOCOL", 3)
+    worker = SpeedWorker(Side(tiny_task(tmp_path)), tmp_path / "log")
+    with pytest.raises(BenchError, match="draws the turns' texts otherwise"), worker:
+        pass
 
 
 def test_a_worker_that_cannot_load_says_why(tmp_path: Path) -> None:
@@ -138,7 +111,7 @@ def run_of_tiny_rows(folder: Path) -> StoredRun:
         folder=folder,
         settings=settings,
         results=(row,),
-        answers={row.cell.id: run.answers[row.cell.id]},
+        answers={row.cell.id: answers_of(np.arange(50) % 3, 3, 0.9, seed=0)},
         environment={**run.environment, "hardware_sha256": hardware_fingerprint()},
     )
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import bench
 from gate_runs import changed, losing, stored, with_answers
@@ -16,10 +17,9 @@ from untranslated import data_of, english_left
 
 from bench.gates.baseline import make_baseline
 from bench.gates.check import check_run
-from bench.gates.rules import judge
-from bench.messages import message
+from bench.gates.quality_rules import Sides, judge, judge_answers, measure_spread
 from bench.results.records import Interval, Status
-from bench.results.verdicts import Attribution, Check, SpeedJudgement, Swap, Verdict
+from bench.results.verdicts import Attribution, Check, Judgement, Part, Reason, SpeedJudgement, Swap, Untried, Verdict
 from bench.selftest.checks import SLOWDOWNS, accuracy_checks, engine_checks, slowdown_checks
 from reports.pages.attribution import AttributionPage
 from reports.pages.check import CheckPage
@@ -27,8 +27,11 @@ from reports.pages.selftest import SelfTestPage
 
 RUN = full_run()
 DATA = data_of(RUN)
-COMMANDS = {"bench check --speed", "bench attribute", "--turns", "--base-python", "--base-source", "tokenizer.json"}
-FORMULA = {"max", "sqrt", "Mann-Whitney"}
+COMMANDS = {
+    *("bench check --speed", "bench attribute", "tokenizer.json"),
+    *("--turns", "--seed-spread", "--seeds", "--base-python", "--base-source"),
+}
+FORMULA = {"max"}
 
 
 def printed(page: CheckPage | AttributionPage | SelfTestPage, width: int = 80) -> str:
@@ -64,8 +67,29 @@ def every_verdict() -> Check:
         )
         for verdict in (Verdict.REGRESSED, Verdict.INCONCLUSIVE)
     )
-    rows = (check.rows[0].model_copy(update={"speed": speed}), *check.rows[1:])
-    return check.model_copy(update={"rows": rows, "new_rows": (cells[0],)})
+    rows = [
+        check.rows[0].model_copy(update={"speed": speed}),
+        *check.rows[1:],
+        *(check.rows[-1].model_copy(update={"judgement": each, "verdict": each.verdict}) for each in judgements()),
+        check.rows[-1].model_copy(
+            update={"verdict": Verdict.FAILED, "reason": Reason.SPEED_FAILED, "detail": "agnews"}
+        ),
+    ]
+    return check.model_copy(update={"rows": tuple(rows), "new_rows": (cells[0],)})
+
+
+def judgements() -> list[Judgement]:
+    """Trained again: with seeds that were measured and with one whose spread is assumed; worse within a wide margin."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 2000)
+    shares = (0.9, 0.91, 0.92), (0.9, 0.89, 0.91)
+    old, new = ([np.where(rng.random(2000) < share, labels, 1 - labels) for share in side] for side in shares)
+    several, one = Sides(labels, old, new, 2), Sides(labels, old[:1], new[:1], 2)
+    spread = [judge(sides, spread=measure_spread(sides)) for sides in (several, one)]
+    return [
+        *spread,
+        judge(Sides(labels, [labels], [np.where(np.arange(2000) < 40, 1 - labels, labels)], 2), margin=0.1),
+    ]
 
 
 def test_a_check_is_said_whole_and_its_machine_forms_stay_english() -> None:
@@ -91,21 +115,18 @@ def test_a_self_test_is_said_whole() -> None:
     assert {"honest", "Self"} <= english_left([SelfTestPage(whole).markdown], {"TextCNN"})
 
 
+def lost(count: int) -> Judgement:
+    labels = np.arange(400) % 2
+    return judge_answers(labels, labels, np.where(np.arange(400) < count, 1 - labels, labels))
+
+
 def attribution(again: Verdict, *repairs: str) -> Attribution:
     """A regressed row; parts of these names repair it."""
-    head, fine = judge(60, 0, 400), judge(0, 0, 400)
-    parts = ("weights", "tokenizer", "weights and tokenizer", "engine", "libraries", "code", "libraries and code")
-    swaps = [Swap(part=message(part), judgement=fine if part in repairs else head) for part in parts]
-    notes = (
-        message("the same in base and head"),
-        message("not tried: name the base's interpreter with --base-python"),
-        message("not tried: name the base's checkout with --base-source"),
-        message("not tried: {engine} is the reference engine itself", engine="eager"),
-        message("not tried: base and head are different kinds of classifier"),
-        message("not tried: a classifier without tokenizer.json keeps its vocabulary with its weights"),
-    )
-    swaps += [Swap(part=message("engine"), judgement=None, note=note) for note in notes]
-    asked = Swap(part=message("nothing, asked again"), judgement=fine if again is Verdict.PASS else head)
+    head, fine = lost(60), lost(0)
+    parts = [part for part in Part if part is not Part.NOTHING]
+    swaps = [Swap(part=part, judgement=fine if part.value in repairs else head) for part in parts]
+    swaps += [Swap(part=Part.ENGINE, untried=reason, detail="eager") for reason in Untried]
+    asked = Swap(part=Part.NOTHING, judgement=fine if again is Verdict.PASS else head)
     cell = RUN.results[0].cell
     return Attribution(cell=cell, name="lora s0", head=head, again=asked, swaps=tuple(swaps), versions=())
 
@@ -135,6 +156,6 @@ def test_the_commands_speak_chinese_and_keep_their_exit_codes(tmp_path: Path) ->
     assert "通过 PASS" in done.stdout
     assert "质量与基线对照" in summary.read_text(encoding="utf-8")
     assert "质量与基线对照" in bench("compare", folder, folder, "--lang", "zh").stdout
-    assert "没有一行准确率下降" in bench("attribute", folder, "--baseline", folder, "--lang", "zh").stdout
+    assert "没有一行变差" in bench("attribute", folder, "--baseline", folder, "--lang", "zh").stdout
     machine = bench("check", folder, "--baseline", folder, "--lang", "zh", "--json")
     assert json.loads(machine.stdout)["verdict"] == "PASS"

@@ -10,8 +10,11 @@ from scipy import optimize
 from sklearn.metrics import f1_score
 
 from bench.quality.differences import (
+    ItemValues,
     accuracy_difference,
     accuracy_values,
+    item_values,
+    items_to_exclude,
     macro_f1_difference,
     macro_f1_values,
     score_interval,
@@ -61,10 +64,25 @@ def test_the_interval_holds_its_value_and_turns_around_with_its_sides(lost: int,
     assert one.high <= wider.high
 
 
-def test_more_items_with_the_same_shares_narrow_the_interval() -> None:
-    values = accuracy_values(6, 4, 100)
-    widths = [score_interval(values.scaled(factor)) for factor in (1, 4, 16)]
-    assert widths[0].low < widths[1].low < widths[2].low < -0.02 < widths[2].high
+@given(lost=st.integers(0, 40), won=st.integers(0, 40), value=st.sampled_from([-0.02, -0.005, 0.0, 0.01]))
+def test_so_many_items_exclude_a_value_and_fewer_do_not(lost: int, won: int, value: float) -> None:
+    n = 1000
+    needed = items_to_exclude(accuracy_values(lost, won, n), value)
+    if won - lost == value * n:
+        assert needed is None
+        return
+    assert needed
+    for size, excluded in ((1.001 * needed, True), (0.999 * (needed - 1), False)):
+        interval = accuracy_difference(lost * size / n, won * size / n, size) if size else None
+        assert interval is None or (interval.low > value or interval.high < value) == excluded
+
+
+def test_a_mean_that_is_the_value_but_for_rounding_asks_for_no_items() -> None:
+    values = item_values(np.array([0.1, 0.2, -0.3, 0.0]), -1.0, 1.0)
+    assert 0 < abs(values.mean) < 1e-12 or values.mean == 0
+    assert items_to_exclude(values, 0.0) is None
+    nearly = ItemValues(np.array([-0.3, 0.1, 0.2 + 1e-16]), np.ones(3), -1.0, 1.0)
+    assert score_interval(nearly).low < nearly.mean < score_interval(nearly).high
 
 
 # ---------------------------------------------------------------- macro F1

@@ -21,6 +21,7 @@ from bench.cli.lengths import count_tokens
 from bench.cli.units import parse_milliseconds, parse_price, parse_rate, parse_share
 from bench.errors import UsageError
 from bench.results.demands import Demands, OwnLengths
+from bench.results.records import Status
 from reports.advice.advice import Advice, advise
 from reports.advice.page import AdvicePage, lines_of, table_of
 from reports.render.words import Joined, Message, catalogue, languages
@@ -99,7 +100,7 @@ def test_a_p99_that_was_measured_decides() -> None:
         if row.cell.id in (slow, fast):
             p99 = {slow: 40.0, fast: 8.0}[row.cell.id]
             summary = row.load["single"]
-            runs = tuple(run.model_copy(update={"p99_ms": p99}) for run in summary.runs)
+            runs = tuple(run.model_copy(update={"p99_ms": p99, "queries": 700}) for run in summary.runs)
             load = {"single": summary.model_copy(update={"p99_ms": p99, "runs": runs})}
             results.append(row.model_copy(update={"load": load}))
     [given] = advise(
@@ -110,15 +111,76 @@ def test_a_p99_that_was_measured_decides() -> None:
     assert given.chosen.checks[0].fate == "met"
 
 
-def test_under_poisson_load_the_highest_rate_that_keeps_to_the_p99_counts() -> None:
-    """The invented engine answers in 8 / (1 - load) ms: within 20 ms at half its capacity of 80, not at 0.75."""
+def with_queries(count: int) -> Advice:
+    """Advice on a row whose p99 of 8 ms was read from so many queries."""
+    cell_id = "agnews.full-finetune.s0.onnx"
+    (row,) = [row for row in RUN.results if row.cell.id == cell_id]
+    summary = row.load["single"]
+    runs = tuple(run.model_copy(update={"p99_ms": 8.0, "queries": count}) for run in summary.runs)
+    load = {"single": summary.model_copy(update={"p99_ms": 8.0, "runs": runs})}
+    run = synthetic.stored_run([row.model_copy(update={"load": load})], {cell_id: RUN.answers[cell_id]})
+    [given] = advise(run, Demands(p99_ms=20))
+    return given
+
+
+def test_a_p99_of_too_few_queries_is_never_met() -> None:
+    assert with_queries(661).chosen is None
+    assert "too few queries for a p99: 661" in text_of(with_queries(661))
+    assert with_queries(662).chosen
+
+
+def test_under_poisson_load_only_the_confirmed_rate_counts() -> None:
+    """The invented engine's capacity is 80: confirmed at 72 with 80 ms; probes at 20 to 60 answered within 32 ms."""
     from synthetic_server import server_run
 
-    [given] = advise(server_run(), Demands(p99_ms=20, rps=30, min_f1=0.9))
+    [given] = advise(server_run(), Demands(p99_ms=100, rps=60, min_f1=0.9))
     assert given.chosen and given.chosen.name == "full-finetune/eager"
     assert given.chosen.scenario == "server"
-    assert given.chosen.rate and given.chosen.rate.value == pytest.approx(40)
-    assert given.chosen.p99 and given.chosen.p99.value == pytest.approx(16)
+    assert given.chosen.rate and given.chosen.rate.value == pytest.approx(72)
+    assert given.chosen.p99 and given.chosen.p99.value == pytest.approx(80)
+    [stricter] = advise(server_run(), Demands(p99_ms=20, rps=30, min_f1=0.9))
+    assert stricter.chosen is None
+    [faster] = advise(server_run(), Demands(p99_ms=100, rps=90, min_f1=0.9))
+    assert faster.chosen is None
+
+
+def test_a_probe_of_100_queries_is_not_met_where_the_confirmed_rate_is_lower() -> None:
+    """Confirmed at 154 requests/s; a probe at 200 held for 100 queries."""
+    from synthetic_server import server_point, server_run
+
+    run = server_run()
+    (row,) = [row for row in run.results if row.cell.id == "agnews.full-finetune.s0.eager"]
+    summary = row.load["server"]
+    search = summary.runs[0].server
+    assert search
+    points = [server_point(purpose, rate, 240.0, 100.0) for purpose, rate in (("search", 200.0), ("confirm", 154.0))]
+    points[0] = points[0].model_copy(update={"queries": 100})
+    search = search.model_copy(update={"points": tuple(points), "target_rps": 154.0})
+    runs = (summary.runs[0].model_copy(update={"server": search, "rate_rps": 154.0, "p99_ms": 40.0, "queries": 800}),)
+    figures = {"runs": runs, "rate_rps": 154.0, "rate_low_rps": 154.0, "rate_high_rps": 154.0, "p99_ms": 40.0}
+    changed = row.model_copy(update={"load": {"server": summary.model_copy(update=figures)}})
+    [given] = advise(
+        synthetic.stored_run([changed], {row.cell.id: run.answers[row.cell.id]}), Demands(p99_ms=60, rps=170)
+    )
+    checks = {check.what: check.fate for check in given.rows[0].checks}
+    assert given.chosen is None
+    assert checks == {"RPS": "not met", "p99": "met"}
+    assert given.rows[0].rate and given.rows[0].rate.high < 170
+
+
+def test_what_is_invalid_is_never_deployed() -> None:
+    cell_id = "agnews.full-finetune.s0.onnx"
+    (row,) = [row for row in RUN.results if row.cell.id == cell_id]
+    assert row.quality
+    nothing = row.model_copy(update={"quality": row.quality.model_copy(update={"valid_share": 0.0})})
+    for changed in (row.model_copy(update={"status": Status.INVALID, "reason": "no valid answer"}), nothing):
+        [given] = advise(synthetic.stored_run([changed], {cell_id: RUN.answers[cell_id]}), Demands(rps=1))
+        assert given.chosen is None
+        assert "No row of this task can be deployed" in text_of(given)
+        assert "Must not be deployed" in text_of(given)
+    unstable = row.model_copy(update={"status": Status.UNSTABLE})
+    [given] = advise(synthetic.stored_run([unstable], {cell_id: RUN.answers[cell_id]}), Demands(min_f1=0.5))
+    assert given.chosen
 
 
 def test_break_even_is_where_the_two_costs_are_equal() -> None:

@@ -82,7 +82,7 @@ def test_a_cache_shows_in_the_time_of_the_second_reading(tmp_path: Path) -> None
     real = registry.find("backend", "sklearn")
     spec = EngineSpec(name="sklearn", title="sklearn", backend="sklearn", precision="fp32")
     session = Sleeper(real(spec, Workplace("cpu", 1, tmp_path)).load(linear(tmp_path / "linear")))
-    assert repeat_speedup(session, TEXTS) < 3 < repeat_speedup(Caches(session), TEXTS)
+    assert repeat_speedup(session, TEXTS)[1] < 1.5 < repeat_speedup(Caches(session), TEXTS)[1]
 
 
 # ---------------------------------------------------------------- checks that can fail

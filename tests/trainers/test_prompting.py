@@ -9,15 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from tiny_models import CLASS_NAMES, tiny_chat, tiny_gpt2, tiny_llama, tiny_qwen3, toy_dataset
 from tiny_trainings import FAST, fit, logits_of, recipe
 from transformers import AutoModelForCausalLM
 
 from backends.packed.linear import PackedLinear, pack_linears
 from bench import registry
-from bench.classifiers.generation import read_answer
 from bench.classifiers.option_scoring import OptionsModule
 from bench.classifiers.pretrained import load_pretrained
 from bench.errors import NotAvailable, UsageError
@@ -185,40 +182,6 @@ def test_a_repetition_penalty_reads_no_padding(tmp_path: Path) -> None:
     generator = Generator(classifier, tokenizer.tokenizer, torch.float32, "cpu")
     ids = [row[:end] for row in tokenizer.encode(toy_dataset().test.texts).ids for end in (3, len(row))]
     assert generator.write(ids) == [generator.write([row])[0] for row in ids]
-
-
-@pytest.mark.parametrize(
-    ("written", "label"),
-    [
-        ("A", 0),
-        (" (B)", 1),
-        ("The answer is C.", 2),
-        ("Article one. B", 1),
-        ("<think>A or B</think>\n\nC", 2),
-        ("a", -1),
-        ("", -1),
-        ("I cannot say", -1),
-    ],
-)
-def test_letters_are_read_on_their_own_and_after_the_thought(written: str, label: int) -> None:
-    assert read_answer(written, ["A", "B", "C"], "letters") == label
-
-
-@pytest.mark.parametrize(
-    ("written", "label"),
-    [("Positive!", 1), ("it is NEGATIVE, not positive", 0), ("neither", -1), ("unpositively", -1), ("积极", -1)],
-)
-def test_words_are_read_in_any_case(written: str, label: int) -> None:
-    assert read_answer(written, ["negative", "positive"], "words") == label
-
-
-def test_words_without_spaces_are_found_inside_a_sentence() -> None:
-    assert read_answer("这条微博很积极", ["消极", "积极"], "words") == 1
-
-
-@given(st.text())
-def test_reading_never_fails(written: str) -> None:
-    assert read_answer(written, ["A", "B"], "letters") in (-1, 0, 1)
 
 
 def test_invalid_answers_count_as_such(tmp_path: Path) -> None:
