@@ -6,6 +6,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -18,6 +19,7 @@ from bench import registry
 from bench.classifiers.folder import load_classifier
 from bench.files.cache import cache_dir
 from bench.machine.companions import hide_unfit_companions
+from bench.machine.precision import has_fast_bf16
 from bench.machine.threads import set_threads
 from bench.models.base import base_weights, model_for
 from bench.plan.engines import load_engines
@@ -30,6 +32,10 @@ PIPELINE = "transformers.pipeline"
 FOREIGN_LIMIT = 0.03
 MAX_TRIES = 4
 WAIT_S = 60
+
+
+class WorkerFailed(Exception):
+    """An engine's process ended, or could not do what it was asked."""
 
 
 class Worker:
@@ -49,13 +55,23 @@ class Worker:
             target=serve, args=(theirs, name, folder, threads, options or {}, examples), daemon=True
         )
         self._process.start()
+        theirs.close()  # or a process that ends would leave the parent waiting
 
     def ask(self, what: str, *values: Any) -> Any:
-        self._connection.send((what, values))
-        return self._connection.recv()
+        """What the engine answers; raises WorkerFailed with its reason, also where its process is gone."""
+        try:
+            self._connection.send((what, values))
+            done, answer = self._connection.recv()
+        except (EOFError, OSError) as error:
+            self._process.join(timeout=10)
+            raise WorkerFailed(f"its process ended with code {self._process.exitcode}") from error
+        if not done:
+            raise WorkerFailed(answer)
+        return answer
 
     def stop(self) -> None:
-        self._connection.send(None)
+        with suppress(OSError):
+            self._connection.send(None)
         self._process.join()
 
 
@@ -67,13 +83,22 @@ def serve(
     options: dict[str, Any],
     examples: tuple[str, ...],
 ) -> None:
-    """Answer the parent's questions until there are no more."""
+    """Answer the parent's questions until there are no more; a failure is an answer, too."""
     set_threads(threads)
-    classifier = replace(load_classifier(folder), examples=examples)
-    engine = PipelineEngine(classifier) if name == PIPELINE else HarnessEngine(name, classifier, threads, options)
+    engine: Any = None
     while (question := connection.recv()) is not None:
         what, values = question
-        connection.send(getattr(engine, what)(*values))
+        try:
+            if engine is None:
+                classifier = replace(load_classifier(folder), examples=examples)
+                engine = (
+                    PipelineEngine(classifier)
+                    if name == PIPELINE
+                    else HarnessEngine(name, classifier, threads, options)
+                )
+            connection.send((True, getattr(engine, what)(*values)))
+        except Exception as error:
+            connection.send((False, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))
 
 
 def can_run(name: str) -> bool:
@@ -180,11 +205,12 @@ class HarnessEngine:
         return undisturbed_s(loop)
 
     def limits(self) -> dict[str, float]:
-        """Rate of this machine's matrix products in GFLOP/s (oneDNN, MiniLM's widest), by precision."""
+        """Rate of this machine's matrix products in GFLOP/s (oneDNN, MiniLM's widest), by precision it has."""
         import torch
 
         rates = {}
-        for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        dtypes = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if has_fast_bf16("cpu") else {})
+        for name, dtype in dtypes.items():
             states, weight = torch.randn(2048, 384, dtype=dtype), torch.randn(1536, 384, dtype=dtype)
             packed = torch.ops.mkldnn._reorder_linear_weight(weight, None)
 

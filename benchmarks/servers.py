@@ -47,7 +47,7 @@ class Server:
 
     @property
     def options(self) -> dict[str, object]:
-        return {"url": self.url, "model": self.model, "concurrency": 2}
+        return {"url": self.url, "model": self.model, "concurrency": 2, "read_timeout_s": 600.0}
 
     def kill(self) -> None:
         self.process.kill()

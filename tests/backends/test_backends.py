@@ -26,6 +26,8 @@ from bench.plan.engines import load_engines
 from bench.text.tokens import load_tokenizer
 from bench.types import Classifier, EngineSpec, Prediction, Session, SessionInfo, Workplace
 
+pytestmark = pytest.mark.kernels
+
 TEXTS = tiny_texts(70)
 # largest difference of a probability from the reference's; random weights of a width of 32 are a hard case for int8
 TOLERANCE = {"fp32": 1e-5, "bf16": 0.1, "int8": 0.2}

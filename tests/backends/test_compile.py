@@ -15,6 +15,8 @@ from backends.torch_compile import CompileBackend
 from bench.plan.engines import load_engines
 from bench.types import Classifier, Workplace
 
+pytestmark = pytest.mark.kernels
+
 LONGEST = 300  # tokens; the longest text of AG News has fewer
 
 

@@ -22,6 +22,8 @@ from bench.errors import NotAvailable
 from bench.plan.engines import load_engines
 from bench.types import Availability, Classifier, Session, Workplace
 
+pytestmark = pytest.mark.kernels
+
 TEXTS = tiny_texts(70)
 
 real = pytest.mark.skipif(find_spec("ctranslate2") is None, reason="pip install -e '.[ctranslate2]'")

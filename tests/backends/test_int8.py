@@ -32,6 +32,8 @@ from bench.text.batching import pad
 from bench.text.tokens import load_tokenizer
 from bench.types import Classifier, EngineSpec, Prediction, Workplace
 
+pytestmark = pytest.mark.kernels
+
 TEXTS = tiny_texts(30)
 MAKERS = [sequence_bert, sequence_gpt2, sequence_llama, sequence_qwen3]
 ENGINES = ["onnx-int8", "openvino-int8", "ctranslate2-int8"]

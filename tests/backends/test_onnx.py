@@ -28,6 +28,8 @@ from bench.text.batching import pad
 from bench.text.tokens import load_tokenizer
 from bench.types import Classifier, Workplace
 
+pytestmark = pytest.mark.kernels
+
 TEXTS = tiny_texts(20)
 
 

@@ -20,6 +20,8 @@ from bench.errors import NotAvailable
 from bench.plan.engines import load_engines
 from bench.types import Classifier, EngineSpec, Workplace
 
+pytestmark = pytest.mark.kernels
+
 
 def spec(**options: object) -> EngineSpec:
     """fp32, so that answers can be compared closely; token budgets so small that texts share batches and do not."""

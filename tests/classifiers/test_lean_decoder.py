@@ -23,6 +23,8 @@ from bench.types import BaseWeights
 from trainers.cpu.byte_dropout import ByteDropout
 from trainers.cpu.lean_decoder import _Projection, train_lean
 
+pytestmark = pytest.mark.kernels
+
 TARGETS = ["q_proj", "k_proj", "v_proj"]
 ADAPTERS: dict[str, dict[str, Any] | None] = {
     "full": None,

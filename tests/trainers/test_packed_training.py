@@ -22,6 +22,8 @@ from trainers.cpu.unpadded_bert import PackedBert, can_pack
 from trainers.loop.batches import TokenisedSplit
 from trainers.loop.loop import LoopParams, train_module
 
+pytestmark = pytest.mark.kernels
+
 HERE = Workplace("cpu", 2, Path("unused"))
 LORA = {"kind": "lora", "r": 2, "alpha": 4, "dropout": 0.0, "targets": ["query", "key", "value"]}
 

@@ -31,6 +31,8 @@ from trainers.lora import find_targets
 from trainers.shared.heads import apply_head, choose_logistic_regression, choose_mlp
 from trainers.shared.prompting import BuiltPrompt, continuation_ids, prompt_halves
 
+pytestmark = pytest.mark.kernels
+
 HERE = Workplace("cpu", 2, Path("unused"))
 
 
