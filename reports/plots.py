@@ -8,7 +8,7 @@ from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from bench.results.records import ServerPoint, ServerSearch
+from bench.results.speed_records import ServerPoint, ServerSearch
 from reports.content.rows import TaskRows
 from reports.content.series import ScoreLine, curves_of, published_curves_of, score_charts
 from reports.content.speed import search_of
