@@ -99,9 +99,10 @@ def _scores(kind: str, axes: Axes, task: TaskRows, language: str) -> None:
 
 
 def _bars(line: ScoreLine) -> tuple[list[float], list[float]]:
-    """How far the intervals reach below and above the values."""
-    known = [(point.value, point.low or 0.0, point.high or 0.0) for point in line.points]
-    return [value - low for value, low, _ in known], [high - value for value, _, high in known]
+    """How far the intervals reach below and above the values; a point without one has no bar."""
+    points = line.points
+    below = [0.0 if point.low is None else point.value - point.low for point in points]
+    return below, [0.0 if point.high is None else point.high - point.value for point in points]
 
 
 def _server(axes: Axes, task: TaskRows, language: str) -> None:

@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from bench.cli.options import json_option, reading_options, take_reading
-from bench.types import Dataset
+
+if TYPE_CHECKING:
+    from bench.types import Dataset
 
 MEASURED_TEXTS = 2000
 
@@ -73,6 +74,8 @@ def examine(path: Path, choices: dict[str, Any]) -> dict[str, Any]:
 
 
 def _class_counts(data: Dataset) -> list[dict[str, Any]]:
+    import numpy as np
+
     parts = {part: getattr(data, part) for part in ("train", "validation", "test")}
     counts = {part: np.bincount(split.labels, minlength=len(data.class_names)) for part, split in parts.items()}
     return [
