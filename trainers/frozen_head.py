@@ -55,10 +55,9 @@ class FrozenHeadTrainer(RecipeTrainer):
             raise NotAvailable(f"{base.name}: {base.no_vectors}")
         normalise = (base.normalise is not False) if params.normalise is None else params.normalise
         max_length = min(params.max_length, base.max_length)
-        started = time.perf_counter()
-        vectors = self._vectors(data.train, base, max_length, normalise, progress)
-        validation_vectors = self._vectors(data.validation, base, max_length, normalise, progress)
-        embed_s = time.perf_counter() - started
+        vectors, train_s = self._vectors(data.train, base, max_length, normalise, progress)
+        validation_vectors, validation_s = self._vectors(data.validation, base, max_length, normalise, progress)
+        embed_s = train_s + validation_s
         progress("fitting the head", 0, 1)
         fixed = (vectors, data.train.labels, validation_vectors, data.validation.labels, len(data.class_names))
         if params.head == "mlp":
@@ -89,7 +88,7 @@ class FrozenHeadTrainer(RecipeTrainer):
                 curve=(head.point,),
                 notes=(
                     f"{base.pooling} pooling, {'normalised' if normalise else 'not normalised'}; at most {max_length} "
-                    f"tokens; vectors {embed_s:.1f} s (0 when cached), {params.head} head {head.fit_s:.1f} s, "
+                    f"tokens; vectors {embed_s:.1f} s, whichever row made them, {params.head} head {head.fit_s:.1f} s, "
                     f"C = {head.strength:g}",
                 ),
             ),
@@ -98,8 +97,11 @@ class FrozenHeadTrainer(RecipeTrainer):
 
     def _vectors(
         self, split: Split, base: BaseWeights, max_length: int, normalise: bool, progress: Progress
-    ) -> np.ndarray:
-        """Sentence vectors float32 (n, d), from the cache or computed and kept there."""
+    ) -> tuple[np.ndarray, float]:
+        """Sentence vectors float32 (n, d), from the cache or computed and kept there, and the seconds they took.
+
+        The seconds are kept with the vectors: every row that needs them is charged, not only the first.
+        """
         from safetensors.numpy import load, save
 
         from bench.machine.precision import has_fast_bf16
@@ -108,11 +110,13 @@ class FrozenHeadTrainer(RecipeTrainer):
         key = _cache_key(split, base, max_length, normalise, bf16)
         path = self.place.cache / "vectors" / f"{Path(base.name).name}-{key[:16]}.safetensors"
         if path.exists():
-            cached: np.ndarray = load(path.read_bytes())["vectors"]
-            return cached
+            cached = load(path.read_bytes())
+            return cached["vectors"], float(cached["seconds"][0])
+        started = time.perf_counter()
         vectors = _embed(split, base, max_length, normalise, self.place.device, bf16, progress)
-        write_whole(path, save({"vectors": vectors}))
-        return vectors
+        seconds = time.perf_counter() - started
+        write_whole(path, save({"vectors": vectors, "seconds": np.array([seconds])}))
+        return vectors, seconds
 
 
 def _cache_key(split: Split, base: BaseWeights, max_length: int, normalise: bool, bf16: bool) -> str:

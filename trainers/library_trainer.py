@@ -19,6 +19,7 @@ from bench.machine.precision import has_fast_bf16
 from bench.text.tokens import TextTokenizer
 from bench.types import Classifier, CurvePoint, Dataset, Progress
 from trainers.loop.batches import TokenisedSplit, tokenise
+from trainers.loop.checkpoints import Checkpoints
 from trainers.loop.evaluate import curve_point
 from trainers.loop.loop import LoopOutcome, all_parameters
 from trainers.loop.losses import LossParams
@@ -78,13 +79,15 @@ def _train(
     steps_of_epoch = math.ceil(len(train) / params.batch_size)
     steps = max(params.epochs * steps_of_epoch, params.min_steps)
     bf16 = has_fast_bf16(place.device)
-    started = time.perf_counter()
+    spent = Checkpoints(place.checkpoint)
+    started = time.perf_counter() - spent.spent_s()  # an interrupted training goes on, and so does its clock
 
     class Follow(TrainerCallback):
-        """Shows how far it is."""
+        """Shows how far it is, and notes the time for the case of an interruption."""
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             progress("training", state.global_step, steps)
+            spent.note_spent(time.perf_counter() - started)
 
     def score(answers: Any) -> dict[str, float]:
         point = curve_point(0, 0.0, None, answers.predictions, answers.label_ids)
@@ -162,7 +165,7 @@ def _outcome(
         epochs=steps / steps_of_epoch,
         precision="bf16 autocast" if bf16 else "fp32",
         curve=curve,
-        notes=("trained by transformers.Trainer; training time covers all steps, up to the last",),
+        notes=("trained by transformers.Trainer; training time covers all steps, interrupted ones included",),
     )
 
 

@@ -22,7 +22,7 @@ from bench.results.merging import merge_runs
 from bench.results.records import StoredRun
 from bench.results.store import open_run
 
-_FORMULA_STARTS = (
+FORMULA_STARTS = (
     "=",
     "+",
     "-",
@@ -106,7 +106,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _not_a_formula(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def _write_cards(run: StoredRun, out: Path) -> None:

@@ -77,11 +77,11 @@ def _row(group: Group) -> Row:
 
 
 def training_rate(group: Group) -> float | None:
-    """Texts a second up to the chosen checkpoint; None where nothing was trained in steps."""
+    """Texts a second over all steps, as the training time is; None where nothing was trained in steps."""
     fit = group.fit
-    if fit is None or not fit.fit_s or not fit.examples or not fit.steps or not fit.chosen_step or not fit.epochs:
+    if fit is None or not fit.fit_s or not fit.examples or not fit.steps or not fit.epochs:
         return None
-    return fit.examples * fit.epochs * fit.chosen_step / fit.steps / fit.fit_s
+    return fit.examples * fit.epochs / fit.fit_s
 
 
 def _fastest(group: Group) -> Result | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from bench.errors import BenchError, UsageError
 from bench.execution.fit_job import FitTask, fit
 from bench.types import BaseWeights, Classifier, Recipe, Workplace
 from trainers.loop import checkpoints
-from trainers.loop.checkpoints import STATE, Checkpoints
+from trainers.loop.batches import TokenisedSplit
+from trainers.loop.checkpoints import SPENT, STATE, Checkpoints
 from trainers.loop.loop import LoopParams, train_module
+from trainers.params import read_params
 
 
 class Interrupted(Exception):
@@ -70,6 +73,63 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
     assert resumed.manifest.fit.chosen_step == whole.manifest.fit.chosen_step
     if made.method != "library-trainer":
         assert any("interrupted; went on from step" in note for note in resumed.manifest.fit.notes)
+
+
+@pytest.mark.parametrize("name", ["full-finetune", "library-trainer"])
+def test_the_time_before_an_interruption_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Also where no checkpoint was kept yet: steps that have to be done again have cost their time."""
+    made, make_base = METHODS[name]
+    base = make_base(tmp_path / "base") if make_base else None
+    (tmp_path / "broken" / "checkpoint").mkdir(parents=True)
+    (tmp_path / "broken" / "checkpoint" / SPENT).write_text("1000.0")
+    resumed = train(made, base, tmp_path / "broken")
+    assert resumed.manifest.fit.fit_s + resumed.manifest.fit.evaluate_s > 1000.0
+    assert train(made, base, tmp_path / "whole").manifest.fit.fit_s < 1000.0
+
+
+def test_what_was_spent_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Checkpoints(tmp_path / "c")
+    store.note_spent(0.5)
+    assert store.spent_s() == 0.0
+    monkeypatch.setattr(checkpoints, "NOTE_EVERY_S", 0.0)
+    store.note_spent(2.5)
+    assert Checkpoints(tmp_path / "c").spent_s() == 2.5
+    (tmp_path / "c" / SPENT).write_text("nonsense")
+    assert store.spent_s() == 0.0
+    assert Checkpoints(None).spent_s() == 0.0
+
+
+def test_all_steps_count_as_training_not_those_up_to_the_chosen_one(tmp_path: Path) -> None:
+    """The choice among checkpoints takes every step (measurement.md)."""
+    split = TokenisedSplit([[1]] * 8, np.ones(8, dtype=int), np.arange(8) % 2, pad_id=0)
+    module = Slow(0.02)
+    params = LoopParams(epochs=4, batch_size=4, learning_rate=1e-9, evaluations=4)
+    outcome = train_module(module, split, split, params, 0, Workplace("cpu", 1, tmp_path), lambda *_: None)
+    assert outcome.steps == 8
+    assert outcome.chosen_step < outcome.steps
+    assert outcome.fit_s >= 8 * 0.02
+
+
+def test_a_contrastive_loss_is_not_computed_in_parts() -> None:
+    for parts in ({"accumulation": 2}, {"halve_on_oom": True}):
+        with pytest.raises(UsageError, match="contrastive loss compares all texts"):
+            read_params(recipe("full-finetune", contrastive=0.5, **parts), LoopParams)
+    assert read_params(recipe("full-finetune", contrastive=0.5), LoopParams).contrastive == 0.5
+    assert read_params(recipe("full-finetune", accumulation=2), LoopParams).accumulation == 2
+
+
+class Slow(nn.Module):
+    """Takes its time for every training step and never learns."""
+
+    def __init__(self, step_s: float) -> None:
+        super().__init__()
+        self.head = nn.Linear(1, 2)
+        self.step_s = step_s
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        if self.training:
+            time.sleep(self.step_s)
+        return self.head(input_ids[:, :1].float())
 
 
 def test_a_damaged_checkpoint_means_starting_over(tmp_path: Path) -> None:

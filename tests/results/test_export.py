@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stored_runs import store
 
-from bench.cli.result_commands import csv_text
+from bench.cli.result_commands import FORMULA_STARTS, csv_text
 from bench.errors import StoreError
 from bench.results.records import StoredRun
 from bench.types import Source
@@ -63,7 +63,16 @@ def test_any_text_survives_the_table(text: str) -> None:
     rows = flat_rows(synthetic.stored_run(results, dict(FULL.answers)))
     assert len({tuple(row) for row in rows}) == 1
     read = csv.DictReader(io.StringIO(csv_text(rows), newline=""))
-    assert {row["reason"] for row in read} == {text}
+    shown = {row["reason"] for row in read}
+    assert {cell.removeprefix("'") for cell in shown} == {text.removeprefix("'")}
+    assert all(not cell.startswith(FORMULA_STARTS) for cell in shown)
+    assert shown in ({text}, {f"'{text}"})
+
+
+@pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\tx", "'quoted", "''"])
+def test_what_a_spreadsheet_would_run_gets_an_apostrophe_that_can_be_taken_away(text: str) -> None:
+    [row] = csv.DictReader(io.StringIO(csv_text([{"name": text, "rate": -1.5}]), newline=""))
+    assert row == {"name": f"'{text}", "rate": "-1.5"}
 
 
 def test_figures_that_are_no_numbers_are_left_empty() -> None:

@@ -12,7 +12,9 @@ import torch
 from bench.files.cache import write_whole
 
 SAVE_EVERY_S = 60.0
+NOTE_EVERY_S = 1.0
 STATE = "state.pt"
+SPENT = "spent_s"
 
 
 class Checkpoints:
@@ -24,7 +26,22 @@ class Checkpoints:
     def __init__(self, folder: Path | None, save_every_s: float = SAVE_EVERY_S) -> None:
         self.folder = folder
         self.save_every_s = save_every_s
-        self._saved_at = time.monotonic()
+        self._saved_at = self._noted_at = time.monotonic()
+
+    def note_spent(self, seconds: float) -> None:
+        """Remember how long the steps have taken so far, once a second: an interruption must not make them free."""
+        if self.folder is not None and time.monotonic() - self._noted_at >= NOTE_EVERY_S:
+            write_whole(self.folder / SPENT, repr(seconds).encode())
+            self._noted_at = time.monotonic()
+
+    def spent_s(self) -> float:
+        """Seconds of steps that were noted before an interruption; 0 where there was none."""
+        if self.folder is None:
+            return 0.0
+        try:
+            return float((self.folder / SPENT).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return 0.0
 
     def due(self) -> bool:
         """Whether enough time has passed since the last one: short trainings are not slowed down by it."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from bench.errors import BenchError
@@ -41,10 +41,24 @@ class LoopParams(LossParams, OptimiserParams):
     patience: int | None = None
     halve_on_oom: bool = False
 
+    @model_validator(mode="after")
+    def _a_contrast_is_computed_whole(self) -> LoopParams:
+        """A contrastive loss compares every text of a step with every other: in parts it is another loss."""
+        if self.contrastive and (self.accumulation > 1 or self.halve_on_oom):
+            raise ValueError(
+                "a contrastive loss compares all texts of a step, so a step cannot be computed in parts: "
+                "leave accumulation and halve_on_oom out and set a smaller batch_size"
+            )
+        return self
+
 
 @dataclass(frozen=True)
 class LoopOutcome:
-    """What the loop did; the module it was given holds the weights of `chosen_step`. Times in seconds."""
+    """What the loop did; the module it was given holds the weights of `chosen_step`.
+
+    fit_s: seconds of all steps, since the choice among checkpoints takes them all, and of work that an interruption
+    lost; without evaluations.
+    """
 
     fit_s: float
     evaluate_s: float
@@ -62,7 +76,6 @@ class _Best:
 
     point: CurvePoint
     weights: dict[str, torch.Tensor]
-    fit_s: float
 
 
 def train_module(
@@ -79,9 +92,9 @@ def train_module(
     """Train `module` in place; forward(input_ids, attention_mask) -> logits (b, k).
 
     The checkpoint with the best validation macro F1 is kept, the lower loss where equal. A loss that is not finite ends
-    the training with the last good checkpoint; BenchError when there is none. `fit_s` is the time to the chosen
-    checkpoint, evaluations left out. `test` is scored beside validation for the table, and chooses nothing. Where
-    place.checkpoint holds the state of the same training, it goes on from there and ends with the same weights.
+    the training with the last good checkpoint; BenchError when there is none. `test` is scored beside validation for
+    the table, and chooses nothing. Where place.checkpoint holds the state of the same training, it goes on from there
+    and ends with the same weights.
     """
     if place.device == "cpu":
         keep_freed_memory()
@@ -90,9 +103,11 @@ def train_module(
         objective = make_objective(params, train.labels, class_count)
     checkpoints = Checkpoints(place.checkpoint)
     training = _Training(module, train, validation, test, params, place.device, objective, seed)
+    spent_s = checkpoints.spent_s()
     state = checkpoints.load()
     if state is not None:
         training.restore(state)
+    training.count_lost_work(spent_s)
     training.run(progress, checkpoints)
     return training.outcome()
 
@@ -148,6 +163,7 @@ class _Training:
             self.step += 1
             losses.append(loss)
             progress("training", self.step, self.steps)
+            checkpoints.note_spent(self.fit_s + time.perf_counter() - started)
             if self.step % every == 0 or self.step == self.steps:
                 self.fit_s += time.perf_counter() - started
                 started = time.perf_counter()
@@ -178,7 +194,7 @@ class _Training:
         self.curve.append(point)
         if self.best is None or _score(point) > _score(self.best.point):
             weights = {name: weight.detach().clone() for name, weight in self.trainable.items()}
-            self.best = _Best(point, weights, self.fit_s)
+            self.best = _Best(point, weights)
 
     def _step(self, rows: np.ndarray) -> float:
         """One optimiser step; the mean loss of the batch, in nats. A loss that is not finite moves no weight."""
@@ -216,11 +232,12 @@ class _Training:
 
     def _out_of_memory(self, parts: list[np.ndarray]) -> str:
         longest = max(int(self.train.lengths[part].max()) for part in parts)
-        advice = (
-            f"set accumulation = {2 * self.accumulation} (the step stays the same) or halve_on_oom = true"
-            if len(parts[0]) > 1
-            else "set a smaller max_length, or take a smaller base model"
-        )
+        if len(parts[0]) == 1:
+            advice = "set a smaller max_length, or take a smaller base model"
+        elif self.params.contrastive:
+            advice = "set a smaller batch_size: a contrastive loss cannot be computed in parts"
+        else:
+            advice = f"set accumulation = {2 * self.accumulation} (the step stays the same) or halve_on_oom = true"
         return (
             f"out of memory in training with {len(parts[0])} texts of up to {longest} tokens at once "
             f"(batch_size {self.params.batch_size}, accumulation {self.accumulation}); {advice}"
@@ -237,7 +254,7 @@ class _Training:
                 weight.copy_(self.best.weights[name])
         self.module.eval()
         return LoopOutcome(
-            fit_s=self.best.fit_s,
+            fit_s=self.fit_s,
             evaluate_s=self.evaluate_s,
             steps=self.step,
             chosen_step=self.best.point.step,
@@ -258,7 +275,7 @@ class _Training:
             "schedule": self.schedule.state_dict(),
             "random": torch.get_rng_state(),
             "module_random": _module_random(self.module),
-            "best": best and {"at": best.point.step, "weights": best.weights, "fit_s": best.fit_s},
+            "best": best and {"at": best.point.step, "weights": best.weights},
             "curve": [point.model_dump() for point in self.curve],
             "notes": list(self.notes),
             "seconds": [self.fit_s, self.evaluate_s],
@@ -279,7 +296,14 @@ class _Training:
         self.fit_s, self.evaluate_s = state["seconds"]
         if state["best"]:
             point = next(point for point in self.curve if point.step == state["best"]["at"])
-            self.best = _Best(point, state["best"]["weights"], state["best"]["fit_s"])
+            self.best = _Best(point, state["best"]["weights"])
+
+    def count_lost_work(self, spent_s: float) -> None:
+        """Steps that were done and not kept have cost their time all the same."""
+        lost_s = spent_s - self.fit_s
+        if lost_s > 0:
+            self.fit_s = spent_s
+            self.notes.append(f"an interruption lost {lost_s:.1f} s of steps; they count as training time")
 
 
 def _module_random(module: nn.Module) -> list[int] | None:
