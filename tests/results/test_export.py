@@ -64,9 +64,7 @@ def test_any_text_survives_the_table(text: str) -> None:
     assert len({tuple(row) for row in rows}) == 1
     read = csv.DictReader(io.StringIO(csv_text(rows), newline=""))
     shown = {row["reason"] for row in read}
-    assert {cell.removeprefix("'") for cell in shown} == {text.removeprefix("'")}
-    assert all(not cell.startswith(FORMULA_STARTS) for cell in shown)
-    assert shown in ({text}, {f"'{text}"})
+    assert shown == {f"'{text}" if text.startswith(FORMULA_STARTS) else text}
 
 
 @pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\tx", "'quoted", "''"])
