@@ -44,7 +44,12 @@ def test_reading_a_run_loads_nothing_that_trains_or_serves() -> None:
 
 
 def test_import_leaves_a_torchvision_that_does_not_fit_where_it_is(tmp_path: Path) -> None:
-    for name, version in (("torch", "9.9+cpu"), ("torchvision", "9.9")):
+    for name, version in (
+        ("torch", "9.9+cpu"),
+        ("torchvision", "9.9"),
+        ("torchaudio", "9.9+cpu"),
+        ("torchcodec", "9.9+cpu"),
+    ):
         card = tmp_path / f"{name}-{version}.dist-info"
         card.mkdir()
         (card / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")

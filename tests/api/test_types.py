@@ -27,8 +27,8 @@ REVEALED = [
     "bench.results.records.Quality | None",
     "bench.results.verdicts.Verdict",
     "str | None",
-    "type[bench.types.Backend]",
-    "type[bench.types.Trainer]",
+    "type[bench.types.engines.Backend]",
+    "type[bench.types.classifiers.Trainer]",
 ]
 
 

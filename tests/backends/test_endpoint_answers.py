@@ -29,7 +29,7 @@ from bench.errors import EndpointFailed, UsageError
 from bench.execution.cells import answered_from_cache
 from bench.results.records import MeasuredPart, SessionCard
 from bench.speed.loadgen import repeat_speedup, run_scenario
-from bench.types import REMOTE, Ending
+from bench.types import REMOTE, Ending, Workplace
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def server() -> Iterator[Faulty]:
 
 
 def load(options: dict[str, Any], folder: Path) -> None:
-    EndpointBackend(spec(options), "cpu", 1, folder).load(served(folder / "c")).close()
+    EndpointBackend(spec(options), Workplace("cpu", 1, folder)).load(served(folder / "c")).close()
 
 
 # ---------------------------------------------------------------- texts that get no answer

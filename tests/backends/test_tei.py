@@ -94,7 +94,7 @@ def opened(classifier: Classifier, server: Faulty, **options: Any) -> Iterator[S
 @pytest.mark.parametrize("texts_per_request", [1, 7])
 def test_tei_answers_as_eager_does(classifier: Classifier, server: Faulty, texts_per_request: int) -> None:
     backend = registry.find("backend", "eager")
-    expected = backend(load_engines()["eager"], "cpu", 1, classifier.path).load(classifier).predict(TEXTS)
+    expected = backend(load_engines()["eager"], Workplace("cpu", 1, classifier.path)).load(classifier).predict(TEXTS)
     assert expected.truncated.any()
     with opened(classifier, server, texts_per_request=texts_per_request) as session:
         found = session.predict(TEXTS)

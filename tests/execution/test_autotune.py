@@ -135,7 +135,7 @@ def test_a_run_finds_stores_and_takes_up_settings(tmp_path: Path, monkeypatch: p
         assert again.threads == row.tuning.settings["threads"]
         assert again.engine_spec is not None
         assert again.engine_spec.options["token_budget"] == row.tuning.settings["token_budget"]
-    assert "as --autotune set it" in done.stdout
+    assert "as --autotune set it" in (tmp_path / "run" / "leaderboard.md").read_text(encoding="utf-8")
     assert len(tuning_notes(rows.values())) == 2
 
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "tuned").iterdir()}

@@ -206,7 +206,8 @@ def test_a_cache_is_faster_the_second_time() -> None:
                 time.sleep(0.01)
 
     session: Any = Cached()
-    assert repeat_speedup(session, [f"a text number {number} of its own" for number in range(64)]) > 3
+    median, low_end = repeat_speedup(session, [f"a text number {number} of its own" for number in range(64)])
+    assert median >= low_end > 1.5
 
 
 @pytest.mark.parametrize("name", tier_names())

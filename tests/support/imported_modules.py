@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from bench.machine.companions import hide_unfit_companions
 from bench.types import BaseWeights, Dataset, Recipe, Workplace
 
 OWN = frozenset({"bench", "backends", "reports", "trainers"})
@@ -21,6 +22,7 @@ def modules_of(job: Callable[..., None], *arguments: Any) -> set[str]:
 
 
 def _run(job: Callable[..., None], arguments: tuple[Any, ...]) -> set[str]:
+    hide_unfit_companions()  # as in every process of the harness
     job(*arguments)
     return {name for name in sys.modules if name.partition(".")[0] in OWN}
 
