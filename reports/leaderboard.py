@@ -58,6 +58,7 @@ class Section:
     plots: tuple[Plot, ...]
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    board: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Leaderboard:
     def brief(self, width: int) -> Iterator[RenderableType]:
         """One screen a task for a terminal of `width` columns."""
         for section in self.sections:
-            table = replace(section.tables[0], notes=section.tables[0].notes[:1]) if section.tables else None
+            table = replace(section.board, notes=section.board.notes[:1]) if section.board else None
             yield from brief_section(
                 section.title,
                 section.lead,
@@ -149,7 +150,13 @@ def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) 
         plots=tuple(plots_of(task, language)),
         notes=tuple(say(line, language) for line in data_notes(task.data)),
         problems=tuple(say(line, language) for line in problems_of(task)),
+        board=next((spoken(table, language) for table in _boards(task, standing)), None),
     )
+
+
+def _boards(task: TaskRows, standing: Standing) -> list[Table]:
+    """The leaderboard, or where nothing has a quality the rates."""
+    return overview_tables(task, standing) or rps_tables(task)
 
 
 def tables_of(task: TaskRows, standing: Standing) -> tuple[Table, ...]:

@@ -29,6 +29,9 @@ from bench.types import Progress
 CHECK_EVERY_S = 0.2
 
 
+PRELOADED = ["bench.execution.preload"]  # what the fork server imports, so that every cell has it
+
+
 @dataclass(frozen=True)
 class Phase:
     """One part of a job, named as its progress was: seconds passed, and seconds of all its processor time."""
@@ -62,7 +65,7 @@ class Workers:
             os.environ[name] = str(threads)
         os.environ["TOKENIZERS_PARALLELISM"] = "true"
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["bench.execution.preload"])
+        self._context.set_forkserver_preload(PRELOADED)
         multiprocessing.resource_tracker.ensure_running()
         with _interrupts_held(), _main_module_hidden():
             multiprocessing.forkserver.ensure_running()

@@ -1,11 +1,12 @@
 """The command `bench` with every published architecture shrunk to two narrow layers, for machines without a GPU.
 
-The module is imported anew in each process of a run, so that the shrinking holds in all of them.
+The fork server of a run imports this module too, so that the shrinking holds in every process.
 """
 
 from __future__ import annotations
 
 from bench.cli.main import main
+from bench.execution import processes
 from bench.models.architectures import load_architectures
 
 SHRUNK = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -17,4 +18,5 @@ for spec in load_architectures().values():
         spec.config.update(SHRUNK_DECODER)
 
 if __name__ == "__main__":
+    processes.PRELOADED.append("tiny_bench")
     main()
