@@ -16,9 +16,10 @@ lint:
 types:
 	mypy
 
-# No engine, no training: ends in 90 seconds on 2 cores.
+# What no engine and no training is needed for.
+FAST = $(addprefix tests/,api cli data docs examples files plan reports results text)
 test-fast:
-	pytest -q -m "not slow" -n 2 --dist loadfile $(FAST)
+	pytest -q -m "not slow" -n 2 --dist worksteal $(FAST)
 
 test:
 	pytest -n 2 --dist worksteal

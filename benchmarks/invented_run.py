@@ -11,17 +11,8 @@ import numpy as np
 from bench.quality.parity import certify
 from bench.quality.scores import measure_quality
 from bench.results.evidence import store_texts
-from bench.results.records import (
-    Answers,
-    Cell,
-    LoadRun,
-    LoadSummary,
-    Result,
-    RunSettings,
-    SessionCard,
-    Stages,
-    Status,
-)
+from bench.results.records import Answers, Cell, Result, RunSettings, SessionCard, Status
+from bench.results.speed_records import LoadRun, LoadSummary, Stages
 from bench.results.store import (
     ENVIRONMENT,
     SETTINGS,

@@ -24,7 +24,7 @@ from bench.data.suites import load_suite
 from bench.machine.environment import cpu_card
 from bench.machine.threads import set_threads
 from bench.plan.tiers import load_tier
-from bench.results.records import LoadRun
+from bench.results.speed_records import LoadRun
 from bench.speed.loadgen import run_scenario
 from bench.types import Prediction, Scenario, SessionInfo, StageClock
 

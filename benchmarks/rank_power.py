@@ -21,11 +21,11 @@ from bench.results.records import Answers
 from bench.types import Prediction
 
 ROWS = (2, 6, 18, 36)
-EQUAL_TABLES = {2: 1000, 6: 400, 18: 200, 36: 100}
-POWER_TABLES = 400
-CASES = ((2000, 4, 0.90, 0.8), (7600, 4, 0.93, 0.8), (1000, 20, 0.80, 0.7), (500, 4, 0.80, 0.5))
+EQUAL_TABLES = {2: 800, 6: 300, 18: 150, 36: 80}
+POWER_TABLES = 300
+CASES = ((2000, 4, 0.90, 0.8), (1000, 20, 0.80, 0.7), (500, 4, 0.80, 0.5))
 SEED_SPREAD = 0.01
-METHOD_TABLES = 400
+METHOD_TABLES = 300
 
 
 def right_answers(random: np.random.Generator, hardness: np.ndarray, accuracy: float, alike: float) -> np.ndarray:
@@ -143,7 +143,7 @@ def main() -> None:
         cells = " | ".join(f"{100 * printed:.1f} points: {share:.0%}" for printed, share in found)
         print(f"| {n:,} | {classes} | {accuracy:.0%} | {cells} |", flush=True)
         print("power", n, file=sys.stderr)
-    print(f"\n{POWER_TABLES} tables a cell: a share is known to 4 points.\n")
+    print(f"\n{POWER_TABLES} tables a cell: a share is known to 2 points (standard error).\n")
     print("## Two equal methods with one point between seeds\n")
     print("| seeds | says a method is better |\n| ---: | ---: |")
     print("| 1 | never: one seed speaks of a classifier |")

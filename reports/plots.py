@@ -8,7 +8,7 @@ from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from bench.results.records import ServerPoint, ServerSearch
+from bench.results.speed_records import ServerPoint, ServerSearch
 from reports.content.rows import TaskRows
 from reports.content.series import ScoreLine, curves_of, published_curves_of, score_charts
 from reports.content.speed import search_of
@@ -99,9 +99,10 @@ def _scores(kind: str, axes: Axes, task: TaskRows, language: str) -> None:
 
 
 def _bars(line: ScoreLine) -> tuple[list[float], list[float]]:
-    """How far the intervals reach below and above the values."""
-    known = [(point.value, point.low or 0.0, point.high or 0.0) for point in line.points]
-    return [value - low for value, low, _ in known], [high - value for value, _, high in known]
+    """How far the intervals reach below and above the values; a point without one has no bar."""
+    points = line.points
+    below = [0.0 if point.low is None else point.value - point.low for point in points]
+    return below, [0.0 if point.high is None else point.high - point.value for point in points]
 
 
 def _server(axes: Axes, task: TaskRows, language: str) -> None:

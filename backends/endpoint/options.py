@@ -22,8 +22,7 @@ class EndpointOptions(Record):
     requests in flight when many texts are asked at once. texts_per_request: by default 1 for prompts and up to
     LISTED_TEXTS for /classify and /predict; completions take lists too. Timeouts in seconds: to connect, and for the
     whole of an answer. retries: how often a request is sent again after no connection, HTTP 429 or 5xx. body: fields
-    added to every request, in the place of the harness's own; omit: fields that this server refuses. constraint: how
-    an answer is held to the class names (answers = "constrained"), where the server's name in /models does not say.
+    added to every request, in the place of the harness's own; omit: fields that this server refuses.
     """
 
     url: str
@@ -37,7 +36,6 @@ class EndpointOptions(Record):
     retries: int = Field(default=3, ge=0, le=10)
     body: dict[str, Any] = Field(default_factory=dict)
     omit: tuple[str, ...] = ()
-    constraint: Literal["choice", "grammar", "json-schema"] | None = None
 
     @field_validator("url")
     @classmethod

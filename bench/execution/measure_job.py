@@ -17,7 +17,8 @@ from bench.data.datasets import open_dataset
 from bench.execution.sessions import open_session
 from bench.machine.threads import set_threads
 from bench.plan.tiers import Tier
-from bench.results.records import Answers, LoadRun, MeasuredPart, SessionCard, Work
+from bench.results.records import Answers, MeasuredPart, SessionCard
+from bench.results.speed_records import LoadRun, Work
 from bench.results.store import write_answers, write_latencies
 from bench.speed.flops import flops_per_text
 from bench.speed.limits import machine_limits

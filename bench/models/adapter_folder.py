@@ -7,7 +7,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from bench.classifiers.pretrained import load_pretrained, load_with_new_head
 from bench.errors import AssetError, BenchError, NotAvailable
 from bench.files.cache import cache_dir, clone_or_copy, file_sha256, whole_folder
 from bench.models.folder_files import check_file, check_safetensors, read_json
@@ -87,6 +86,8 @@ def _merged(name: str, folder: Path, config: dict[str, Any], base: BaseWeights) 
 def _base_model(name: str, config: dict[str, Any], base: BaseWeights, shapes: dict[str, tuple[int, ...]]) -> Any:
     """The base with the head that the adapter brings, or with its own."""
     import transformers
+
+    from bench.classifiers.pretrained import load_pretrained, load_with_new_head
 
     auto_class = getattr(transformers, AUTO_CLASSES.get(str(config.get("task_type")), "AutoModel"))
     classes = next((shapes[head][0] for head in HEADS if head in shapes), None)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import ValidationError
 
 import bench
 from bench.files.cache import write_whole
 from bench.machine.environment import hardware_fingerprint, package_versions
-from bench.plan.engines import load_engines
+from bench.plan.engines import default_engines, load_engines
 from bench.plan.keys import content_hash
 from bench.types import ClassifierKind, Precision, Recipe, Record
 
@@ -169,6 +169,15 @@ def read_calibration(cache: Path, family: Family, device: str, threads: int) -> 
         return Calibration.model_validate_json(calibration_path(cache, family, device, threads).read_bytes())
     except (OSError, ValidationError):
         return Calibration(family=family)
+
+
+def known_defaults(cache: Path, device: str, threads: int) -> tuple[str, ...]:
+    """The default engines as far as calibrations have chosen them here; the fixed list where none has."""
+    known = [read_calibration(cache, family, device, threads) for family in get_args(Family)]
+    chosen = [name for one in known if len(one.speeds) > 1 for name in choose_defaults(one, few=False)]
+    if not chosen or is_off():
+        return default_engines(device)
+    return tuple(dict.fromkeys([*chosen, *(name for name, spec in load_engines().items() if spec.reference)]))
 
 
 def store_calibration(cache: Path, calibration: Calibration, device: str, threads: int) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.suites import load_suite, suite_names
+from bench.files.cache import cache_dir
+from bench.machine.threads import usable_cores
 from bench.models.base import model_for
-from bench.plan.engines import backend_of, default_engines, load_engines
+from bench.plan.calibration import known_defaults
+from bench.plan.engines import backend_of, load_engines
 from bench.plan.plan import SCENARIOS
 from bench.plan.recipes import default_recipes, recipes_for
 from bench.plan.studies import load_study, study_names
@@ -92,7 +95,7 @@ def _study(name: str) -> dict[str, Any]:
 
 def engine_states(device: str) -> list[dict[str, Any]]:
     """Each engine: whether it is ready on this device, its version, else why not and what would make it ready."""
-    defaults = set(default_engines(device))
+    defaults = set(known_defaults(cache_dir(), device, usable_cores()))
     states = []
     for engine in load_engines().values():
         backend = backend_of(engine)

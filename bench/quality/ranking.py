@@ -12,6 +12,7 @@ from scipy import stats
 
 from bench.machine.threads import usable_cores
 from bench.quality.differences import macro_f1_difference
+from bench.quality.intervals import items_needed
 from bench.quality.letters import letter_display
 from bench.quality.randomisation import Paired, Randomised, randomisation_test
 from bench.quality.stats import holm, mcnemar
@@ -171,7 +172,9 @@ def paired_difference(first: Answers, second: Answers, class_count: int) -> Inte
 def _difference(paired: Paired, class_count: int) -> Interval:
     if not len(paired):
         return Interval(value=0.0, low=-1.0, high=1.0)
-    return macro_f1_difference(paired.truth, paired.second, paired.first, class_count)
+    found = macro_f1_difference(paired.truth, paired.second, paired.first, class_count)
+    needed = items_needed(np.bincount(paired.truth, minlength=class_count))
+    return found if needed is None else Interval(value=found.value, low=-1.0, high=1.0, items_needed=needed)
 
 
 def item_variance(paired: Paired, class_count: int) -> float:

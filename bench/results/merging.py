@@ -9,7 +9,8 @@ from typing import Any
 
 from bench.errors import StoreError, UsageError
 from bench.files.cache import whole_folder
-from bench.results.records import LoadSummary, Result, RunSettings, StoredRun
+from bench.results.records import Result, RunSettings, StoredRun
+from bench.results.speed_records import LoadSummary
 from bench.results.store import (
     ENVIRONMENT,
     SETTINGS,

@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import DataError, StoreError
-from bench.results.records import QUERIES_FOR, ImportedRow, LoadRun, LoadSummary, Result, StoredRun
+from bench.results.records import ImportedRow, Result, StoredRun
+from bench.results.speed_records import QUERIES_FOR, LoadRun, LoadSummary
 from bench.results.store import read_latencies
 from bench.types import first_problem
 

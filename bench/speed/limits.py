@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from bench.files.cache import write_whole
 from bench.machine.environment import hardware_fingerprint, package_versions
-from bench.results.records import MachineLimits
+from bench.results.speed_records import MachineLimits
 
 SIZE = 2048
 GPU_SIZE = 8192

@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.plan.tiers import Tier
-from bench.results.records import QUERIES_FOR, LoadRun, LoadSummary, Stages
+from bench.results.speed_records import QUERIES_FOR, LoadRun, LoadSummary, Stages
 from bench.text.tokens import settle_caches
 from bench.types import Progress, Scenario, Session
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import BenchError
-from bench.results.records import QUERIES_FOR, Purpose, ServerPoint
+from bench.results.speed_records import QUERIES_FOR, Purpose, ServerPoint
 from bench.speed.batcher import Batcher, QueueRecord
 from bench.speed.loadgen import NS_PER_MS, read_verdict
 

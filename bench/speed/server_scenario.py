@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bench.plan.tiers import Tier
-from bench.results.records import QUERIES_FOR, LoadRun, Purpose, ServerPoint, ServerSearch, Stages
+from bench.results.speed_records import QUERIES_FOR, LoadRun, Purpose, ServerPoint, ServerSearch, Stages
 from bench.speed.batcher import BatchBudget, Batcher, GiveUp
 from bench.speed.capacity import Capacity, batch_budget, expected_tokens, find_capacity, lone_latency_ms
 from bench.speed.loadgen import (

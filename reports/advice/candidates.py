@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 
 from bench.results.demands import Demands, OwnLengths
-from bench.results.records import QUERIES_FOR, Interval, LoadRun, LoadSummary, Result, Status
+from bench.results.records import Interval, Result, Status
+from bench.results.speed_records import QUERIES_FOR, LoadRun, LoadSummary
 from reports.content.rows import Group, TaskRows
 from reports.content.speed import usable
 from reports.render.words import message

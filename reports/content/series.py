@@ -40,7 +40,10 @@ class PublishedCurve:
 
 @dataclass(frozen=True)
 class ScorePoint:
-    """A score with its 95 % interval, which published ones lack, at a number of texts or at a named value."""
+    """A score at a number of texts or at a named value, with its 95 % interval.
+
+    Published scores have none, nor those of too few texts.
+    """
 
     at: float | str
     value: float
@@ -147,6 +150,8 @@ def _point(group: Group, by_size: bool, accuracy: bool) -> ScorePoint:
 
 
 def _at(at: float | str, score: Interval) -> ScorePoint:
+    if score.items_needed is not None:
+        return ScorePoint(at, score.value)
     return ScorePoint(at, score.value, score.low, score.high)
 
 

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.results.records import (
-    LoadRun,
-    LoadSummary,
-    MachineLimits,
-    Result,
-    ServerSearch,
-    Status,
-)
+from bench.results.records import Result, Status
+from bench.results.speed_records import LoadRun, LoadSummary, MachineLimits, ServerSearch
 from bench.types import Scenario
 from reports.content.rows import Group
 from reports.render import figures

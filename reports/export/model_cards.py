@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from bench.results.records import Result, StoredRun
+from bench.results.records import Interval, Result, StoredRun
 from reports.content.provenance import provenance
 from reports.content.rows import Group, TaskRows, tasks_of
 from reports.content.speed import usable
@@ -85,7 +85,7 @@ def _results(task: TaskRows, row: Result) -> Iterator[EvalResult]:
             metric_type=metric,
             metric_value=figure.value,
             metric_name=f"{name} ({engine})",
-            metric_args={"engine": engine, "low_95": figure.low, "high_95": figure.high},
+            metric_args={"engine": engine, **_bounds(figure)},
         )
     for summary in row.load.values():
         if usable(row, summary.scenario):
@@ -96,3 +96,8 @@ def _results(task: TaskRows, row: Result) -> Iterator[EvalResult]:
                 metric_name=f"Texts a second ({engine}, LoadGen {summary.scenario})",
                 metric_args={"engine": engine, "scenario": summary.scenario, "tier": summary.tier},
             )
+
+
+def _bounds(figure: Interval) -> dict[str, float]:
+    """The 95 % interval, where the texts were enough for one."""
+    return {} if figure.items_needed is not None else {"low_95": figure.low, "high_95": figure.high}

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from bench.results.records import LoadSummary, Result
+from bench.results.records import Result
+from bench.results.speed_records import LoadSummary
 from reports.content.rows import Group, TaskRows
 from reports.content.speed import against_reference, median_run, price_per_million, usable, verdict
 from reports.content.standing import Standing

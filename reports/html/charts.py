@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.results.records import QUERIES_FOR, LoadRun, Quality, Result
+from bench.results.records import Quality, Result
+from bench.results.speed_records import QUERIES_FOR, LoadRun
 from bench.types import Scenario
 from reports.content.rows import TaskRows
 from reports.content.series import Curve, PublishedCurve, curves_of, published_curves_of, score_charts

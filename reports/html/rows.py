@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bench.results.records import Interval, LoadSummary, Result, Status
+from bench.results.records import Interval, Result, Status
+from bench.results.speed_records import LoadSummary
 from bench.types import Scenario
 from reports.content.pareto import pareto_front
 from reports.content.rows import Group, TaskRows

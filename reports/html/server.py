@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bench.results.records import QUERIES_FOR, Result, ServerPoint, ServerSearch
+from bench.results.records import Result
+from bench.results.speed_records import QUERIES_FOR, ServerPoint, ServerSearch
 from reports.content.speed import search_of
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.quality.ranking import Comparison
+from bench.results.records import Interval
 from reports.content.rows import TaskRows
 from reports.content.standing import Standing
 from reports.render import figures
@@ -63,9 +64,16 @@ def _row(names: dict[str, str], comparison: Comparison) -> Row:
         names[comparison.behind],
         figures.count(comparison.n),
         figures.points(difference.value),
-        f"{figures.points(difference.low)} to {figures.points(difference.high)}",
+        _bounds(difference),
         figures.p_value(comparison.p),
         figures.p_value(comparison.p_adjusted),
         message("yes") if comparison.apart else message("no"),
         figures.p_value(comparison.accuracy_p),
     )
+
+
+def _bounds(difference: Interval) -> str:
+    """Both ends, in points; where there is no interval, how many texts it takes."""
+    if difference.items_needed is not None:
+        return figures.bounds(difference)
+    return f"{figures.points(difference.low)} to {figures.points(difference.high)}"

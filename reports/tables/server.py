@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.results.records import LoadRun, Result, ServerPoint, ServerSearch
+from bench.results.records import Result
+from bench.results.speed_records import LoadRun, ServerPoint, ServerSearch
 from reports.content.rows import Group, TaskRows
 from reports.content.speed import (
     LIMIT_COLUMNS,

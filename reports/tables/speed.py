@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bench.results.records import LoadSummary, Result
+from bench.results.records import Result
+from bench.results.speed_records import LoadSummary
 from bench.types import Scenario
 from reports.content.published import Published, published_cell, published_column
 from reports.content.rows import Group, TaskRows

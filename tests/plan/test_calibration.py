@@ -18,6 +18,7 @@ from bench.plan.calibration import (
     read_calibration,
     store_calibration,
 )
+from bench.plan.engines import default_engines
 from bench.types import Recipe
 
 
@@ -100,3 +101,12 @@ def test_every_default_recipe_has_its_family() -> None:
     assert family_of("sequence", recipe("lora", role="causal")) == "decoder"
     assert family_of("options", recipe("zero-shot", role="causal")) == "decoder"
     assert family_of("linear", recipe("tfidf")) is None
+
+
+def test_the_list_marks_what_calibrations_have_chosen_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(calibration.OFF, "on")
+    assert calibration.known_defaults(tmp_path, "cpu", 2) == default_engines("cpu")
+    store_calibration(tmp_path, of(EAGER, speed("onnx", 50, 130, 55)), "cpu", 2)
+    assert set(calibration.known_defaults(tmp_path, "cpu", 2)) == {"eager", "onnx", "sklearn"}
+    monkeypatch.setenv(calibration.OFF, "off")
+    assert calibration.known_defaults(tmp_path, "cpu", 2) == default_engines("cpu")

@@ -249,3 +249,11 @@ def test_answers_that_name_no_class_are_wrong_and_break_nothing() -> None:
     difference = paired_difference(answers_of(truth, truth, 4), answers_of(truth, silent, 4), 4)
     assert difference.low <= difference.value <= difference.high
     assert difference.value > 0.3
+
+
+def test_a_difference_of_too_few_texts_a_class_has_no_interval() -> None:
+    truth = np.arange(20).repeat(3)
+    one, other = answers_of(truth, truth, 20), answers_of(truth, np.roll(truth, 1), 20)
+    difference = paired_difference(one, other, 20)
+    assert (difference.low, difference.high, difference.items_needed) == (-1.0, 1.0, 80)
+    assert rank({"one": one, "other": other}, 20).comparisons[0].difference.items_needed == 80

@@ -15,7 +15,7 @@ from tiny_datasets import tiny_dataset
 
 from bench.execution import measure_job as jobs
 from bench.plan.tiers import Tier
-from bench.results.records import MachineLimits, Work
+from bench.results.speed_records import MachineLimits, Work
 from bench.speed import limits
 from bench.speed.limits import SIZE, machine_limits, measure_limits
 from bench.speed.loadgen import run_scenario, stages_of, summarise_runs

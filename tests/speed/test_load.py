@@ -18,7 +18,7 @@ from bench.errors import BenchError, UsageError
 from bench.plan.tiers import TEXTS_A_CLASS, Tier, load_tier, tier_names
 from bench.quality import intervals
 from bench.quality.parity import REQUIRED, items_to_judge
-from bench.results.records import QUERIES_FOR, LoadRun
+from bench.results.speed_records import QUERIES_FOR, LoadRun
 from bench.speed import loadgen
 from bench.speed.loadgen import latency_figures, read_verdict, repeat_speedup, run_scenario, summarise_runs, warm_up
 from bench.types import Prediction, Scenario

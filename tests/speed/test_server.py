@@ -15,7 +15,7 @@ from sleeping_session import OTHER_TEXTS, TEXTS, SleepingSession
 
 from bench.plan.plan import RunRequest, make_plan
 from bench.plan.tiers import Tier, load_tier, tier_names
-from bench.results.records import LoadRun
+from bench.results.speed_records import LoadRun
 from bench.speed.batcher import BatchBudget
 from bench.speed.capacity import Capacity, batch_budget, count_words, expected_tokens, find_capacity
 from bench.speed.loadgen import new_settings, read_verdict, start_test, summarise_runs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.results.records import LoadRun, LoadSummary, Stages, Work
+from bench.results.speed_records import LoadRun, LoadSummary, Stages, Work
 from bench.types import Scenario
 
 

@@ -14,7 +14,8 @@ from synthetic_runs import (
     task_results,
 )
 
-from bench.results.records import LoadSummary, Purpose, ServerPoint, ServerSearch, Status, StoredRun
+from bench.results.records import Status, StoredRun
+from bench.results.speed_records import LoadSummary, Purpose, ServerPoint, ServerSearch
 from bench.speed.loadgen import summarise_runs
 
 
