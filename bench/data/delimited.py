@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data.columns import TEXT_NAMES, is_header
-from bench.data.content import text_stream
+from bench.data.content import text_lines
 from bench.data.reading import Reading
 from bench.data.tables import Facts, Rows, shortened
 from bench.errors import DataError
@@ -222,7 +222,7 @@ def _records(text: str, delimiter: str, mode: str) -> Iterator[tuple[int, list[s
             yield number, line.removesuffix("\r").split(delimiter)
         return
     reader = csv.reader(
-        text_stream(text),
+        text_lines(text),
         delimiter=delimiter,
         quotechar="'" if mode == "single" else '"',
         doublequote=mode != "escaped",
