@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import click
 
@@ -46,11 +47,11 @@ def _command(command: click.Command, path: str) -> Iterator[str]:
 
 
 def _paragraphs(text: str) -> str:
-    """Click's help as markdown: a paragraph after a line of \\b keeps its lines."""
+    """Click's help as markdown: a paragraph after a line of \\b keeps its lines, indented alike by every Python."""
     paragraphs = []
     for paragraph in text.split("\n\n"):
         kept, _, rest = paragraph.partition("\b\n")
-        paragraphs.append(f"```text\n{rest}\n```" if rest else " ".join(kept.split()))
+        paragraphs.append(f"```text\n{dedent(rest)}\n```" if rest else " ".join(kept.split()))
     return "\n\n".join(paragraphs)
 
 
