@@ -190,7 +190,7 @@ def prompt_options(command: Command) -> Command:
             "templates",
             multiple=True,
             metavar="TEMPLATE",
-            help="Your own prompt, or a file of it: {text}, and {options}, {descriptions}, {question} where they belong. "
+            help="Your own prompt, or a file of it: {text}, and {options}, {descriptions}, {question} where they go. "
             "Several are a study of how much the prompt decides.",
         ),
     ):
