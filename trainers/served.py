@@ -10,22 +10,21 @@ from pydantic import Field, model_validator
 from bench.classifiers.folder import save_classifier
 from bench.types import Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
-from trainers.shared.prompting import PromptParams, ask
+from trainers.shared.prompting import WritingParams, ask
 from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
 
-class ServedParams(PromptParams):
+class ServedParams(WritingParams):
     """The prompt's; how the endpoint is asked, and how its answer is read.
 
     api: chat completions, completions, or vLLM's /classify. reading: a written answer, or the logprobs of the first
-    token. max_new_tokens: of an answer; think_tokens: of a thought before it (think = "open"). max_characters: where a
-    text is cut, because its tokens are counted behind the endpoint only.
+    token. think_tokens: of a thought before the answer (think = "open"). max_characters: where a text
+    is cut, because its tokens are counted behind the endpoint only.
     """
 
     api: Literal["chat", "completions", "classify"] = "chat"
     reading: Literal["written", "logprobs"] = "written"
-    max_new_tokens: int = Field(default=8, ge=1)
     think_tokens: int = Field(default=512, ge=1)
     max_characters: int = Field(default=8000, ge=1)
 
@@ -83,6 +82,7 @@ def _settings(params: ServedParams, data: Dataset, seed: int) -> dict[str, Any]:
         "after": asked.after,
         "answers": list(asked.words),
         "answer_kind": params.answers,
+        "mention": params.mention,
         "max_new_tokens": params.max_new_tokens,
         "think": params.think,
         "think_tokens": params.think_tokens if params.think == "open" else 0,

@@ -20,24 +20,25 @@ from trainers.loop.batches import tokenise
 from trainers.loop.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
 from trainers.lora import LoraSettings
 from trainers.params import read_params
-from trainers.shared.prompting import PromptParams, build_prompt, end_of_answer, prompt_length
+from trainers.shared.prompting import WritingParams, build_prompt, end_of_answer, prompt_length
 from trainers.shared.quantised import dequantise, load_quantised
 from trainers.shared.records import loop_record, make_manifest
 from trainers.trainer import RecipeTrainer
 from trainers.zero_shot import options_settings, read_behind
 
 
-class SftParams(LoopParams, PromptParams, LoraSettings):
+class SftParams(LoopParams, WritingParams, LoraSettings):
     """The loop's, the prompt's and the adapter's.
 
     weights: all of them, a low-rank update ("lora"), or that over a base in 4 bits ("qlora", Dettmers et al. 2023).
     serve: compare the answers' likelihoods ("options"), or let the model write and read its answer ("generate").
+    test_curve: whether test is scored beside validation, for the table only.
     """
 
     weights: Literal["all", "lora", "qlora"] = "all"
     serve: Literal["options", "generate"] = "options"
     max_length: int = 512
-    max_new_tokens: int = 8
+    test_curve: bool = False
 
 
 class SftTrainer(RecipeTrainer):
@@ -55,6 +56,7 @@ class SftTrainer(RecipeTrainer):
         started = time.perf_counter()
         tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, prompt.before, prompt.after)
         train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
+        test = tokenise(data.test, tokenizer) if params.test_curve else None
         tokenise_s = time.perf_counter() - started
         seed_everything(seed)
         model = self._model(params)
@@ -68,14 +70,16 @@ class SftTrainer(RecipeTrainer):
             module.check_outputs()
         train_lean(module, self.place.device)
         trainable = trainable_parameters(module)
-        outcome = train_module(module, train, validation, params, seed, self.place, progress, objective=answer_loss)
+        outcome = train_module(module, train, validation, params, seed, self.place, progress, answer_loss, test)
         if params.weights != "all":
             model = merge_lora(dequantise(model))
         model.save_pretrained(out)
         link_model(base.path, out, _but_weights(base.path))
-        fit = loop_record(outcome, len(train), tokenise_s, trainable, total, 4 * trainable, (_note(params),))
+        fit = loop_record(
+            outcome, len(train), tokenise_s, trainable, total, 4 * trainable, (_note(params), *prompt.notes)
+        )
         if params.serve == "generate":
-            settings = generate_settings(prompt, params.answers, params.max_new_tokens)
+            settings = generate_settings(prompt, params)
         manifest: Manifest = make_manifest(params.serve, data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)
 

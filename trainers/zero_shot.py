@@ -62,6 +62,7 @@ class ZeroShotTrainer(RecipeTrainer):
             notes=(
                 f"answers: {', '.join(map(str.strip, prompt.answers))}; {params.normalisation}",
                 *(() if as_tree else (ONE_BY_ONE,)),
+                *prompt.notes,
             ),
         )
         manifest = make_manifest("options", data, self.recipe, seed, fit, max_length, settings, base)

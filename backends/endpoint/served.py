@@ -111,7 +111,7 @@ class ServedWriting(AskedText):
 
     def __init__(self, classifier: Classifier, options: EndpointOptions) -> None:
         super().__init__(classifier, options)
-        self._reader = AnswerReader(self.settings["answers"])
+        self._reader = AnswerReader(self.settings["answers"], self.settings.get("mention", "settled"))
 
     def _wanted(self) -> dict[str, Any]:
         think = self.settings["think"]

@@ -78,14 +78,27 @@ class PromptParams(Params):
         return reworded(prompt, own, data.class_names)
 
 
+class WritingParams(PromptParams):
+    """The prompt's; tokens of a written answer, and which name in it counts: the one that it settles on, or as some
+    write-ups count, the first or the last at all.
+    """
+
+    max_new_tokens: int = Field(default=8, ge=1)
+    mention: Literal["settled", "first", "last"] = "settled"
+
+
 @dataclass(frozen=True)
 class BuiltPrompt:
-    """What stands before and after a text, each class's answer as it follows, and the word that it is read by."""
+    """What stands before and after a text, each class's answer as it follows, and the word that it is read by.
+
+    `notes` are for the table.
+    """
 
     before: str
     after: str
     answers: tuple[str, ...]
     words: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def premise(self) -> str:
@@ -110,9 +123,27 @@ def ask(params: PromptParams, data: Dataset, seed: int) -> BuiltPrompt:
     read_by = tuple(word.strip() for word in words)
     shots = [f"{before}{text}{after}{cue}{answers[label]}\n\n" for text, label in _examples(params, data, seed)]
     before = "".join(shots) + before
+    notes = _wording_notes(params, data)
+    if not params.chat and params.think == "none":
+        return BuiltPrompt(before, after + cue, answers, read_by, notes)
     if not params.chat:
-        return BuiltPrompt(before, after + cue, answers, read_by)
-    return BuiltPrompt(before, after, tuple(answer.strip() for answer in answers), read_by)
+        after = _with_thought(after + cue, params.think)
+    return BuiltPrompt(before, after, tuple(answer.strip() for answer in answers), read_by, notes)
+
+
+def _with_thought(asked: str, think: str) -> str:
+    """Outside a chat a thought begins on a line of its own, unless the template has begun it already."""
+    block = EMPTY_THOUGHT if think == "empty" else OPEN_THOUGHT
+    return asked if asked.endswith(block) else f"{asked.rstrip()}\n{block}"
+
+
+def _wording_notes(params: PromptParams, data: Dataset) -> tuple[str, ...]:
+    """Which of the suite's ways to ask was taken, where a recipe wants a certain one."""
+    if params.wording is None or params.template is not None:
+        return ()
+    if params.wording in data.prompt.wordings:
+        return (f"asked in the wording '{params.wording}'",)
+    return (f"this data has no wording '{params.wording}': asked in its usual one",)
 
 
 def _question(
