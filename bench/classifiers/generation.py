@@ -1,8 +1,8 @@
 """`generate` classifiers: a causal language model writes, and a class is read from what it wrote.
 
-settings: before, after (the prompt around a text); answers, one for each class; answer_kind "letters" | "words"; mention,
-which name in it counts (written_answers.py), "settled" where it is not there; max_new_tokens; think_tokens, the
-budget of a think block that the prompt leaves open (0: there is none).
+settings: before, after (the prompt around a text); answers, one for each class; answer_kind "letters" | "words";
+mention, which name in it counts (written_answers.py), "settled" where it is not there; max_new_tokens; think_tokens,
+the budget of a think block that the prompt leaves open (0: there is none).
 """
 
 from __future__ import annotations

@@ -33,8 +33,9 @@ LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
 
 
 def task_of(suite: str) -> Dataset:
-    found = load_suite(suite)
-    return replace(toy_dataset(), class_names=found.class_names, prompt=found.prompt, language=found.language)
+    found, toy = load_suite(suite), toy_dataset()
+    train = replace(toy.train, labels=toy.train.labels % len(found.class_names))
+    return replace(toy, train=train, class_names=found.class_names, prompt=found.prompt, language=found.language)
 
 
 def params_of(recipe: Recipe) -> object:
