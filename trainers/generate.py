@@ -33,6 +33,7 @@ class GenerateTrainer(RecipeTrainer):
         base, params = self.require_base(), read_params(self.recipe, GenerateParams)
         prompt = build_prompt(params, data, base, seed)
         link_model(base.path, out)
+        prompt.save(out)
         think_tokens = params.think_tokens if params.think == "open" else 0
         settings = generate_settings(prompt, params, think_tokens)
         budget = f", after at most {think_tokens} tokens of thought" if think_tokens else ""
@@ -51,8 +52,7 @@ class GenerateTrainer(RecipeTrainer):
 def generate_settings(prompt: BuiltPrompt, params: WritingParams, think_tokens: int = 0) -> dict[str, Any]:
     """The settings of a `generate` classifier (bench/classifiers/generation.py)."""
     return {
-        "before": prompt.before,
-        "after": prompt.after,
+        **prompt.settings,
         "answers": list(prompt.words),
         "answer_kind": params.answers,
         "mention": params.mention,

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from bench.classifiers.folder import save_classifier
 from bench.types import Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
-from trainers.shared.prompting import WritingParams, ask
+from trainers.shared.prompting import BuiltPrompt, WritingParams, ask
 from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
@@ -46,6 +46,10 @@ class ServedTrainer(RecipeTrainer):
         """Write the prompt and how to read the answer as a classifier folder."""
         params = read_params(self.recipe, ServedParams)
         out.mkdir(parents=True, exist_ok=True)
+        asked = None
+        if params.api != "classify":
+            asked = ask(params.model_copy(update={"chat": params.api == "chat"}), data, seed)
+            asked.save(out)
         fit = FitRecord(
             fit_s=0.0,
             examples=params.shots * len(data.class_names),
@@ -53,7 +57,7 @@ class ServedTrainer(RecipeTrainer):
             saved_bytes=0,
             notes=(_note(params),),
         )
-        manifest = make_manifest("served", data, self.recipe, seed, fit, None, _settings(params, data, seed))
+        manifest = make_manifest("served", data, self.recipe, seed, fit, None, _settings(params, asked))
         return save_classifier(out, manifest)
 
 
@@ -69,17 +73,15 @@ def _note(params: ServedParams) -> str:
     return f"asked through {ways[params.api]}; {read}"
 
 
-def _settings(params: ServedParams, data: Dataset, seed: int) -> dict[str, Any]:
+def _settings(params: ServedParams, asked: BuiltPrompt | None) -> dict[str, Any]:
     """The settings of a `served` classifier (backends/endpoint/served.py)."""
     common = {"api": params.api, "max_characters": params.max_characters}
-    if params.api == "classify":
+    if asked is None:
         return common
-    asked = ask(params.model_copy(update={"chat": params.api == "chat"}), data, seed)
     return {
         **common,
         "reading": params.reading,
-        "before": asked.before,
-        "after": asked.after,
+        **asked.settings,
         "answers": list(asked.words),
         "answer_kind": params.answers,
         "mention": params.mention,

@@ -12,7 +12,6 @@ from bench.classifiers.adapters import add_lora, merge_lora
 from bench.classifiers.folder import save_classifier
 from bench.classifiers.option_scoring import OptionsModule, longest_sequence
 from bench.classifiers.pretrained import link_model, load_pretrained
-from bench.text.tokens import TextTokenizer
 from bench.types import Classifier, Dataset, Manifest, Progress
 from trainers.cpu.lean_decoder import train_lean
 from trainers.generate import generate_settings
@@ -54,7 +53,7 @@ class SftTrainer(RecipeTrainer):
         written = params.max_new_tokens if params.serve == "generate" else 0
         max_length = prompt_length(base, params.max_length, max(read_behind(settings), written))
         started = time.perf_counter()
-        tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, prompt.before, prompt.after)
+        tokenizer = prompt.tokenizer(base, max_length)
         train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
         test = tokenise(data.test, tokenizer) if params.test_curve else None
         tokenise_s = time.perf_counter() - started
@@ -75,6 +74,7 @@ class SftTrainer(RecipeTrainer):
             model = merge_lora(dequantise(model))
         model.save_pretrained(out)
         link_model(base.path, out, _but_weights(base.path))
+        prompt.save(out)
         fit = loop_record(
             outcome, len(train), tokenise_s, trainable, total, 4 * trainable, (_note(params), *prompt.notes)
         )

@@ -46,6 +46,7 @@ class ZeroShotTrainer(RecipeTrainer):
         base, params = self.require_base(), read_params(self.recipe, ZeroShotParams)
         prompt = build_prompt(params, data, base, seed)
         link_model(base.path, out)
+        prompt.save(out)
         settings = options_settings(base, prompt, params.normalisation)
         max_length = prompt_length(base, params.max_length, read_behind(settings))
         started = time.perf_counter()
@@ -78,8 +79,7 @@ def options_settings(base: BaseWeights, prompt: BuiltPrompt, normalisation: str,
     """The settings of an `options` classifier, without what calibration takes away."""
     tokenizer_json = base.path / "tokenizer.json"
     return {
-        "before": prompt.before,
-        "after": prompt.after,
+        **prompt.settings,
         "label_token_ids": continuation_ids(tokenizer_json, prompt, end),
         "normalisation": normalisation,
         "prefix_ids": shared_prefix_ids(tokenizer_json, prompt.before),
@@ -112,7 +112,7 @@ def _calibrate(
         tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length)
         encoded = tokenizer.encode([prompt.premise])
     else:
-        tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, prompt.before, prompt.after)
+        tokenizer = prompt.tokenizer(base, max_length)
         encoded = tokenizer.encode(CONTENT_FREE)
     scores = []
     with torch.inference_mode():

@@ -8,11 +8,15 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator
+import numpy as np
+from pydantic import Field, field_validator, model_validator
 
 from bench.errors import NotAvailable, UsageError
+from bench.text.language import is_spaceless, lacks_words
+from bench.text.neighbours import Examples, same_text
 from bench.text.prompts import IN_QUESTION, check_template, fill, halves, needs, reworded
 from bench.text.splits import stratified_order
+from bench.text.tokens import TextTokenizer
 from bench.types import BaseWeights, Dataset, Prompt, Wording
 from trainers.params import Params
 
@@ -32,10 +36,13 @@ class PromptParams(Params):
     with {text}, and {options}, {descriptions}, {question} where they belong; asked as it stands. question, noun,
     label_words, descriptions (one a class, or by class): parts of it, instead of the suite's. wording: one of the
     suite's own ways to ask, where it has it. chat: inside the base model's chat template. think: "none", an empty think
-    block before the answer ("empty"), or one left open for the model to fill ("open"). shots: examples a class from
-    train, each cut to `shot_words` words. rotation: by how many places the options move on from the suite's order.
-    text_last: question and options stand before the text instead of after it, in the part that all prompts share and
-    that is computed once (letters only). suffix: a last line of the question, such as /no_think.
+    block before the answer ("empty"), or one left open for the model to fill ("open").
+
+    shots: examples a class from train, each cut to `shot_words` words; none is a text of test. examples: which;
+    "balanced" as many of each class, by the seed; "random" as many in all, by the seed; "nearest" as many in all, for
+    each text those most like it. rotation: by how many places the options move on from the suite's order. text_last:
+    question and options stand before the text instead of after it, in the part that all prompts share and that is
+    computed once (letters only). suffix: a last line of the question, such as /no_think.
     """
 
     answers: Literal["words", "letters"] = "words"
@@ -49,6 +56,7 @@ class PromptParams(Params):
     think: Literal["none", "empty", "open"] = "none"
     shots: int = Field(default=0, ge=0)
     shot_words: int = Field(default=40, ge=1)
+    examples: Literal["balanced", "random", "nearest"] = "balanced"
     rotation: int = Field(default=0, ge=0)
     text_last: bool = False
     suffix: str = ""
@@ -62,6 +70,12 @@ class PromptParams(Params):
     @classmethod
     def _question_has_places(cls, question: str | None) -> str | None:
         return question if question is None else check_template(question, IN_QUESTION)
+
+    @model_validator(mode="after")
+    def _examples_are_counted(self) -> PromptParams:
+        if self.examples != "balanced" and not self.shots:
+            raise ValueError(f"examples = '{self.examples}' chooses examples, but there are none: set shots too")
+        return self
 
     def prompt_of(self, data: Dataset) -> Prompt:
         """The task's prompt in the recipe's wording; raises UsageError for words that are not one a class."""
@@ -91,7 +105,7 @@ class WritingParams(PromptParams):
 class BuiltPrompt:
     """What stands before and after a text, each class's answer as it follows, and the word that it is read by.
 
-    `notes` are for the table.
+    `notes` are for the table. Where the examples depend on the text, they stand between `before` and it (`nearest`).
     """
 
     before: str
@@ -99,6 +113,23 @@ class BuiltPrompt:
     answers: tuple[str, ...]
     words: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    nearest: Examples | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What stands around a text, as a classifier's settings have it."""
+        around: dict[str, Any] = {"before": self.before, "after": self.after}
+        return around | {"nearest": True} if self.nearest else around
+
+    def save(self, folder: Path) -> None:
+        """Write what the settings alone do not hold into a classifier's folder."""
+        if self.nearest:
+            self.nearest.save(folder)
+
+    def tokenizer(self, base: BaseWeights, max_length: int) -> TextTokenizer:
+        """What reads texts within this prompt."""
+        path = base.path / "tokenizer.json"
+        return TextTokenizer.from_file(path, max_length, self.before, self.after, self.nearest)
 
     @property
     def premise(self) -> str:
@@ -111,8 +142,9 @@ def build_prompt(params: PromptParams, data: Dataset, base: BaseWeights, seed: i
     asked = ask(params, data, seed)
     if not params.chat:
         return asked
-    before, after = _in_chat(base, asked.before, asked.after, params.think)
-    return replace(asked, before=before, after=after)
+    lead = asked.nearest.lead if asked.nearest else ""
+    before, after = _in_chat(base, asked.before + lead, asked.after, params.think)
+    return replace(asked, before=before.removesuffix(lead), after=after)
 
 
 def ask(params: PromptParams, data: Dataset, seed: int) -> BuiltPrompt:
@@ -121,14 +153,15 @@ def ask(params: PromptParams, data: Dataset, seed: int) -> BuiltPrompt:
     before, after, cue, answers = _question(params, prompt, data.class_names)
     words = answers if params.answers == "letters" else prompt.label_words
     read_by = tuple(word.strip() for word in words)
+    nearest = _nearest(params, data, before, after + cue, answers) if params.examples == "nearest" else None
     shots = [f"{before}{text}{after}{cue}{answers[label]}\n\n" for text, label in _examples(params, data, seed)]
-    before = "".join(shots) + before
+    before = "" if nearest else "".join(shots) + before
     notes = _wording_notes(params, data)
     if not params.chat and params.think == "none":
-        return BuiltPrompt(before, after + cue, answers, read_by, notes)
+        return BuiltPrompt(before, after + cue, answers, read_by, notes, nearest)
     if not params.chat:
         after = _with_thought(after + cue, params.think)
-    return BuiltPrompt(before, after, tuple(answer.strip() for answer in answers), read_by, notes)
+    return BuiltPrompt(before, after, tuple(answer.strip() for answer in answers), read_by, notes, nearest)
 
 
 def _with_thought(asked: str, think: str) -> str:
@@ -230,16 +263,42 @@ def _letters(
 
 
 def _examples(params: PromptParams, data: Dataset, seed: int) -> list[tuple[str, int]]:
-    """`shots` texts of each class, in an order that mixes the classes."""
+    """`shots` texts of each class, in an order that mixes the classes, or as many in all by chance; none of test."""
+    if not params.shots or params.examples == "nearest":
+        return []
+    tested = set(map(same_text, data.test.texts))
     wanted = dict.fromkeys(range(len(data.class_names)), params.shots)
-    chosen = []
-    for row in stratified_order(data.train.labels, seed):
-        label = int(data.train.labels[row])
-        if wanted[label]:
+    in_all = params.shots * len(data.class_names)
+    by_chance = params.examples == "random"
+    rows = np.random.RandomState(seed).permutation(len(data.train)) if by_chance else None
+    chosen: list[tuple[str, int]] = []
+    for row in stratified_order(data.train.labels, seed) if rows is None else rows:
+        label, text = int(data.train.labels[row]), data.train.texts[row]
+        if len(chosen) == in_all:
+            break
+        if (by_chance or wanted[label]) and same_text(text) not in tested:
             wanted[label] -= 1
-            words = data.train.texts[row].split()
-            chosen.append((" ".join(words[: params.shot_words]), label))
+            chosen.append((_shortened(text, params.shot_words), label))
     return chosen
+
+
+def _shortened(text: str, words: int) -> str:
+    return " ".join(text.split()[:words])
+
+
+def _nearest(params: PromptParams, data: Dataset, before: str, after: str, answers: Sequence[str]) -> Examples:
+    """All of train to choose from, as many a text as `shots` of each class are."""
+    texts = data.train.texts
+    return Examples(
+        texts=texts,
+        shown=tuple(_shortened(text, params.shot_words) for text in texts),
+        answers=tuple(answers[label] for label in data.train.labels),
+        count=min(params.shots * len(data.class_names), len(texts)),
+        by_character=is_spaceless(data.language) or lacks_words(texts),
+        before=before,
+        after=after,
+        lead=before,
+    )
 
 
 def _in_chat(base: BaseWeights, before: str, after: str, think: str) -> tuple[str, str]:
