@@ -11,7 +11,8 @@ from bench.classifiers.folder import save_classifier
 from bench.classifiers.pretrained import link_model
 from bench.types import Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
-from trainers.shared.prompting import BuiltPrompt, WritingParams, build_prompt, prompt_length
+from trainers.shared.prompting import BuiltPrompt, build_prompt, prompt_length
+from trainers.shared.questions import WritingParams
 from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 

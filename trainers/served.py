@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from bench.classifiers.folder import save_classifier
 from bench.types import Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
-from trainers.shared.prompting import BuiltPrompt, WritingParams, ask
+from trainers.shared.prompting import BuiltPrompt, ask
+from trainers.shared.questions import WritingParams
 from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 

@@ -19,8 +19,9 @@ from trainers.loop.batches import tokenise
 from trainers.loop.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
 from trainers.lora import LoraSettings
 from trainers.params import read_params
-from trainers.shared.prompting import WritingParams, build_prompt, end_of_answer, prompt_length
+from trainers.shared.prompting import build_prompt, end_of_answer, prompt_length
 from trainers.shared.quantised import dequantise, load_quantised
+from trainers.shared.questions import WritingParams
 from trainers.shared.records import loop_record, make_manifest
 from trainers.trainer import RecipeTrainer
 from trainers.zero_shot import options_settings, read_behind

@@ -13,14 +13,8 @@ from bench.classifiers.option_scoring import TAKEN_AWAY
 from bench.classifiers.pretrained import link_model
 from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
-from trainers.shared.prompting import (
-    BuiltPrompt,
-    PromptParams,
-    build_prompt,
-    continuation_ids,
-    prompt_length,
-    shared_prefix_ids,
-)
+from trainers.shared.prompting import BuiltPrompt, build_prompt, continuation_ids, prompt_length, shared_prefix_ids
+from trainers.shared.questions import PromptParams
 from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 

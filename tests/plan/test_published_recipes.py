@@ -13,7 +13,8 @@ from bench.plan.recipes import recipes_for
 from bench.plan.studies import load_study
 from bench.types import Dataset, Recipe
 from trainers.params import read_params
-from trainers.shared.prompting import BuiltPrompt, PromptParams, ask
+from trainers.shared.prompting import BuiltPrompt, ask
+from trainers.shared.questions import PromptParams
 
 PUBLISHED = {recipe.id: recipe for recipe in recipes_for("published")}
 MULTIPLE_CHOICE = """Please read the following news article and determine its category from the options below.

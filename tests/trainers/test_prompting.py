@@ -22,7 +22,8 @@ from bench.plan.engines import load_engines
 from bench.text.neighbours import read_examples
 from bench.text.tokens import load_tokenizer
 from bench.types import Classifier, Prediction, Prompt, Workplace
-from trainers.shared.prompting import BuiltPrompt, PromptParams, build_prompt, continuation_ids, shared_prefix_ids
+from trainers.shared.prompting import BuiltPrompt, build_prompt, continuation_ids, shared_prefix_ids
+from trainers.shared.questions import PromptParams
 
 
 def built(folder: Path, **params: object) -> object:
