@@ -19,8 +19,18 @@ def cost_tables(task: TaskRows) -> list[Table]:
     return [result_table("Cost", "costs", told, _notes(task))] if told else []
 
 
+def _without_memory(task: TaskRows) -> list[str]:
+    """Which rows have no peak memory, and why."""
+    missing = {
+        f"{group.name} {row.cell.engine}": row.session.peak_rss_missing
+        for group, row in task.cells()
+        if row.session and row.session.peak_rss_missing
+    }
+    return [message("memory of {row} was not measured: {reason}", row=row, reason=why) for row, why in missing.items()]
+
+
 def _notes(task: TaskRows) -> tuple[str, ...]:
-    notes: list[str] = [_NOTE]
+    notes: list[str] = [_NOTE, *_without_memory(task)]
     if task.price_per_hour is not None:
         notes.append(
             message(
