@@ -1,8 +1,9 @@
-"""Keep the memory of one batch for the next."""
+"""Keeps the memory of one batch for the next, and reads how much a process has taken at most."""
 
 from __future__ import annotations
 
 import ctypes
+import resource
 import sys
 
 _M_TRIM_THRESHOLD = -1  # malloc.h
@@ -25,3 +26,9 @@ def keep_freed_memory() -> bool:
         return False
     kept = mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD_BYTES)
     return bool(kept and mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES))
+
+
+def peak_rss_bytes() -> int:
+    """Peak resident memory of this process; the operating system counts KiB on Linux and bytes on macOS."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

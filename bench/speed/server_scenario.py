@@ -18,16 +18,8 @@ from bench.plan.tiers import Tier
 from bench.results.speed_records import QUERIES_FOR, LoadRun, Purpose, ServerPoint, ServerSearch, Stages
 from bench.speed.batcher import BatchBudget, Batcher, GiveUp
 from bench.speed.capacity import Capacity, batch_budget, expected_tokens, find_capacity, lone_latency_ms
-from bench.speed.loadgen import (
-    NS_PER_MS,
-    describe_failures,
-    describe_retries,
-    latency_figures,
-    new_settings,
-    read_verdict,
-    stages_of,
-    start_test,
-)
+from bench.speed.figures import NS_PER_MS, describe_failures, describe_retries, latency_figures, stages_of
+from bench.speed.mlperf import read_verdict, server_settings, start_test
 from bench.speed.points import most_late, read_point, read_trace
 from bench.speed.rate_search import CONFIRMATIONS, Bounds, Trial, confirmed, highest_holding
 from bench.types import Progress, Session
@@ -100,7 +92,7 @@ class ServerTest:
         limit_ms = self.tier.latency_limit_ms
         min_duration_s = max(min_duration_s, LIMITS_LONG[purpose] * limit_ms / 1000)
         seed = 1000 * self.seed + len(self.points)
-        settings = _settings(rate_rps, self.tier, self.percentile, seed, min_duration_s, min_queries)
+        settings = server_settings(rate_rps, self.tier, self.percentile, seed, min_duration_s, min_queries)
         traced = purpose == "confirm" and max(min_queries, rate_rps * min_duration_s) <= MOST_TRACED_QUERIES
         self.session.clock.reset()
         gc.collect()
@@ -198,19 +190,6 @@ def affordable_percentile(tier: Tier, rate_rps: float) -> float:
 def confirmation_queries(tier: Tier, percentile: float) -> int:
     """As many as the percentile needs; the three confirmations together at least the tier's queries."""
     return max(QUERIES_FOR[percentile], -(-tier.min_queries // CONFIRMATIONS))
-
-
-def _settings(
-    rate_rps: float, tier: Tier, percentile: float, seed: int, min_duration_s: float, min_queries: int
-) -> Any:
-    import mlperf_loadgen as lg
-
-    settings = new_settings(seed, min_duration_s, min_queries)
-    settings.scenario = lg.TestScenario.Server
-    settings.server_target_qps = rate_rps
-    settings.server_target_latency_ns = round(tier.latency_limit_ms * NS_PER_MS)
-    settings.server_target_latency_percentile = percentile / 100
-    return settings
 
 
 def _serve(test: ServerTest, settings: Any, traced: bool, late: int) -> Batcher:

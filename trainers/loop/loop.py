@@ -14,7 +14,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
-from bench.errors import BenchError
+from bench.errors import BenchError, is_out_of_memory
 from bench.machine.memory import keep_freed_memory
 from bench.machine.precision import has_fast_bf16
 from bench.types import CurvePoint, Progress, Workplace
@@ -315,12 +315,6 @@ def _module_random(module: nn.Module) -> list[int] | None:
 def _set_module_random(module: nn.Module, state: list[int] | None) -> None:
     if state is not None:
         module.random.set_state(state)  # type: ignore[operator, union-attr]
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on a CPU or a GPU."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def seed_everything(seed: int) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from typing import Any
 
+from bench.machine.memory import peak_rss_bytes
 from bench.types import BaseWeights, ClassifierKind, Dataset, FitRecord, Manifest, Recipe
 from trainers.loop.loop import LoopOutcome
 
@@ -62,9 +61,3 @@ def make_manifest(
         fit=fit,
         settings=settings,
     )
-
-
-def peak_rss_bytes() -> int:
-    """Peak resident memory of the training process; the system counts KiB on Linux and bytes on macOS."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
