@@ -13,7 +13,6 @@ import numpy as np
 from bench.classifiers.folder import load_classifier, verify_classifier
 from bench.data.datasets import open_dataset
 from bench.execution.sessions import open_session
-from bench.machine.memory import peak_rss_bytes
 from bench.machine.threads import set_threads
 from bench.plan.tiers import Tier
 from bench.results.records import Answers, MeasuredPart, SessionCard
@@ -199,7 +198,7 @@ def _card(session: Session, device: str) -> SessionCard:
         precision=info.precision,
         threads=info.threads,
         artifact_bytes=info.artifact_bytes,
-        peak_rss_bytes=None if info.device == REMOTE else peak_rss_bytes(),
+        peak_rss_bytes=None,  # memory_job measures it, in a process without export and tests
         peak_device_bytes=_peak_device_bytes() if device == "cuda" else None,
         details=dict(info.details),
     )
