@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.machine.memory import peak_rss_bytes
+from bench.machine.memory import peak_bytes
 from bench.types import BaseWeights, ClassifierKind, Dataset, FitRecord, Manifest, Recipe
 from trainers.loop.loop import LoopOutcome
 
@@ -30,7 +30,7 @@ def loop_record(
         trainable_parameters=trainable,
         total_parameters=total,
         saved_bytes=saved_bytes,
-        peak_bytes=peak_rss_bytes(),
+        peak_bytes=peak_bytes(),
         precision=outcome.precision,
         curve=outcome.curve,
         notes=(*outcome.notes, *notes),
