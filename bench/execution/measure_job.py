@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.classifiers.folder import load_classifier, verify_classifier
-from bench.data.datasets import open_dataset
+from bench.data.prepared import open_dataset
 from bench.execution.sessions import open_session
 from bench.machine.threads import set_threads
 from bench.plan.tiers import Tier

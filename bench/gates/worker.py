@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.classifiers.folder import load_classifier, verify_classifier
-from bench.data.datasets import open_dataset
+from bench.data.prepared import open_dataset
 from bench.errors import BenchError
 from bench.execution.sessions import open_session
 from bench.machine.companions import hide_unfit_companions

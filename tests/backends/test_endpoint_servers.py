@@ -22,7 +22,8 @@ from backends.eager import EagerBackend
 from backends.endpoint.engine import EndpointBackend
 from backends.endpoint.session import EndpointSession
 from bench import registry
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.errors import EndpointFailed
 from bench.models.base import base_weights

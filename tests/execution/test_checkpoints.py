@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from bench import registry
 from bench.classifiers.folder import load_classifier
-from bench.data.datasets import save_dataset
+from bench.data.prepared import save_dataset
 from bench.errors import BenchError, UsageError
 from bench.execution.fit_job import FitTask, fit
 from bench.types import BaseWeights, Classifier, Recipe, Workplace
