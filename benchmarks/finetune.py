@@ -34,7 +34,8 @@ from bench.text.tokens import TextTokenizer
 from bench.types import BaseWeights, Dataset, Prediction, Recipe, Workplace
 from trainers.full_finetune import FullFinetuneTrainer
 from trainers.loop.batches import tokenise
-from trainers.loop.loop import predict_logits, seed_everything
+from trainers.loop.evaluate import predict_logits
+from trainers.loop.modules import seed_everything
 
 BATCH_SIZE = 32
 LEARNING_RATE = 2e-4

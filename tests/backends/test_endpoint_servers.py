@@ -33,7 +33,7 @@ from bench.plan.tiers import Tier
 from bench.results.records import Status
 from bench.results.store import open_run
 from bench.speed.batcher import BatchBudget
-from bench.speed.server_scenario import ServerTest
+from bench.speed.server_runs import ServerTest
 from bench.types import Classifier, Dataset, Prediction, Workplace
 
 pytestmark = pytest.mark.slow

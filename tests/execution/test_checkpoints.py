@@ -21,7 +21,8 @@ from bench.types import BaseWeights, Classifier, Recipe, Workplace
 from trainers.loop import checkpoints
 from trainers.loop.batches import TokenisedSplit
 from trainers.loop.checkpoints import SPENT, STATE, Checkpoints
-from trainers.loop.loop import LoopParams, train_module
+from trainers.loop.loop import train_module
+from trainers.loop.records import LoopParams
 from trainers.params import read_params
 
 

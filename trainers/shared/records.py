@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.machine.memory import peak_bytes
 from bench.types import BaseWeights, ClassifierKind, Dataset, FitRecord, Manifest, Recipe
-from trainers.loop.loop import LoopOutcome
+from trainers.loop.records import LoopOutcome
 
 
 def loop_record(
