@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.classifiers.folder import load_classifier, verify_classifier
-from bench.data.datasets import open_dataset
+from bench.data.prepared import open_dataset
 from bench.execution.sessions import open_session
 from bench.machine.threads import set_threads
 from bench.plan.tiers import Tier
@@ -22,8 +20,9 @@ from bench.results.speed_records import LoadRun, Work
 from bench.results.store import write_answers, write_latencies
 from bench.speed.flops import flops_per_text
 from bench.speed.limits import machine_limits
-from bench.speed.loadgen import repeat_speedup, run_scenario
+from bench.speed.loadgen import run_scenario
 from bench.speed.server_scenario import run_server
+from bench.speed.warmup import repeat_speedup
 from bench.types import (
     REMOTE,
     Classifier,
@@ -211,16 +210,10 @@ def _card(session: Session, device: str) -> SessionCard:
         precision=info.precision,
         threads=info.threads,
         artifact_bytes=info.artifact_bytes,
-        peak_rss_bytes=None if info.device == REMOTE else _peak_rss_bytes(),
+        peak_rss_bytes=None,  # memory_job measures it, in a process without export and tests
         peak_device_bytes=_peak_device_bytes() if device == "cuda" else None,
         details=dict(info.details),
     )
-
-
-def _peak_rss_bytes() -> int:
-    """Peak resident memory of this process; the operating system counts KiB on Linux and bytes on macOS."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _peak_device_bytes() -> int | None:
