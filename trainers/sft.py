@@ -75,7 +75,7 @@ class SftTrainer(RecipeTrainer):
         link_model(base.path, out, _but_weights(base.path))
         fit = loop_record(outcome, len(train), tokenise_s, trainable, total, 4 * trainable, (_note(params),))
         if params.serve == "generate":
-            settings = generate_settings(prompt, params.answers, data, params.max_new_tokens)
+            settings = generate_settings(prompt, params.answers, params.max_new_tokens)
         manifest: Manifest = make_manifest(params.serve, data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)
 

@@ -14,6 +14,7 @@ import numpy as np
 from bench.data.hub_data import HUB_PREFIX
 from bench.data.labels import nearest_spelling, refuse_shifted, settle_labels
 from bench.data.parts import stem_of
+from bench.data.prompts import own_wording
 from bench.data.reading import AS_IT_IS, Reading
 from bench.data.sources import Raw, open_path, suite_source
 from bench.data.suites import OwnSuite, Suite
@@ -60,7 +61,8 @@ def prepare_dataset(
     if chosen is not None and raw.source.kind != "local":
         raw = replace(raw, notes=(*raw.notes, f"{chosen} has no data for '{suite.folder}'"))
     language = reading.language or suite.language
-    return _assemble(raw, suite.name, suite.title, language, suite.class_names, suite.prompt, limits)
+    prompt = own_wording(suite.prompt, raw.prompt, suite.class_names, f"{raw.source.name}/dataset.json")
+    return _assemble(raw, suite.name, suite.title, language, suite.class_names, prompt, limits)
 
 
 def prepare_own_dataset(path: Path, reading: Reading, limits: Limits, progress: Progress | None) -> Dataset:
@@ -80,7 +82,8 @@ def prepare_own_suite(suite: OwnSuite, reading: Reading, limits: Limits, progres
         refuse_shifted(_tables(raw), raw.classes)
     class_names = raw.classes or _infer_classes(raw)
     language = reading.language or raw.language or detect_language(raw.train.texts)
-    prompt = suite.prompt or _own_prompt(class_names)
+    own, where = (suite.prompt, f"{suite.name}.toml") if suite.prompt else (raw.prompt, f"{path}/dataset.json")
+    prompt = own_wording(_own_prompt(class_names), own, class_names, where)
     return _assemble(raw, suite.name, raw.title or path.name, language, class_names, prompt, limits)
 
 

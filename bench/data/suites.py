@@ -1,4 +1,4 @@
-"""Reads suites, a task's classes, prompt and sources: those of bench/data/suites/ and a user's own, a TOML file each."""
+"""Reads suites: a task's classes, prompt and sources, a TOML file each; in bench/data/suites/ and a user's own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.hub_data import HUB_PREFIX
+from bench.data.prompts import OwnPrompt, check_prompt, read_prompt
 from bench.data.reading import Reading
 from bench.errors import UsageError, unknown_name
 from bench.files.toml import check_fields, read_toml, read_users_toml
@@ -69,7 +70,7 @@ class OwnSuite(Record):
     data: Path
     title: str | None = None
     class_names: tuple[str, ...] | None = None
-    prompt: Prompt | None = None
+    prompt: OwnPrompt | None = None
     note: str | None = None
     licence: str | None = None
     reading: Reading = Reading()
@@ -103,13 +104,8 @@ def _suites() -> dict[str, Suite]:
 
 def _suite(path: Path, content: dict[str, Any]) -> Suite:
     suite = check_fields(Suite, content, str(path))
-    _check_prompt(path, suite.prompt, suite.class_names)
+    check_prompt(suite.prompt, suite.class_names, str(path))
     return suite
-
-
-def _check_prompt(path: Path, prompt: Prompt | None, class_names: tuple[str, ...]) -> None:
-    if prompt is not None and (len(prompt.label_words) != len(class_names) or "{text}" not in prompt.template):
-        raise UsageError(f"{path}: the prompt needs {{text}} and one label word for each of the classes")
 
 
 def is_own(name: str) -> bool:
@@ -137,8 +133,5 @@ def load_own_suite(path: Path) -> OwnSuite:
         reading["label_map"] = tuple(labels.items())
     data = str(content["data"])
     content["data"] = Path(data) if data.startswith(HUB_PREFIX) else path.parent / Path(data).expanduser()
-    suite = check_fields(OwnSuite, {**content, "name": path.stem, "reading": reading}, str(path))
-    if suite.prompt is not None and suite.class_names is None:
-        raise UsageError(f"{path}: the prompt's label words need class_names, which say the order of the classes")
-    _check_prompt(path, suite.prompt, suite.class_names or ())
-    return suite
+    prompt = read_prompt(content.pop("prompt"), str(path)) if "prompt" in content else None
+    return check_fields(OwnSuite, {**content, "name": path.stem, "prompt": prompt, "reading": reading}, str(path))

@@ -59,8 +59,18 @@ def _row(task: TaskRows, group: Group, row: Result, session: SessionCard, on_dev
     )
 
 
+def _without_memory(task: TaskRows) -> list[str]:
+    """Which rows have no peak memory, and why."""
+    missing = {
+        f"{group.name} {row.cell.engine}": row.session.peak_rss_missing
+        for group, row in task.cells()
+        if row.session and row.session.peak_rss_missing
+    }
+    return [message("memory of {row} was not measured: {reason}", row=row, reason=why) for row, why in missing.items()]
+
+
 def _notes(task: TaskRows) -> tuple[str, ...]:
-    notes: list[str] = [_NOTE]
+    notes: list[str] = [_NOTE, *_without_memory(task)]
     if task.price_per_hour is not None:
         notes.append(
             message(
