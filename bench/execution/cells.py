@@ -14,7 +14,7 @@ from bench.quality.scores import measure_quality
 from bench.results.autotuned import Tuning
 from bench.results.records import Answers, Cell, MeasuredPart, Parity, Result, Status
 from bench.results.speed_records import LoadSummary
-from bench.speed.loadgen import describe_failures, summarise_runs
+from bench.speed.figures import describe_failures, summarise_runs
 from bench.types import REMOTE, Classifier, DataCard, Dataset, EngineSpec, Recipe, Scenario
 
 UNSTABLE_SPREAD = 0.2

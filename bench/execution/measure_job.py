@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.classifiers.folder import load_classifier, verify_classifier
-from bench.data.datasets import open_dataset
+from bench.data.prepared import open_dataset
 from bench.execution.sessions import open_session
 from bench.machine.threads import set_threads
 from bench.plan.tiers import Tier
@@ -20,8 +20,9 @@ from bench.results.speed_records import LoadRun, Work
 from bench.results.store import write_answers, write_latencies
 from bench.speed.flops import flops_per_text
 from bench.speed.limits import machine_limits
-from bench.speed.loadgen import repeat_speedup, run_scenario
+from bench.speed.loadgen import run_scenario
 from bench.speed.server_scenario import run_server
+from bench.speed.warmup import repeat_speedup
 from bench.types import (
     REMOTE,
     Classifier,

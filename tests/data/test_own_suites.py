@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.data.datasets import Limits, prepare_own_suite
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_own_suite
 from bench.data.reading import AS_IT_IS, Reading
 from bench.data.suites import is_own, load_own_suite
 from bench.errors import BenchError, UsageError
@@ -105,4 +106,4 @@ def test_two_suites_of_one_name_and_other_data_are_refused(tmp_path: Path) -> No
 
 
 def plan(*suites: str, data: Path | None = None) -> None:
-    make_plan(RunRequest(suites=suites, data=data, recipes=("tfidf",)), lambda *_: None)
+    make_plan(RunRequest(suites=suites, data=data, methods=("tfidf",)), lambda *_: None)
