@@ -222,20 +222,21 @@ def test_a_failed_request_makes_the_run_invalid_and_no_latency(tmp_path: Path, s
 
 @pytest.mark.slow
 def test_the_highest_rate_that_an_endpoint_bears(tmp_path: Path, server: Faulty) -> None:
-    """At most 40 answers in any second, else HTTP 429: a rate is found below, and the refusals are counted."""
+    """At most 20 answers in half a second, else HTTP 429: a rate is found below, and the refusals are counted."""
     answered_s: list[float] = []
 
     def limited(_: int, body: Body) -> Reply:
         with server.lock:
             now_s = time.monotonic()
-            if sum(now_s - at_s < 1 for at_s in answered_s[-60:]) >= 40:
+            if sum(now_s - at_s < 0.5 for at_s in answered_s[-40:]) >= 20:
                 return Reply(429, "", {"retry-after": "1"})
             answered_s.append(now_s)
         return classified(body)
 
     server.answer = limited
+    halved = SERVER.model_copy(update={"server_probe_s": 0.75})
     with session(tmp_path, server.options) as opened:
-        found, _ = run_server(opened, TEXTS, TEXTS, SERVER, 0, tmp_path / "log", no_progress)
+        found, _ = run_server(opened, TEXTS, TEXTS, halved, 0, tmp_path / "log", no_progress)
     assert found.valid, found.verdict
     assert 1 <= found.rate_rps <= 45
     assert found.server is not None
@@ -250,8 +251,9 @@ def test_the_highest_rate_that_an_endpoint_bears(tmp_path: Path, server: Faulty)
 @pytest.mark.slow
 def test_an_endpoint_that_refuses_at_every_rate_has_none(tmp_path: Path, server: Faulty) -> None:
     server.answer = lambda number, body: Reply(429, "", {"retry-after": "0"}) if number % 10 == 9 else classified(body)
+    short = SERVER.model_copy(update={"server_probe_s": 0.4})  # ten requests at least, one of them refused
     with session(tmp_path, server.options) as opened:
-        found, latencies_ns = run_server(opened, TEXTS, TEXTS, SERVER, 0, tmp_path / "log", no_progress)
+        found, latencies_ns = run_server(opened, TEXTS, TEXTS, short, 0, tmp_path / "log", no_progress)
     assert not found.valid
     assert found.rate_rps == 0.0
     assert len(latencies_ns) == 0
