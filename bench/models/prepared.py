@@ -28,6 +28,7 @@ OPTIONAL = (
     "merges.txt",
     "sentencepiece.bpe.model",
     "spiece.model",
+    "spm.model",
     "tokenizer.model",
     "added_tokens.json",
     "generation_config.json",
