@@ -100,6 +100,7 @@ def run(
     recipes: AnyPath | None = None,
     settings: Mapping[str, object] | None = None,
     study: str | None = None,
+    bases: Names | None = None,
     prompts: Names | None = None,
     question: str | None = None,
     label_words: Mapping[str, str] | None = None,
@@ -131,8 +132,9 @@ def run(
     """Train, serve and measure every cell that has no result yet, as `bench run` does; returns the run.
 
     The parameters are those of `bench run`; None means the default for this machine and this data. Names may be one
-    string ("agnews,weibo") or several. settings: other values of hyperparameters, such as {"epochs": 3}. prompts: one
-    template or several, with {text} in each; label_words and descriptions by class. progress:
+    string ("agnews,weibo") or several. settings: other values of hyperparameters, such as {"epochs": 3}. bases:
+    base models in place of the recipes'. prompts: one template or several, with {text} in each; label_words and
+    descriptions by class. progress:
     whether to show a bar and a line a finished job (in a notebook, too). budget_s: seconds for all of it, cheap rows
     first; what does not fit is SKIPPED, with the reason.
 

@@ -6,13 +6,14 @@ import shutil
 import socket
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 from bench.files.cache import cache_dir
 from bench.machine.environment import default_device, describe_environment
 from bench.machine.threads import usable_cores
 from bench.plan.catalogue import engine_states
 
-HUB = ("huggingface.co", 443)
+DEFAULT_ENDPOINT = "https://huggingface.co"
 HUB_TIMEOUT_S = 2.0
 
 
@@ -35,11 +36,22 @@ def _cache_state() -> dict[str, Any]:
 
 
 def _hub_state() -> dict[str, Any]:
-    """One short attempt, as the loaders make; models and data then come from packages."""
+    """One short attempt at the hub, or at the mirror that HF_ENDPOINT names, as the loaders make it."""
+    from huggingface_hub import constants
+
+    address = urlsplit(constants.ENDPOINT)
+    host = address.hostname or constants.ENDPOINT
+    port = address.port or (80 if address.scheme == "http" else 443)
     started = time.perf_counter()
     try:
-        socket.create_connection(HUB, timeout=HUB_TIMEOUT_S).close()
+        socket.create_connection((host, port), timeout=HUB_TIMEOUT_S).close()
         reachable = True
     except OSError:
         reachable = False
-    return {"host": HUB[0], "reachable": reachable, "seconds": round(time.perf_counter() - started, 3)}
+    return {
+        "host": host if address.port is None else f"{host}:{port}",
+        "endpoint": constants.ENDPOINT,
+        "mirror": constants.ENDPOINT.rstrip("/") != DEFAULT_ENDPOINT,
+        "reachable": reachable,
+        "seconds": round(time.perf_counter() - started, 3),
+    }

@@ -231,6 +231,12 @@ def recipe_options(command: Command) -> Command:
         click.option(
             "--models", type=click.Choice(["small", "published"]), help="Base models; small on a CPU by default."
         ),
+        csv_option(
+            "--base",
+            "bases",
+            "Base models in place of the recipes': ORG/NAME[@REVISION] of the hub, a folder, or a known name.",
+            "base models",
+        ),
         csv_option("--methods", "methods", "Training methods, recipe ids or rows (A1 ... D2).", "methods"),
     ):
         command = option(command)

@@ -120,7 +120,8 @@ def print_examination(content: dict[str, Any]) -> None:
         f"{cache['folder']}: {cache['used_bytes'] / GIB:.2f} GiB, {cache['free_bytes'] / GIB:.1f} GiB free",
     )
     reach = "reachable" if hub["reachable"] else "not reachable: models and data come from packages"
-    add_row(machine, "hub", f"{hub['host']} {reach} ({hub['seconds']} s)")
+    which = f"{hub['host']}, a mirror (HF_ENDPOINT={hub['endpoint']})," if hub["mirror"] else hub["host"]
+    add_row(machine, "hub", f"{which} {reach} ({hub['seconds']} s)")
     packages = new_table("Packages", "package", "version")
     for name, version in environment["packages"].items():
         add_row(packages, name, version or "not installed")

@@ -97,12 +97,14 @@ def unreachable() -> str | None:
     if constants.is_offline_mode():
         return "offline mode (HF_HUB_OFFLINE is set)"
     memory = cache_dir() / "hub-unreachable"
-    if 0 <= _age_s(memory) < FORGET_S:  # a clock set back makes a note of the future
+    noted = f"{constants.ENDPOINT}\n"  # another mirror is another hub
+    # a clock set back makes a note of the future
+    if 0 <= _age_s(memory) < FORGET_S and memory.read_text(encoding="utf-8").startswith(noted):
         return f"the hub was unreachable less than {FORGET_S / 60:.0f} minutes ago"
     reason = _probe(constants.ENDPOINT)
     if reason is not None:
         try:
-            write_whole(memory, reason.encode())
+            write_whole(memory, f"{noted}{reason}\n".encode())
         except OSError:
             return reason
     return reason

@@ -13,7 +13,10 @@ from bench.files.archives import copy_member
 from bench.files.cache import cache_dir, link_or_copy, whole_folder
 from bench.files.packages import fetch_archive, find_asset
 from bench.files.toml import read_toml
-from bench.models.own_folder import own_folder
+from bench.models.folder_files import PICKLED_INDEX, PICKLED_WEIGHTS
+from bench.models.hub_models import is_hub_name
+from bench.models.own_folder import hub_model, own_folder
+from bench.models.pickled import convert_pickled
 from bench.models.prepared import (
     INDEX,
     OPTIONAL,
@@ -28,7 +31,6 @@ from bench.models.prepared import (
 )
 from bench.types import BaseWeights, Progress, Record
 
-REQUIRED = ("config.json", WEIGHTS)
 MEMBER_LIMIT_BYTES = 2 * 2**30
 
 
@@ -79,9 +81,11 @@ def body_millions(name: str) -> float | None:
 def base_weights(name: str, progress: Progress | None) -> BaseWeights:
     """The model's folder in the cache: hub cache first, then the hub (one short attempt), then its packages.
 
-    A name with a "/" is a folder of the user's (own_folder.py).
+    A name with a "/" is a folder of the user's, or else `org/name[@revision]` of the hub (own_folder.py).
     Raises NotAvailable, with the reason of each source, when none has it.
     """
+    if is_hub_name(name):
+        return hub_model(name, progress, _of_adapter)
     if "/" in name or name.startswith("."):
         return own_folder(name, progress, _of_adapter)
     if name not in _models():
@@ -93,7 +97,7 @@ def base_weights(name: str, progress: Progress | None) -> BaseWeights:
         folder = cache_dir() / "models" / f"{name}-hub-{revision[:8]}"
         if is_ready(folder) or _from_hub(spec, revision, folder, progress):
             return _weights(name, spec, folder)
-        reasons.append(f"{spec.repo}@{revision[:8]} has no {' and '.join(REQUIRED)}")
+        reasons.append(f"{spec.repo}@{revision[:8]} has no config.json with weights ({WEIGHTS}, {PICKLED_WEIGHTS})")
     except (NotAvailable, AssetError) as error:
         reasons.append(str(error))
     for package in spec.packages:
@@ -117,12 +121,7 @@ def _of_adapter(name: str, progress: Progress | None) -> BaseWeights:
     for known, spec in _models().items():
         if name in (known, spec.repo):
             return base_weights(known, progress)
-    spec = ModelSpec(title=name, role="encoder", repo=name, pooling="cls")
-    revision = _newest(name)
-    folder = cache_dir() / "models" / f"{name.replace('/', '--')}-hub-{revision[:8]}"
-    if is_ready(folder) or _from_hub(spec, revision, folder, progress):
-        return _weights(name, spec, folder)
-    raise NotAvailable(f"{name}@{revision[:8]} has no {' and '.join(REQUIRED)}")
+    return hub_model(name, progress, _of_adapter)
 
 
 def cached_tokenizer(name: str) -> tuple[Path, int] | None:
@@ -182,28 +181,35 @@ def _from_hub(spec: ModelSpec, revision: str, folder: Path, progress: Progress |
     if weights is None or files["config.json"] is None:
         return False
     with disk_errors(spec.title, folder), whole_folder(folder) as scratch:
+        pickled = [path for file, path in weights.items() if file.endswith(".bin")]
         for file, path in {**files, **weights}.items():
-            if path is not None:
+            if path is not None and path not in pickled and file != PICKLED_INDEX:
                 link_or_copy(path.resolve(), scratch / file)
-        ensure_tokenizer(spec.repo, scratch)
-        finish(scratch, f"hub {spec.repo}@{revision[:8]}", None)
+        if pickled:
+            convert_pickled(spec.repo, pickled, scratch)
+        converted = f"converted from {pickled[0].name}" if pickled else ""
+        told = filter(None, (converted, ensure_tokenizer(spec.repo, scratch)))
+        finish(scratch, "; ".join((f"hub {spec.repo}@{revision[:8]}", *told)), None)
     return True
 
 
 def _weight_files(get: Callable[[str], Path | None]) -> dict[str, Path] | None:
-    """The one file of weights, or the shards and their index; None when a part is missing."""
-    whole = get(WEIGHTS)
-    if whole is not None:
-        return {WEIGHTS: whole}
-    index = get(INDEX)
-    if index is None:
-        return None
-    found = {INDEX: index}
-    for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())):
-        shard = get(name)
+    """The one file of weights, or the shards and their index; safetensors first. None when a part is missing."""
+    for one, several in ((WEIGHTS, INDEX), (PICKLED_WEIGHTS, PICKLED_INDEX)):
+        if (whole := get(one)) is not None:
+            return {one: whole}
+        if (index := get(several)) is not None:
+            return _shards_of(several, index, get)
+    return None
+
+
+def _shards_of(name: str, index: Path, get: Callable[[str], Path | None]) -> dict[str, Path] | None:
+    found = {name: index}
+    for file in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())):
+        shard = get(file)
         if shard is None:
             return None
-        found[name] = shard
+        found[file] = shard
     return found
 
 

@@ -13,7 +13,9 @@ from bench.models.prepared import INDEX, OPTIONAL, WEIGHTS
 
 POINTER = b"version https://git-lfs"
 SHARD = re.compile(r"model-\d+-of-(\d+)\.safetensors")
-PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.ckpt", "tf_model.h5", "flax_model.msgpack")
+PICKLED_WEIGHTS = "pytorch_model.bin"
+PICKLED_INDEX = "pytorch_model.bin.index.json"
+OTHER_WEIGHTS = ("model.ckpt", "tf_model.h5", "flax_model.msgpack")
 # What serves weights that are packed in few bits.
 PACKED = "pip install 'text-classifier-bench[vllm]', `vllm serve` the folder and name the server with --endpoint"
 
@@ -34,21 +36,32 @@ def model_files(folder: Path, named: str) -> dict[str, Path]:
 
 
 def weight_files(folder: Path, named: str) -> dict[str, Path]:
-    """The one file of weights, or the index and every shard that it names."""
+    """The one file of weights, or the index and every shard that it names; pickled ones where there are no others."""
     if (folder / WEIGHTS).is_file():
         return {WEIGHTS: folder / WEIGHTS}
     if (folder / INDEX).is_file():
-        check_file(folder / INDEX, f"{named}/{INDEX}")
-        try:
-            shards = sorted(set(read_json(folder / INDEX, f"{named}/{INDEX}")["weight_map"].values()))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise AssetError(f"{named}/{INDEX} has no weight_map; copy it again") from error
-        if missing := [name for name in shards if not (folder / Path(name).name).is_file()]:
-            raise AssetError(
-                f"{named}: {missing[0]} is missing, one of the {len(shards)} shards that {INDEX} names; copy it too"
-            )
-        return {INDEX: folder / INDEX} | {Path(name).name: folder / Path(name).name for name in shards}
+        return {INDEX: folder / INDEX} | _present(folder, named, INDEX, _shards(folder, named, INDEX))
+    if (folder / PICKLED_WEIGHTS).is_file():
+        return {PICKLED_WEIGHTS: folder / PICKLED_WEIGHTS}
+    if (folder / PICKLED_INDEX).is_file():
+        return _present(folder, named, PICKLED_INDEX, _shards(folder, named, PICKLED_INDEX))
     raise AssetError(f"{named} has no safetensors{_instead(folder)}")
+
+
+def _shards(folder: Path, named: str, index: str) -> list[str]:
+    check_file(folder / index, f"{named}/{index}")
+    try:
+        return sorted(set(read_json(folder / index, f"{named}/{index}")["weight_map"].values()))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise AssetError(f"{named}/{index} has no weight_map; copy it again") from error
+
+
+def _present(folder: Path, named: str, index: str, shards: list[str]) -> dict[str, Path]:
+    if missing := [name for name in shards if not (folder / Path(name).name).is_file()]:
+        raise AssetError(
+            f"{named}: {missing[0]} is missing, one of the {len(shards)} shards that {index} names; copy it too"
+        )
+    return {Path(name).name: folder / Path(name).name for name in shards}
 
 
 def _instead(folder: Path) -> str:
@@ -60,8 +73,8 @@ def _instead(folder: Path) -> str:
         return f" by the name {WEIGHTS}: only {variants[0]}; rename it"
     if gguf := [name for name in names if name.endswith(".gguf")]:
         return f", only {gguf[0]}; a GGUF file is served by llama.cpp: name its server with --endpoint"
-    if pickled := [name for name in names if name in PICKLED or name.endswith((".bin", ".pt", ".pth"))]:
-        return f", only {pickled[0]}; convert it with save_pretrained, nothing is unpickled"
+    if pickled := [name for name in names if name in OTHER_WEIGHTS or name.endswith((".bin", ".pt", ".pth"))]:
+        return f", only {pickled[0]}; convert it with save_pretrained: only {PICKLED_WEIGHTS} is converted here"
     return "; name a folder that save_pretrained has written"
 
 

@@ -13,7 +13,9 @@ from bench.files.cache import cache_dir, clone_or_copy, file_sha256, whole_folde
 from bench.models.adapter_folder import is_adapter, merge_adapter
 from bench.models.class_names import mend_labels
 from bench.models.folder_files import check_servable, model_files, plain_bytes, read_json
+from bench.models.hub_models import fetch_model
 from bench.models.limits import check_vocabulary, skeleton, tokenizer_limit, usable_positions
+from bench.models.pickled import convert_pickled
 from bench.models.prepared import (
     TOKENIZER,
     content_sha256,
@@ -47,6 +49,19 @@ def own_folder(name: str, progress: Progress | None, find_base: FindBase) -> Bas
     return _prepared(name, folder, f"folder {name}")
 
 
+def hub_model(name: str, progress: Progress | None, find_base: FindBase) -> BaseWeights:
+    """A repository of the hub by its name, `org/name` or `org/name@revision`; it says all of itself, as a folder does.
+
+    Raises NotAvailable where the hub cannot be used, AssetError for a repository that cannot be loaded.
+    """
+    folder, commit = fetch_model(name, progress)
+    origin = f"hub {name.partition('@')[0]}@{commit[:8]}"
+    if is_adapter(folder):
+        merged, how = merge_adapter(name, folder, progress, find_base)
+        return _prepared(name, merged, f"{origin}, {how}")
+    return _prepared(name, folder, origin)
+
+
 def _prepared(name: str, folder: Path, origin: str) -> BaseWeights:
     settings = read_sentence_settings(folder, name)
     files = model_files(settings.folder if settings else folder, name)
@@ -57,18 +72,29 @@ def _prepared(name: str, folder: Path, origin: str) -> BaseWeights:
     if not is_ready(target):
         with disk_errors(name, target), whole_folder(target) as scratch:
             _copy(name, files, scratch)
-            _finish(name, scratch, settings, origin)
+            _finish(name, scratch, settings, origin + _convert(name, files, scratch))
     return _as_base(name, target, settings)
 
 
 def _copy(name: str, files: dict[str, Path], scratch: Path) -> None:
     """Weights as they are, JSON without a byte order mark."""
     for file, path in files.items():
+        if path.suffix == ".bin":
+            continue
         if path.suffix == ".json":
             read_json(path, f"{name}/{file}")
             (scratch / file).write_bytes(plain_bytes(path))
         else:
-            clone_or_copy(path, scratch / file)
+            clone_or_copy(path.resolve(), scratch / file)
+
+
+def _convert(name: str, files: dict[str, Path], scratch: Path) -> str:
+    """Make safetensors of pickled weights; what the row says of it."""
+    parts = [path for file, path in files.items() if file.endswith(".bin")]
+    if not parts:
+        return ""
+    convert_pickled(name, parts, scratch)
+    return f", converted from {parts[0].name}"
 
 
 def _finish(name: str, scratch: Path, settings: SentenceSettings | None, origin: str) -> None:
@@ -81,7 +107,7 @@ def _finish(name: str, scratch: Path, settings: SentenceSettings | None, origin:
     if mended != raw:
         (scratch / "config.json").write_text(json.dumps(mended, indent=1, ensure_ascii=False), encoding="utf-8")
     config = _config(name, scratch)
-    ensure_tokenizer(name, scratch)
+    tokenizer = ensure_tokenizer(name, scratch)
     if settings and settings.lower_case:
         _lower_case(scratch / TOKENIZER)
     model = skeleton(config)
@@ -98,7 +124,7 @@ def _finish(name: str, scratch: Path, settings: SentenceSettings | None, origin:
     own_code = ("its code (auto_map) is not run",) if raw.get("auto_map") else ()
     vectors = settings.taken if settings else (f"{pooling} pooling, as there is no modules.json",)
     length = f"at most {max_length:,} tokens" + "".join(f" ({what})" for what in known if known[what] == max_length)
-    taken = "; ".join((*vectors, length, *((labels,) if labels else ()), *own_code))
+    taken = "; ".join((*vectors, length, *filter(None, (tokenizer, labels)), *own_code))
     finish(scratch, f"{origin}: {taken}", max_length=max_length, pooling=pooling, positions=positions)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from bench.errors import AssetError
 from bench.files.cache import file_sha256
 from bench.files.packages import disk_is_full, no_space
+from bench.models.slow_tokenizer import compare_with_slow
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -28,6 +29,7 @@ OPTIONAL = (
     "merges.txt",
     "sentencepiece.bpe.model",
     "spiece.model",
+    "spm.model",
     "tokenizer.model",
     "added_tokens.json",
     "generation_config.json",
@@ -65,8 +67,9 @@ def content_sha256(files: dict[str, str]) -> str:
     return sha256(json.dumps(files, sort_keys=True).encode("utf-8")).hexdigest()
 
 
-def ensure_tokenizer(named: str, folder: Path) -> None:
-    """Older folders carry a vocabulary only: transformers makes tokenizer.json of it."""
+def ensure_tokenizer(named: str, folder: Path) -> str:
+    """Older folders carry a vocabulary only: transformers makes tokenizer.json of it; what the row says of that."""
+    told = ""
     if not (folder / TOKENIZER).exists():
         from transformers import AutoTokenizer
 
@@ -79,7 +82,9 @@ def ensure_tokenizer(named: str, folder: Path) -> None:
             reason = (str(error).splitlines() or [type(error).__name__])[0].replace(str(folder), named)
             raise AssetError(f"{named} has no tokenizer that can be read: {reason}") from error
         shutil.rmtree(made)
+        told = compare_with_slow(folder, named)
     _plain_tokenizer(folder / TOKENIZER, named)
+    return told
 
 
 def _plain_tokenizer(path: Path, named: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from bench.data.suites import load_suite, suite_names
 from bench.files.cache import cache_dir
 from bench.machine.threads import usable_cores
-from bench.models.base import model_for
+from bench.models.base import base_model_names, model_for
 from bench.plan.calibration import known_defaults
 from bench.plan.engines import backend_of, load_engines
 from bench.plan.plan import SCENARIOS
@@ -34,6 +34,8 @@ def known_names(what: str) -> list[str]:
                 if name
             }
         )
+    if what == "base models":
+        return base_model_names()
     if what == "engines":
         return list(load_engines())
     return list(SCENARIOS)

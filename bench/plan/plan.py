@@ -41,6 +41,7 @@ class RunRequest(Record):
     settings: tuple[str, ...] = ()
     study: str | None = None
     prompts: OwnPrompts = OwnPrompts()
+    bases: tuple[str, ...] = ()
     engines: tuple[str, ...] | None = None
     engines_file: Path | None = None
     endpoint: str | None = None
@@ -195,15 +196,32 @@ def choose_recipes(request: RunRequest, models: ModelSet, study: Study | None) -
     if request.settings:
         changes = dict(map(parse_setting, request.settings))
         chosen = varied(chosen, ",".join(f"{name}={value}" for name, value in changes.items()), changes)
-    chosen = prompted(chosen, request.prompts)
+    chosen = prompted(_based(chosen, request.bases), request.prompts)
     return study.expand(tuple(chosen)) if study else tuple(chosen)
+
+
+def _based(recipes: list[Recipe], bases: tuple[str, ...]) -> list[Recipe]:
+    """The recipes once on every base named, those that have none as they are; UsageError where none has one."""
+    if not bases:
+        return recipes
+    if not any(recipe.role or recipe.base_model for recipe in recipes):
+        raise UsageError(f"--base: none of these has a base model: {', '.join(recipe.id for recipe in recipes)}")
+    changed: list[Recipe] = []
+    for recipe in recipes:
+        own = {"role": None, "stands_for": None}
+        changed += (
+            [one.model_copy(update={**own, "base_model": base}) for base in bases for one in varied([recipe], base)]
+            if recipe.role or recipe.base_model
+            else [recipe]
+        )
+    return changed
 
 
 def _random_recipes(request: RunRequest, study: Study | None) -> tuple[Recipe, ...]:
     """All architectures with random weights, or those named, with or without their random- prefix."""
-    if study or request.recipes or request.settings or request.prompts != OwnPrompts():
+    if study or request.recipes or request.settings or request.bases or request.prompts != OwnPrompts():
         raise UsageError(
-            "--weights random measures rates: there is nothing for --study, --recipes, --set or --prompt to change"
+            "--weights random measures rates: --study, --recipes, --base, --set and --prompt have nothing to change"
         )
     known = {recipe.id: recipe for recipe in random_recipes()}
     wanted = [name if name.startswith("random-") else f"random-{name}" for name in request.methods or known]

@@ -1,4 +1,4 @@
-"""Base models: found in the documented order, converted without a change of meaning, never unpickled."""
+"""Base models: found in the documented order, converted without a change of meaning, never unpickled here."""
 
 from __future__ import annotations
 
@@ -132,11 +132,11 @@ def test_another_tokenizer_is_another_model(own_cache: Path) -> None:
     assert base_weights("bert-base-cased", QUIET).sha256 != before.sha256
 
 
-def test_pickled_weights_are_never_used(own_cache: Path) -> None:
+def test_what_is_no_pickle_of_weights_is_not_used(own_cache: Path) -> None:
     files = tiny_bert()
     files["pytorch_model.bin"] = files.pop("model.safetensors")
     put_in_hub_cache(own_cache, "gpt2-chinese", files)
-    with pytest.raises(NotAvailable, match="gpt2-chinese cannot be had: offline mode"):
+    with pytest.raises(NotAvailable, match=r"gpt2-chinese cannot be had: .*cannot be converted to safetensors"):
         base_weights("gpt2-chinese", QUIET)
     assert not list((own_cache / "cache").rglob("*.bin"))
 

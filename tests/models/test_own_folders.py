@@ -81,6 +81,10 @@ def _pickled(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
 
+def _tensorflow(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "tf_model.h5")
+
+
 WRONG: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "lfs weights": (_put("model.safetensors", POINTER), AssetError, r"mine/model\.safetensors is a git-lfs pointer"),
     "lfs tokenizer": (_put("tokenizer.json", POINTER), AssetError, r"mine/tokenizer\.json is a git-lfs pointer"),
@@ -92,7 +96,12 @@ WRONG: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "a list": (_put("config.json", b"[]"), AssetError, r"mine/config\.json is no table of settings"),
     "no shard": (_shards("shard"), AssetError, r"mine: model-00002-of-.* is missing, one of the \d+ shards"),
     "no index": (_shards("index"), AssetError, r"is a shard, and model\.safetensors\.index\.json is missing"),
-    "pickled": (_pickled, AssetError, r"mine has no safetensors, only pytorch_model\.bin; .* nothing is unpickled"),
+    "no pickle": (_pickled, AssetError, r"mine/pytorch_model\.bin cannot be converted to safetensors: "),
+    "tensorflow": (
+        _tensorflow,
+        AssetError,
+        r"mine has no safetensors, only tf_model\.h5; convert it with save_pretrained",
+    ),
     "words": (_more_words, AssetError, r"mine: its tokenizer has 16\d tokens, its embedding only 80 rows"),
     "own code": (
         _config(model_type="strange", auto_map={"AutoConfig": "strange.Config"}),
