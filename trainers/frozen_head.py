@@ -18,6 +18,7 @@ from bench.errors import NotAvailable
 from bench.files.cache import write_whole
 from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Manifest, Progress, Split
 from trainers.params import Params, read_params
+from trainers.shared.lengths import length_notes
 from trainers.trainer import RecipeTrainer
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class FrozenHeadTrainer(RecipeTrainer):
                     f"{base.pooling} pooling, {'normalised' if normalise else 'not normalised'}; at most {max_length} "
                     f"tokens; vectors {embed_s:.1f} s, whichever row made them, {params.head} head {head.fit_s:.1f} s, "
                     f"C = {head.strength:g}",
+                    *length_notes(self.recipe, base, max_length),
                 ),
             ),
         )

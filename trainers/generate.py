@@ -11,6 +11,7 @@ from bench.classifiers.folder import save_classifier
 from bench.classifiers.pretrained import link_model
 from bench.types import Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
+from trainers.shared.lengths import length_notes
 from trainers.shared.prompting import BuiltPrompt, build_prompt, prompt_length
 from trainers.shared.questions import WritingParams
 from trainers.shared.records import make_manifest
@@ -38,14 +39,18 @@ class GenerateTrainer(RecipeTrainer):
         think_tokens = params.think_tokens if params.think == "open" else 0
         settings = generate_settings(prompt, params, think_tokens)
         budget = f", after at most {think_tokens} tokens of thought" if think_tokens else ""
+        max_length = prompt_length(base, params.max_length, params.max_new_tokens + think_tokens)
         fit = FitRecord(
             fit_s=0.0,
             examples=params.shots * len(data.class_names),
             trainable_parameters=0,
             saved_bytes=0,
-            notes=(f"writes up to {params.max_new_tokens} tokens{budget}; the answer is read from them", *prompt.notes),
+            notes=(
+                f"writes up to {params.max_new_tokens} tokens{budget}; the answer is read from them",
+                *prompt.notes,
+                *length_notes(self.recipe, base, max_length),
+            ),
         )
-        max_length = prompt_length(base, params.max_length, params.max_new_tokens + think_tokens)
         manifest = make_manifest("generate", data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)
 

@@ -27,6 +27,7 @@ from trainers.loop.modules import all_parameters, trainable_parameters
 from trainers.loop.records import LoopOutcome
 from trainers.lora import LoraSettings
 from trainers.params import read_params
+from trainers.shared.lengths import length_notes
 from trainers.shared.records import loop_record, make_manifest
 from trainers.shared.sequence import SequenceParams, load_for_classes, text_length
 from trainers.trainer import RecipeTrainer
@@ -63,6 +64,7 @@ class LibraryTrainer(RecipeTrainer):
             model = merge_lora(model)
         model.save_pretrained(out)
         link_model(base.path, out, ("tokenizer.json",))
+        notes = (*notes, *length_notes(self.recipe, base, max_length))
         fit = loop_record(outcome, len(train), tokenise_s, trainable, total, 4 * trainable, notes)
         settings: dict[str, Any] = {"before": base.prefix} if base.prefix else {}
         manifest = make_manifest("sequence", data, self.recipe, seed, fit, max_length, settings, base)

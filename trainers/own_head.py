@@ -20,6 +20,7 @@ from trainers.loop.loop import train_module
 from trainers.loop.losses import make_objective
 from trainers.loop.modules import all_parameters, seed_everything, trainable_parameters
 from trainers.params import read_params
+from trainers.shared.lengths import length_notes
 from trainers.shared.records import loop_record, make_manifest
 from trainers.shared.sequence import SequenceParams, text_length
 from trainers.trainer import RecipeTrainer
@@ -59,7 +60,8 @@ class OwnHeadTrainer(RecipeTrainer):
         head = {name: weight.detach().contiguous() for name, weight in module.head.state_dict().items()}
         save_file(head, out / "head.safetensors")
         link_model(base.path, out, ("tokenizer.json",))
-        fit = loop_record(outcome, len(train), tokenise_s, trainable_parameters(module), total, 4 * total)
+        notes = length_notes(self.recipe, base, max_length)
+        fit = loop_record(outcome, len(train), tokenise_s, trainable_parameters(module), total, 4 * total, notes)
         settings = {"pooling": base.pooling, "normalise": False, "before": base.prefix}
         manifest = make_manifest("embedding", data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)

@@ -11,6 +11,7 @@ from bench.classifiers.sequence import find_head
 from bench.errors import NotAvailable
 from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Progress
 from trainers.params import Params, read_params
+from trainers.shared.lengths import length_notes
 from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
@@ -42,11 +43,11 @@ class ReadyMadeTrainer(RecipeTrainer):
         else:
             _save_in_order(model, base, order, out)
         settings: dict[str, Any] = {"before": base.prefix} if base.prefix else {}
-        notes = ("ready-made; nothing was trained", *assumed, *_notes(model.config, unused))
+        max_length = min(params.max_length, base.max_length)
+        cut = length_notes(self.recipe, base, max_length)
+        notes = ("ready-made; nothing was trained", *assumed, *_notes(model.config, unused), *cut)
         fit = FitRecord(fit_s=0.0, trainable_parameters=0, saved_bytes=0, notes=notes)
-        manifest = make_manifest(
-            "sequence", data, self.recipe, seed, fit, min(params.max_length, base.max_length), settings, base
-        )
+        manifest = make_manifest("sequence", data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)
 
 

@@ -21,6 +21,7 @@ from trainers.loop.modules import all_parameters, seed_everything, trainable_par
 from trainers.loop.records import LoopParams
 from trainers.lora import LoraSettings
 from trainers.params import read_params
+from trainers.shared.lengths import length_notes
 from trainers.shared.prompting import build_prompt, end_of_answer, prompt_length
 from trainers.shared.quantised import dequantise, load_quantised
 from trainers.shared.questions import WritingParams
@@ -79,7 +80,13 @@ class SftTrainer(RecipeTrainer):
         link_model(base.path, out, _but_weights(base.path))
         prompt.save(out)
         fit = loop_record(
-            outcome, len(train), tokenise_s, trainable, total, 4 * trainable, (_note(params), *prompt.notes)
+            outcome,
+            len(train),
+            tokenise_s,
+            trainable,
+            total,
+            4 * trainable,
+            (_note(params), *prompt.notes, *length_notes(self.recipe, base, max_length)),
         )
         if params.serve == "generate":
             settings = generate_settings(prompt, params)

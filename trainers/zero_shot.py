@@ -13,6 +13,7 @@ from bench.classifiers.option_scoring import TAKEN_AWAY
 from bench.classifiers.pretrained import link_model
 from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
+from trainers.shared.lengths import length_notes
 from trainers.shared.prompting import BuiltPrompt, build_prompt, continuation_ids, prompt_length, shared_prefix_ids
 from trainers.shared.questions import PromptParams
 from trainers.shared.records import make_manifest
@@ -58,6 +59,7 @@ class ZeroShotTrainer(RecipeTrainer):
                 f"answers: {', '.join(map(str.strip, prompt.answers))}; {params.normalisation}",
                 *(() if as_tree else (ONE_BY_ONE,)),
                 *prompt.notes,
+                *length_notes(self.recipe, base, max_length),
             ),
         )
         manifest = make_manifest("options", data, self.recipe, seed, fit, max_length, settings, base)

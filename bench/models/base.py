@@ -15,6 +15,7 @@ from bench.files.packages import fetch_archive, find_asset
 from bench.files.toml import read_toml
 from bench.models.folder_files import PICKLED_INDEX, PICKLED_WEIGHTS
 from bench.models.hub_models import is_hub_name
+from bench.models.limits import UNSTATED, positions_of, stated_positions, tokenizer_limit
 from bench.models.own_folder import hub_model, own_folder
 from bench.models.pickled import convert_pickled
 from bench.models.prepared import (
@@ -46,7 +47,8 @@ class ModelPackage(Record):
 class ModelSpec(Record):
     """One base model: its place on the hub and how it is used.
 
-    `body_millions`: weights in its layers, embeddings left out, for estimates of time.
+    Without a max_length it reads what its own files have room for. `body_millions`: weights in its layers, embeddings
+    left out, for estimates of time.
     Without a pinned revision the newest is taken, and its commit stands in the origin and in every row's weights.
     """
 
@@ -56,7 +58,7 @@ class ModelSpec(Record):
     revision: str | None = None
     pooling: Literal["mean", "cls", "last"]
     prefix: str = ""
-    max_length: int = 512
+    max_length: int | None = None
     body_millions: float | None = None
     packages: tuple[ModelPackage, ...] = ()
 
@@ -128,7 +130,7 @@ def cached_tokenizer(name: str) -> tuple[Path, int] | None:
     """tokenizer.json of a named base model and how many tokens it reads; None where the cache lacks it."""
     for folder in sorted((cache_dir() / "models").glob(f"{name}-*")):
         if (folder / ORIGIN).is_file() and (folder / "tokenizer.json").is_file():
-            return folder / "tokenizer.json", _models()[name].max_length
+            return folder / "tokenizer.json", _models()[name].max_length or stated_positions(folder)
     return None
 
 
@@ -144,6 +146,8 @@ def _models() -> dict[str, ModelSpec]:
 
 def _weights(name: str, spec: ModelSpec, folder: Path) -> BaseWeights:
     about = read_origin(folder)
+    positions = positions_of(folder)
+    limits = (spec.max_length, positions, tokenizer_limit(folder))
     return BaseWeights(
         name=name,
         path=folder,
@@ -151,8 +155,9 @@ def _weights(name: str, spec: ModelSpec, folder: Path) -> BaseWeights:
         origin=about["origin"],
         pooling=spec.pooling,
         prefix=spec.prefix,
-        max_length=spec.max_length,
+        max_length=min((limit for limit in limits if limit), default=UNSTATED),
         note=about["note"],
+        positions=positions,
     )
 
 

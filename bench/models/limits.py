@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from bench.errors import AssetError
 
 TABLES = ("position_embeddings", "embed_positions", "wpe", "pos_embed", "positions_embed")
+UNSTATED = 512  # tokens of a model that states no length
 UNLIMITED = 1_000_000  # what stands for "no limit" in tokenizer_config.json is larger by far
 
 
@@ -42,6 +44,27 @@ def usable_positions(config: Any, model: Any) -> int | None:
     if not limits and isinstance(stated, int) and stated > 0:
         limits.append(stated)
     return min(limits) if limits else None
+
+
+def positions_of(folder: Path) -> int | None:
+    """The same of a model's folder; None where its architecture cannot be built of its config."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError):
+        return None
+    return usable_positions(config, skeleton(config))
+
+
+def stated_positions(folder: Path) -> int:
+    """What config.json says of the length, read without any library; rows of a table that are no token's left out."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return UNSTATED
+    stated = next((config[name] for name in ("max_position_embeddings", "n_positions") if config.get(name)), UNSTATED)
+    return int(stated) - (2 if "roberta" in str(config.get("model_type")) else 0)
 
 
 def tokenizer_limit(folder: Path) -> int | None:

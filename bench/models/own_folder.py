@@ -14,7 +14,7 @@ from bench.models.adapter_folder import is_adapter, merge_adapter
 from bench.models.class_names import mend_labels
 from bench.models.folder_files import check_servable, model_files, plain_bytes, read_json
 from bench.models.hub_models import fetch_model
-from bench.models.limits import check_vocabulary, skeleton, tokenizer_limit, usable_positions
+from bench.models.limits import UNSTATED, check_vocabulary, skeleton, tokenizer_limit, usable_positions
 from bench.models.pickled import convert_pickled
 from bench.models.prepared import (
     TOKENIZER,
@@ -29,7 +29,6 @@ from bench.models.sentence_transformers import SentenceSettings, read_sentence_s
 from bench.types import BaseWeights, Progress
 
 FORM = 1  # of the copies; another number makes them anew
-MAX_LENGTH = 512  # of a model that states no length
 
 FindBase = Callable[[str, Progress | None], BaseWeights]
 
@@ -119,7 +118,7 @@ def _finish(name: str, scratch: Path, settings: SentenceSettings | None, origin:
         "max_seq_length": settings.max_length if settings else None,
     }
     known = {what: limit for what, limit in limits.items() if limit}
-    max_length = min(known.values(), default=MAX_LENGTH)
+    max_length = min(known.values(), default=UNSTATED)
     pooling = settings.pooling if settings else _usual_pooling(config)
     own_code = ("its code (auto_map) is not run",) if raw.get("auto_map") else ()
     vectors = settings.taken if settings else (f"{pooling} pooling, as there is no modules.json",)

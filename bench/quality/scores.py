@@ -59,10 +59,15 @@ def measure_quality(answers: Answers, class_names: Sequence[str]) -> Quality:
         ece=expected_calibration_error(prediction.probabilities, prediction.labels, answers.labels),
         brier=brier(prediction.probabilities, answers.labels),
         truncated_share=float(prediction.truncated.mean()),
+        truncated_accuracy=_accuracy_of(prediction.truncated.astype(bool), answers.labels == prediction.labels),
         tokens_mean=float(prediction.token_counts.mean()),
         per_class=_per_class(confusion, class_names),
         confusion=tuple(tuple(row) for row in confusion[:, :k].tolist()),
     )
+
+
+def _accuracy_of(rows: np.ndarray, right: np.ndarray) -> float | None:
+    return float(right[rows].mean()) if rows.any() else None
 
 
 def _ending_share(prediction: Prediction, ending: Ending) -> float | None:

@@ -95,7 +95,8 @@ class Quality(Record):
 
     Macro averages are over the classes that have a text among them; ece None where no answer names a class.
     cut_off_share, empty_share, refused_share: of written answers, those that ended at their limit, were empty, or that
-    the server refuses to give for their text; None where nothing is written.
+    the server refuses to give for their text; None where nothing is written. truncated_accuracy: of the texts that
+    are longer than what is read; None where there are none.
     """
 
     n: int
@@ -110,6 +111,7 @@ class Quality(Record):
     ece: float | None
     brier: float
     truncated_share: float
+    truncated_accuracy: float | None = None
     tokens_mean: float
     per_class: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]

@@ -145,6 +145,9 @@ _OF_QUALITY = (
     ResultColumn("empty_share", _of_quality("empty_share"), numbers("empty"), figures.percent),
     ResultColumn("refused_share", _of_quality("refused_share"), numbers("refused"), figures.percent),
     ResultColumn("truncated_share", _of_quality("truncated_share"), numbers("truncated"), figures.percent),
+    ResultColumn(
+        "truncated_accuracy", _of_quality("truncated_accuracy"), numbers("accuracy", "truncated"), figures.score
+    ),
     ResultColumn("tokens_mean", _of_quality("tokens_mean"), numbers("tokens", "mean"), figures.number),
 )
 
@@ -218,6 +221,7 @@ LAYOUTS: Layouts = {
         Place("empty_share", optional=True),
         Place("refused_share", optional=True),
         Place("truncated_share"),
+        Place("truncated_accuracy", optional=True),
         Place("tokens_mean"),
     ),
     "parity": (

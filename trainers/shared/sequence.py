@@ -26,6 +26,7 @@ from trainers.loop.loop import train_module
 from trainers.loop.losses import make_objective
 from trainers.loop.modules import all_parameters, seed_everything, trainable_parameters
 from trainers.loop.records import LoopParams
+from trainers.shared.lengths import length_notes
 from trainers.shared.records import loop_record, make_manifest
 from trainers.trainer import RecipeTrainer
 
@@ -93,7 +94,7 @@ def fit_sequence(
     settings: dict[str, Any] = {"before": base.prefix} if base.prefix else {}
     if adapted.settings:
         settings["adapter"] = adapted.settings
-    notes = (adapted.note,) if adapted.note else ()
+    notes = (*((adapted.note,) if adapted.note else ()), *length_notes(trainer.recipe, base, max_length))
     fit = loop_record(outcome, len(train), tokenise_s, trainable, total, saved_bytes, notes)
     manifest = make_manifest("sequence", data, trainer.recipe, seed, fit, max_length, settings, base)
     return save_classifier(out, manifest)
