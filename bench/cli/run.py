@@ -31,7 +31,7 @@ FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
 def run_command(choices: dict[str, Any], language: str, *, full: bool, quiet: bool, as_json: bool) -> int:
     """Run, store and print; returns how many cells failed."""
     budget = Budget(choices.get("budget_s"))
-    request = _request(choices)
+    request = request_of(choices)
     check_request(request)
     with RunConsole(quiet) as console:
         console.start("preparing the data")
@@ -42,7 +42,8 @@ def run_command(choices: dict[str, Any], language: str, *, full: bool, quiet: bo
     return sum(_failed(result) for result in results)
 
 
-def _request(choices: dict[str, Any]) -> RunRequest:
+def request_of(choices: dict[str, Any]) -> RunRequest:
+    """The choices of a command line as a request."""
     reading = take_reading(choices)
     return RunRequest(reading=reading, **{name: value for name, value in choices.items() if value is not None})
 
@@ -55,7 +56,7 @@ def _failed(result: Result) -> bool:
 def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
     """Train every classifier asked for and put each into a folder of its own; raises CellsFailed when one fails."""
     out: Path = choices["out"]
-    request = _request(choices)
+    request = request_of(choices)
     trained, failed = [], []
     with RunConsole(quiet) as console:
         console.start("preparing the data")
@@ -81,7 +82,7 @@ def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
 def tune_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
     """Search the hyperparameters of one recipe on one task and write the best as a recipe file."""
     out, trials, space = choices.pop("out"), choices.pop("trials"), choices.pop("space")
-    request = _request(choices)
+    request = request_of(choices)
     with RunConsole(quiet) as console:
         console.start("preparing the data")
         plan = make_plan(request, console.progress)
