@@ -105,6 +105,12 @@ def cli(debug: bool) -> None:
 @click.option("--retry", is_flag=True, help="Run failed cells of this folder again.")
 @section("Output")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and the suites' names.")
+@click.option("--shard", metavar="K/N", help="Do part K of N into the store that all parts share, 3/16 for one.")
+@click.option(
+    "--store",
+    metavar="ROOT",
+    help="What the parts of a run share: a folder or s3://bucket/path. Default: store in the run folder.",
+)
 @click.option(
     "--price", "price_per_hour", type=float, help="Price of this machine an hour, for cost per million texts."
 )
@@ -112,11 +118,14 @@ def cli(debug: bool) -> None:
 @lang_option
 @quiet_option
 @json_option
-def run(full: bool, language: str, quiet: bool, as_json: bool, **choices: Any) -> None:
+def run(
+    full: bool, language: str, quiet: bool, as_json: bool, shard: str | None, store: str | None, **choices: Any
+) -> None:
     """Train, serve and measure every cell that has no result yet; print the leaderboards."""
-    from bench.cli.run import run_command
+    from bench.cli.run import Shown, run_command
 
-    failed = run_command(choices, language, full=full, quiet=quiet, as_json=as_json)
+    shown = Shown(language, full=full, quiet=quiet, as_json=as_json)
+    failed = run_command(choices, shown, shard, store)
     if failed:
         raise CellsFailed(f"{failed} of the cells failed; their rows say why, --retry runs them again")
 

@@ -141,7 +141,7 @@ def _calibrate(context: Context, family: Family, candidates: Sequence[str]) -> C
         return known
     folder = calibration_path(context.cache, family, plan.device, plan.threads).with_suffix("")
     task = PrepareTask(family, folder, plan.device, plan.threads, context.cache)
-    prepared = context.run(f"calibrating: {family}", prepare, task, LIMIT_S, f"calibration.{family}")
+    prepared = context.run(f"calibrating: {family}", prepare, task, LIMIT_S, f"calibration.{family}", alone=True)
     if prepared.status is not Status.OK:
         context.console.line(f"calibration of {family}s: {prepared.reason}")
         return known
@@ -169,7 +169,7 @@ def _measure(context: Context, prepared: PrepareTask, name: str) -> EngineSpeed 
     engine = load_engines()[name]
     task = SpeedTask(prepared, engine)
     title = f"calibrating: {prepared.family}s with {name}"
-    outcome = context.run(title, measure_speed, task, LIMIT_S, f"calibration.{prepared.family}.{name}")
+    outcome = context.run(title, measure_speed, task, LIMIT_S, f"calibration.{prepared.family}.{name}", alone=True)
     if outcome.status is Status.OK:
         speed: EngineSpeed = outcome.payload
         return speed.model_copy(update={"wall_s": outcome.wall_s})

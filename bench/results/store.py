@@ -24,6 +24,7 @@ ENVIRONMENT = "environment.json"
 CELLS = "cells"
 PREDICTIONS = "predictions"
 PARTS = "parts"
+LATENCIES = "latencies"
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
