@@ -35,7 +35,7 @@ class GenerateTrainer(RecipeTrainer):
         prompt = build_prompt(params, data, base, seed)
         link_model(base.path, out)
         think_tokens = params.think_tokens if params.think == "open" else 0
-        settings = generate_settings(prompt, params.answers, data, params.max_new_tokens, think_tokens)
+        settings = generate_settings(prompt, params.answers, params.max_new_tokens, think_tokens)
         budget = f", after at most {think_tokens} tokens of thought" if think_tokens else ""
         fit = FitRecord(
             fit_s=0.0,
@@ -49,15 +49,12 @@ class GenerateTrainer(RecipeTrainer):
         return save_classifier(out, manifest)
 
 
-def generate_settings(
-    prompt: BuiltPrompt, answers: str, data: Dataset, max_new_tokens: int, think_tokens: int = 0
-) -> dict[str, Any]:
+def generate_settings(prompt: BuiltPrompt, answers: str, max_new_tokens: int, think_tokens: int = 0) -> dict[str, Any]:
     """The settings of a `generate` classifier (bench/classifiers/generation.py)."""
-    words = prompt.answers if answers == "letters" else data.prompt.label_words
     return {
         "before": prompt.before,
         "after": prompt.after,
-        "answers": [word.strip() for word in words],
+        "answers": list(prompt.words),
         "answer_kind": answers,
         "max_new_tokens": max_new_tokens,
         "think_tokens": think_tokens,

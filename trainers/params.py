@@ -29,4 +29,5 @@ def read_params(recipe: Recipe, kind: type[AnyParams]) -> AnyParams:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"recipe '{recipe.id}': {where} = {first['input']!r}: {first['msg']}") from error
+        wrong = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"recipe '{recipe.id}': {where} = {first['input']!r}: {wrong}") from error

@@ -17,7 +17,9 @@ from bench.types import Classifier, Dataset, Manifest, Progress
 from trainers.cpu.lean_decoder import train_lean
 from trainers.generate import generate_settings
 from trainers.loop.batches import tokenise
-from trainers.loop.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
+from trainers.loop.loop import train_module
+from trainers.loop.modules import all_parameters, seed_everything, trainable_parameters
+from trainers.loop.records import LoopParams
 from trainers.lora import LoraSettings
 from trainers.params import read_params
 from trainers.shared.prompting import PromptParams, build_prompt, end_of_answer, prompt_length
@@ -75,7 +77,7 @@ class SftTrainer(RecipeTrainer):
         link_model(base.path, out, _but_weights(base.path))
         fit = loop_record(outcome, len(train), tokenise_s, trainable, total, 4 * trainable, (_note(params),))
         if params.serve == "generate":
-            settings = generate_settings(prompt, params.answers, data, params.max_new_tokens)
+            settings = generate_settings(prompt, params.answers, params.max_new_tokens)
         manifest: Manifest = make_manifest(params.serve, data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)
 

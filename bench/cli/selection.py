@@ -18,7 +18,9 @@ from bench.cli.options import (
 
 _OPTIONS: tuple[Any, ...] = (
     section("What to run"),
-    csv_option("--suite", "suites", "Suites to run, e.g. agnews,weibo or weibo/tags-stripped.", "suites"),
+    csv_option(
+        "--suite", "suites", "Suites to run, e.g. agnews,weibo/tags-stripped; or your own: mine.toml.", "suites"
+    ),
     recipe_options,
     click.option(
         "--study", metavar="NAME", help="A study: recipes at several settings or sample sizes (`bench list`)."

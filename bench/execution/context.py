@@ -48,19 +48,20 @@ class Context:
         log_name: str,
         always: bool = False,
         alone: bool = False,
+        fresh: bool = False,
     ) -> Outcome:
         """Run one job in its own process, its progress on the console, its output in a log of its own.
 
         What took how long is a line of jobs.jsonl beside the logs. A job that a budget cuts short is SKIPPED;
         none does where it is to run `always`. Where other shards may be on this machine, a job whose seconds are a
-        figure has it `alone`.
+        figure has it `alone`. `fresh`: in a process that has imported nothing yet.
         """
         self.console.start(title)
         log = self.logs / f"{log_name}.log"
         with machine_held(alone) if self.sharing else nullcontext():
             cut_s = limit_s if always else self.budget.job_limit_s(limit_s)
             clock = OthersClock() if self.sharing else None
-            outcome = self.workers.run(job, (argument,), cut_s, log, self.console.progress)
+            outcome = self.workers.run(job, (argument,), cut_s, log, self.console.progress, fresh)
             if clock:
                 outcome = replace(outcome, others_share=clock.share(sum(phase.cpu_s for phase in outcome.phases)))
         if outcome.status is Status.TIMEOUT and cut_s < limit_s:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from bench.execution import measure_job
+from bench.execution import measure_job, memory_job
 from bench.execution.autotune import Tuned, tune
 from bench.execution.cells import Entry, Reference, assemble, failed_result, new_cell
 from bench.execution.context import Context
@@ -26,9 +27,10 @@ from bench.results.store import (
     read_record,
     read_result,
     result_path,
+    validation_path,
     write_record,
 )
-from bench.types import ClassifierKind, EngineSpec, Workplace
+from bench.types import REMOTE, ClassifierKind, EngineSpec, Workplace
 
 SHUFFLE_SEED = 0
 NO_ENDPOINT = "its model is behind an endpoint; name it with --endpoint URL --endpoint-model NAME"
@@ -198,6 +200,7 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
         repeat=repeat,
         place=Workplace(plan.device, entry.threads, context.cache),
         answers_file=answers_path(context.out, cell_id) if repeat == 0 else None,
+        validation_file=validation_path(context.out, cell_id) if repeat == 0 and entry.answers_validation else None,
         latencies_folder=context.out / LATENCIES,
         latencies_name=f"{cell_id}.r{repeat}",
         loadgen_folder=context.out / "loadgen",
@@ -206,6 +209,8 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
     outcome = context.run(
         entry.title, measure_job.measure, task, limit_s, f"{cell_id}.r{repeat}", alone=bool(entry.scenarios)
     )
+    if outcome.status is Status.OK and repeat == 0:
+        outcome = _with_memory(context, entry, outcome, limit_s)
     if outcome.status is Status.OK:
         part = outcome.payload.model_copy(update={"others_share": outcome.others_share})
         write_record(part_path(context.out, cell_id, repeat), part)
@@ -213,6 +218,29 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
     else:
         context.console.line(f"{entry.title}: {outcome.status}: {outcome.reason}")
     return outcome
+
+
+def _with_memory(context: Context, entry: Entry, measured: Outcome, limit_s: float) -> Outcome:
+    """What was measured, with the peak memory of serving or the reason why there is none; the row stands either way."""
+    part: MeasuredPart = measured.payload
+    if part.session.device == REMOTE or not entry.listed or part.unanswered or part.invalid == part.items:
+        return measured
+    data = entry.task.data
+    task = memory_job.MemoryTask(
+        classifier_folder=entry.classifier.path,
+        engine=entry.engine,
+        place=Workplace(context.plan.device, entry.threads, context.cache),
+        texts=memory_job.longest_texts(data.test.texts[: entry.items], context.plan.device),
+        examples=tuple(data.train.texts[: measure_job.WARMUP_TEXTS]),
+    )
+    title, log_name = f"{entry.title}: memory", f"{entry.cell.id}.memory"
+    found = context.run(title, memory_job.measure_memory, task, limit_s, log_name, fresh=True)
+    if found.status is not Status.OK:
+        context.console.line(f"{title}: {found.status}: {found.reason}")
+    figures = {"peak_rss_bytes": found.payload, "peak_rss_missing": found.reason}
+    session = part.session.model_copy(update=figures)
+    whole = part.model_copy(update={"session": session})
+    return replace(measured, payload=whole, wall_s=measured.wall_s + found.wall_s)
 
 
 def _rates(part: MeasuredPart) -> str:
@@ -237,6 +265,9 @@ def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result
         ]
         answers = read_answers(answers_path(context.out, entry.cell.id))
         result = assemble(entry, parts, answers, _reference(context, entry))
+        if entry.reference_id and validation_path(context.out, entry.reference_id).exists():
+            file = validation_path(context.out, entry.reference_id).relative_to(context.out)
+            result = result.model_copy(update={"validation_file": str(file)})
     write_record(result_path(context.out, entry.cell.id), result)
     return result
 

@@ -17,7 +17,7 @@ from bench.files.leases import Worker
 from bench.files.objects import ObjectStore, open_store
 from bench.plan.shards import Shard
 from bench.results.records import Result, Status
-from bench.results.store import LATENCIES, PARTS, answers_path, result_path
+from bench.results.store import LATENCIES, PARTS, answers_path, result_path, validation_path
 
 RESULTS, CLASSIFIERS, BLOBS, PLANS = "results", "classifiers", "blobs", "plans"
 SHARDS, STORE = "shards", "store"  # folders of a run folder
@@ -61,7 +61,7 @@ class Sharing:
 
         again: write over what is there, for a cell that was measured once more (`--retry`).
         """
-        paths = [result_path(out, cell_id), answers_path(out, cell_id)]
+        paths = [path(out, cell_id) for path in (result_path, answers_path, validation_path)]
         paths += [*out.glob(f"{PARTS}/{cell_id}.r*.json"), *out.glob(f"{LATENCIES}/{cell_id}.r*.parquet")]
         listing = {"settled": settled, "files": self._kept({str(p.relative_to(out)): p for p in paths if p.is_file()})}
         if not self._announce(f"{RESULTS}/{cell_id}", listing, again):

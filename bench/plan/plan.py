@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.data.assembly import Limits
 from bench.data.checks.checks import with_check
-from bench.data.datasets import Limits, prepare_dataset, prepare_own_dataset, save_dataset
+from bench.data.datasets import prepare_dataset, prepare_own_dataset, prepare_own_suite
+from bench.data.prepared import save_dataset
 from bench.data.reading import AS_IT_IS, Reading
-from bench.data.suites import Suite, load_suite
+from bench.data.suites import OwnSuite, Suite, is_own, load_own_suite, load_suite
 from bench.errors import UsageError, unknown_name
 from bench.files.cache import cache_dir, file_name, whole_folder
 from bench.machine.environment import default_device
@@ -17,6 +19,7 @@ from bench.machine.threads import usable_cores
 from bench.models.architectures import random_recipes
 from bench.plan.engines import backend_of, default_engines, load_engines, read_engines
 from bench.plan.keys import content_hash
+from bench.plan.prompts import OwnPrompts, check_words, prompted, study_of
 from bench.plan.recipes import default_recipes, parse_setting, recipes_for, varied
 from bench.plan.studies import Study, load_study
 from bench.plan.tiers import Tier, load_tier
@@ -37,6 +40,7 @@ class RunRequest(Record):
     recipes: Path | None = None
     settings: tuple[str, ...] = ()
     study: str | None = None
+    prompts: OwnPrompts = OwnPrompts()
     engines: tuple[str, ...] | None = None
     engines_file: Path | None = None
     endpoint: str | None = None
@@ -126,7 +130,7 @@ def check_request(request: RunRequest) -> _Checked:
         raise UsageError(f"--limit {request.limit}: at least 2 texts are needed")
     device = choose_device(request.device)
     models: ModelSet = request.models or ("small" if device == "cpu" else "published")
-    study = load_study(request.study) if request.study else None
+    study = study_of(request.prompts, load_study(request.study) if request.study else None)
     recipes = choose_recipes(request, models, study)
     choose_engines(request, device, few=False)
     scenarios = choose_scenarios(request.scenarios)
@@ -141,6 +145,7 @@ def make_plan(request: RunRequest, progress: Progress) -> Plan:
     """Check every name first, then prepare the data; raises UsageError or DataError before anything is run."""
     asked = check_request(request)
     prepared = [_prepare(prepare, request, progress) for prepare in _sources(request)]
+    check_words(asked.recipes, [task.data for task in prepared])
     return Plan(
         tasks=tuple(prepared),
         recipes=asked.recipes,
@@ -190,13 +195,16 @@ def choose_recipes(request: RunRequest, models: ModelSet, study: Study | None) -
     if request.settings:
         changes = dict(map(parse_setting, request.settings))
         chosen = varied(chosen, ",".join(f"{name}={value}" for name, value in changes.items()), changes)
+    chosen = prompted(chosen, request.prompts)
     return study.expand(tuple(chosen)) if study else tuple(chosen)
 
 
 def _random_recipes(request: RunRequest, study: Study | None) -> tuple[Recipe, ...]:
     """All architectures with random weights, or those named, with or without their random- prefix."""
-    if study or request.recipes or request.settings:
-        raise UsageError("--weights random measures rates: there is nothing for --study, --recipes or --set to change")
+    if study or request.recipes or request.settings or request.prompts != OwnPrompts():
+        raise UsageError(
+            "--weights random measures rates: there is nothing for --study, --recipes, --set or --prompt to change"
+        )
     known = {recipe.id: recipe for recipe in random_recipes()}
     wanted = [name if name.startswith("random-") else f"random-{name}" for name in request.methods or known]
     for name in wanted:
@@ -267,12 +275,35 @@ def default_out(tasks: Iterable[TaskPlan]) -> Path:
 def _sources(request: RunRequest) -> Iterable[Callable[[Limits, Progress], Dataset]]:
     if not request.suites and request.data is not None:
         return [_own_source(request, request.data)]
-    return [_suite_source(request, load_suite(name)) for name in dict.fromkeys(request.suites)]
+    own = _own_suites(request)
+    return [
+        _described_source(request, own[name]) if name in own else _suite_source(request, load_suite(name))
+        for name in dict.fromkeys(request.suites)
+    ]
+
+
+def _own_suites(request: RunRequest) -> dict[str, OwnSuite]:
+    """The user's suites by the path that names them."""
+    own = {name: load_own_suite(Path(name).expanduser()) for name in request.suites if is_own(name)}
+    if own and request.data is not None:
+        raise UsageError(f"--data {request.data}: {next(iter(own))} names its own data; leave --data out")
+    first: dict[str, str] = {}
+    for path, suite in own.items():
+        if first.setdefault(suite.name, path) != path:
+            raise UsageError(f"--suite {path}: {first[suite.name]} has the same name; rename one of them")
+    return own
 
 
 def _own_source(request: RunRequest, data: Path) -> Callable[[Limits, Progress], Dataset]:
     def prepare(limits: Limits, progress: Progress) -> Dataset:
         return prepare_own_dataset(data, request.reading, limits, progress)
+
+    return prepare
+
+
+def _described_source(request: RunRequest, suite: OwnSuite) -> Callable[[Limits, Progress], Dataset]:
+    def prepare(limits: Limits, progress: Progress) -> Dataset:
+        return prepare_own_suite(suite, request.reading, limits, progress)
 
     return prepare
 

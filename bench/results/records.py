@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,10 @@ class Cell(Record):
 
 
 class SessionCard(Record):
-    """The loaded engine as the row shows it; bytes of resident memory at its peak, seconds apart."""
+    """The loaded engine as the row shows it; bytes of resident memory at its peak, seconds apart.
+
+    peak_rss_bytes: of a fresh process that loads and answers; peak_rss_missing says why there is none.
+    """
 
     load_s: float
     convert_s: float
@@ -60,6 +63,7 @@ class SessionCard(Record):
     artifact_bytes: int | None
     peak_rss_bytes: int | None
     peak_device_bytes: int | None
+    peak_rss_missing: str | None = None
     details: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -191,6 +195,7 @@ class Result(Record):
     warnings: what its figures alone do not say.
     over_budget: SKIPPED because the time given had no room for it, so that another run measures it.
     beside_others: whether other processes were at work meanwhile, so that its rates are no rates of the machine.
+    validation_file: the classifier's answers to validation texts, by its reference engine; None where it was not asked.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -208,6 +213,7 @@ class Result(Record):
     load: dict[str, LoadSummary] = Field(default_factory=dict)
     parity: Parity | None = None
     predictions_file: RelativeFile | None = None
+    validation_file: RelativeFile | None = None
     token_sha256: str | None = None
     predict_s: float | None = None
     test_items: int | None = None
@@ -273,13 +279,17 @@ class RunSettings(Record):
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run folder as the reports read it; `answers` holds the predictions of every cell that has some."""
+    """A run folder as the reports read it; `answers` holds the predictions of every cell that has some.
+
+    `validation` holds the answers to validation texts of every cell whose classifier was asked them.
+    """
 
     folder: Path
     settings: RunSettings
     environment: Mapping[str, Any]
     results: tuple[Result, ...]
     answers: Mapping[str, Answers]
+    validation: Mapping[str, Answers] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

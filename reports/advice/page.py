@@ -9,10 +9,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from reports.advice.advice import Advice, BreakEven, nearest_on
+from reports.advice.advice import Advice, BreakEven, Rivalry, nearest_on
+from reports.advice.automation import automation_lines
 from reports.advice.candidates import Candidate, Check, Measured
+from reports.content.automation import automated_cells
 from reports.content.provenance import title
-from reports.export.records import json_able
+from reports.export.records import automation_record, json_able
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean, escape
@@ -20,6 +22,7 @@ from reports.render.table import Column, Row, Table, numbers, spoken, to_markdow
 from reports.render.words import ENGLISH, joined, message, say, say_marked
 
 MOST_ROWS = 12
+SCORES = ("macro F1", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def lines_of(advice: Advice) -> Iterator[str]:
         yield from _none_meets(advice)
     else:
         yield message("Deploy {row}: {checks}", row=advice.chosen.name, checks=_checks(advice.chosen))
+        yield from automation_lines(advice.chosen)
         yield _how_sure(advice)
         if advice.runner_up:
             yield _runner_up(advice)
@@ -99,7 +103,7 @@ def _checks(candidate: Candidate) -> str:
 
 def _check(check: Check) -> str:
     sign = "<=" if check.what == "p99" else ">="
-    wanted = {"macro F1": figures.score, "RPS": figures.number, "p99": figures.number}[check.what](check.wanted)
+    wanted = (figures.score if check.what in SCORES else figures.number)(check.wanted)
     unit = " ms" if check.what == "p99" else ""
     if check.measured is None:
         return message(
@@ -123,7 +127,7 @@ def _check(check: Check) -> str:
 def _shown(what: str, measured: Measured | None) -> str:
     if measured is None:
         return MISSING
-    show = figures.score if what == "macro F1" else figures.number
+    show = figures.score if what in SCORES else figures.number
     return ("~" if measured.estimated else "") + show(measured.value)
 
 
@@ -145,6 +149,10 @@ def _doubt(check: Check) -> str:
             what=message(check.what),
             chance=check.chance,
         )
+    if check.reason is not None:
+        return message(
+            "only its value meets the demand on {what} ({reason})", what=message(check.what), reason=check.reason
+        )
     return message("the demand on {what} lies within the noise of the measurement", what=message(check.what))
 
 
@@ -152,13 +160,7 @@ def _runner_up(advice: Advice) -> str:
     other, rivalry = advice.runner_up, advice.rivalry
     assert other is not None  # noqa: S101 - the caller has both
     assert rivalry is not None  # noqa: S101
-    points = message(
-        "macro F1 {points} points lower (95 % {low} to {high}, {told})",
-        points=figures.points(rivalry.f1.value),
-        low=figures.points(rivalry.f1.low),
-        high=figures.points(rivalry.f1.high),
-        told=message("told apart") if rivalry.f1_apart else message("cannot be told apart"),
-    )
+    points = _points_lower(rivalry)
     if rivalry.faster is None:
         return message("Runner-up {row}: {points}", row=other.name, points=points)
     speed = message(
@@ -167,6 +169,25 @@ def _runner_up(advice: Advice) -> str:
         told=message("told apart") if rivalry.rates_apart else message("cannot be told apart"),
     )
     return message("Runner-up {row}: {points}; {speed}", row=other.name, points=points, speed=speed)
+
+
+def _points_lower(rivalry: Rivalry) -> str:
+    told = message("told apart") if rivalry.f1_apart else message("cannot be told apart")
+    lower = figures.points(rivalry.f1.value)
+    if rivalry.f1.items_needed is not None:
+        return message(
+            "macro F1 {points} points lower ({told}; an interval needs about {n:,} texts)",
+            points=lower,
+            told=told,
+            n=rivalry.f1.items_needed,
+        )
+    return message(
+        "macro F1 {points} points lower (95 % {low} to {high}, {told})",
+        points=lower,
+        low=figures.points(rivalry.f1.low),
+        high=figures.points(rivalry.f1.high),
+        told=told,
+    )
 
 
 def _towards(advice: Advice) -> BreakEven | None:
@@ -196,6 +217,11 @@ def _break_even(each: BreakEven) -> str:
 def _warnings(advice: Advice) -> Iterator[str]:
     if advice.rule == "cheapest":
         yield message("Rule: the highest rate among the rows that meet the demands")
+    elif advice.rule == "automated":
+        yield message(
+            "Rule: the row that automates the most, by the texts its threshold was chosen on; of rows whose share of "
+            "the test texts cannot be told apart, the one with the highest rate"
+        )
     else:
         yield message(
             "Rule: the best macro F1; of rows the paired tests cannot tell apart, the one with the highest rate"
@@ -221,6 +247,7 @@ def table_of(advice: Advice) -> Table:
         Column("row"),
         Column("meets"),
         numbers("macro F1"),
+        *((numbers("automated"), numbers("right")) if advice.rule == "automated" else ()),
         numbers("rate", "1/s"),
         numbers("p99", "ms"),
         numbers("training", from_width=90),
@@ -251,6 +278,7 @@ def _row(advice: Advice, candidate: Candidate, price: float | None) -> Row:
         candidate.name,
         joined("; ", lacks) if lacks else message("yes"),
         figures.plus_minus(candidate.f1),
+        *(automated_cells(candidate.automation) if advice.rule == "automated" else ()),
         _shown("RPS", candidate.rate),
         _shown("p99", candidate.p99),
         figures.duration(candidate.training_s),
@@ -311,6 +339,7 @@ def _candidate_record(candidate: Candidate) -> dict[str, Any]:
         "scenario": candidate.scenario,
         "rate_rps": candidate.rate and asdict(candidate.rate),
         "p99_ms": candidate.p99 and asdict(candidate.p99),
+        "automation": automation_record(candidate.automation) if candidate.automation else None,
         "training_s": candidate.training_s,
         "text_s": candidate.text_s,
         "checks": [asdict(check) for check in candidate.checks],

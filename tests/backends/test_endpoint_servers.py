@@ -22,7 +22,8 @@ from backends.eager import EagerBackend
 from backends.endpoint.engine import EndpointBackend
 from backends.endpoint.session import EndpointSession
 from bench import registry
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.errors import EndpointFailed
 from bench.models.base import base_weights
@@ -32,7 +33,7 @@ from bench.plan.tiers import Tier
 from bench.results.records import Status
 from bench.results.store import open_run
 from bench.speed.batcher import BatchBudget
-from bench.speed.server_scenario import ServerTest
+from bench.speed.server_runs import ServerTest
 from bench.types import Classifier, Dataset, Prediction, Workplace
 
 pytestmark = pytest.mark.slow
@@ -155,7 +156,7 @@ def test_a_run_through_llama_cpp(llama: Server, tmp_path: Path) -> None:
     done = run(
         *("--suite", "agnews", "--methods", "zero-shot-letters,served-letters", "--limit", "6", "--tier", "sample"),
         *("--endpoint", llama.url, "--endpoint-model", llama.model, "--concurrency", "2", "--threads", "1"),
-        *("--scenario", "offline", "--out", str(tmp_path / "run")),
+        *("--scenario", "offline", "--backends", "eager,endpoint", "--out", str(tmp_path / "run")),
     )
     assert done.returncode == 0, done.stderr
     rows = {(row.cell.recipe, row.cell.engine): row for row in open_run(tmp_path / "run").results}

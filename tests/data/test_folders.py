@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench.data.datasets import Limits, prepare_own_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_own_dataset
 from bench.data.reading import AS_IT_IS, Reading
 from bench.errors import BenchError, DataError, NotAvailable
 from bench.types import Dataset
@@ -16,12 +17,7 @@ from bench.types import Dataset
 COMMIT = "a" * 40
 
 
-@pytest.fixture(autouse=True)
-def _no_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+pytestmark = pytest.mark.usefixtures("no_caches")
 
 
 def rows(part: str, count: int = 20) -> dict[str, list[str]]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.data.assembly import Limits
 from bench.data.cuts import cut_train
-from bench.data.datasets import Limits, prepare_own_dataset
+from bench.data.datasets import prepare_own_dataset
 from bench.data.reading import AS_IT_IS
 from bench.types import Dataset, TrainCut
 
@@ -26,9 +27,7 @@ def notes(data: Dataset) -> str:
     return " | ".join(data.card.notes)
 
 
-@pytest.fixture(autouse=True)
-def _no_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("no_caches")
 
 
 def test_classes_without_a_test_text_are_named(tmp_path: Path) -> None:
