@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import bench
-from bench.cli import exchange, gates, inspect, look, plan, results, selftest
+from bench.cli import exchange, gates, inspect, look, plan, results, selftest, status
 from bench.cli.options import (
     Duration,
     OneLineGroup,
@@ -196,6 +196,7 @@ def tune(quiet: bool, as_json: bool, **choices: Any) -> None:
 
 
 plan.add_commands(cli)
+status.add_commands(cli)
 look.add_commands(cli)
 inspect.add_commands(cli)
 gates.add_commands(cli)

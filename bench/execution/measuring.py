@@ -140,8 +140,7 @@ def _publish(context: Context, entry: Entry, result: Result | None) -> None:
     if context.sharing is None or (result is None and not answers_path(context.out, entry.cell.id).exists()):
         return
     if result is None or not result.over_budget:
-        settled = result is None or is_settled(result)
-        context.sharing.publish_cell(context.out, entry.cell.id, settled, again=context.plan.retry)
+        context.sharing.publish_cell(context.out, entry.cell, result, again=context.plan.retry)
 
 
 def _measure_here(context: Context, entries: Sequence[Entry], expected_s: Mapping[str, float]) -> list[Result]:

@@ -16,7 +16,7 @@ from bench.files.cache import file_sha256, whole_file, whole_folder
 from bench.files.leases import Worker
 from bench.files.objects import ObjectStore, open_store
 from bench.plan.shards import Shard
-from bench.results.records import Result, Status
+from bench.results.records import Cell, Result, Status
 from bench.results.store import LATENCIES, PARTS, answers_path, result_path, validation_path
 
 RESULTS, CLASSIFIERS, BLOBS, PLANS = "results", "classifiers", "blobs", "plans"
@@ -56,14 +56,19 @@ class Sharing:
             self._fetch(listed["files"][name], out / name)
         return True
 
-    def publish_cell(self, out: Path, cell_id: str, settled: bool, again: bool = False) -> None:
+    def publish_cell(self, out: Path, cell: Cell, result: Result | None, again: bool = False) -> None:
         """Let all workers have a cell's files; where another published it first, take that one.
 
+        result: None for a reference that nobody asked for, of which there are the answers alone.
         again: write over what is there, for a cell that was measured once more (`--retry`).
         """
+        cell_id = cell.id
         paths = [path(out, cell_id) for path in (result_path, answers_path, validation_path)]
         paths += [*out.glob(f"{PARTS}/{cell_id}.r*.json"), *out.glob(f"{LATENCIES}/{cell_id}.r*.parquet")]
-        listing = {"settled": settled, "files": self._kept({str(p.relative_to(out)): p for p in paths if p.is_file()})}
+        row = {"task": cell.task, "recipe": cell.recipe, "seed": cell.seed, "engine": cell.engine}
+        said = {"status": result.status, "reason": result.reason} if result else {"status": Status.OK, "reason": None}
+        listing = {**row, **said, "settled": result is None or is_settled(result)}
+        listing["files"] = self._kept({str(path.relative_to(out)): path for path in paths if path.is_file()})
         if not self._announce(f"{RESULTS}/{cell_id}", listing, again):
             self.fetch_cell(out, cell_id)
 

@@ -107,7 +107,7 @@ def _train_in_turn(context: Context, ready: _Ready) -> Trained | Result:
             return replace(made, classifier=load_classifier(ready.folder))
         if isinstance(made, Result) and not made.over_budget:
             write_record(result_path(context.out, cell_id), made)
-            sharing.publish_cell(context.out, cell_id, settled=False, again=context.plan.retry)
+            sharing.publish_cell(context.out, ready.cell, made, again=context.plan.retry)
         return made
 
 

@@ -1,6 +1,6 @@
 """Lets one worker at a time do a piece of work: leases in an object store, taken over when their holder is gone.
 
-A lease is an object `leases/<piece>/<generation>`, made by `put_new`, so that one of many has it. Its holder is alive
+A lease is an object `leases/<piece>~<generation>`, made by `put_new`, so that one of many has it. Its holder is alive
 while its heartbeat `workers/<id>` changes. Whoever finds the holder gone makes the next generation. No clocks of two
 machines are compared: a heartbeat has lapsed when this process saw it unchanged for LAPSE_S.
 """
@@ -88,20 +88,27 @@ class Worker:
 
         Whoever gets it looks first whether the work is done: its last holder may have finished it just now.
         """
-        folder = f"{LEASES}/{piece}"
-        generations = [int(name) for name in self._store.names(folder)]
-        if generations:
-            held = self._store.get(f"{folder}/{max(generations):06d}")
-            if held is not None and self._is_alive(json.loads(held)["worker"]):
+        names = self._of(piece)
+        if names:
+            held = self._store.get(f"{LEASES}/{names[-1]}")
+            if held is not None and self.is_alive(json.loads(held)["worker"]):
                 return None
-        name = f"{folder}/{max(generations, default=-1) + 1:06d}"
+        generation = int(names[-1].rpartition("~")[2]) + 1 if names else 0
+        name = f"{LEASES}/{piece}~{generation:06d}"
         content = {"worker": self.id, "title": title, "since": datetime.now(UTC).isoformat(timespec="seconds")}
         if not self._store.put_new(name, json.dumps(content).encode()):
             return None
+        if max(self._of(piece), default="") > name.rpartition("/")[2]:  # others went on while this one was slow
+            self._store.delete(name)
+            return None
         self._doing = title
-        for generation in generations:
-            self._store.delete(f"{folder}/{generation:06d}")
+        for earlier in names:
+            self._store.delete(f"{LEASES}/{earlier}")
         return Lease(name)
+
+    def _of(self, piece: str) -> list[str]:
+        """The leases of a piece of work, the latest generation last."""
+        return [name for name in self._store.names(LEASES) if name.rpartition("~")[0] == piece]
 
     def release(self, lease: Lease) -> None:
         """Give a lease back; the work is done, or somebody else may do it."""
@@ -118,7 +125,8 @@ class Worker:
         finally:
             self.release(lease)
 
-    def _is_alive(self, worker: str) -> bool:
+    def is_alive(self, worker: str) -> bool:
+        """Whether a worker's heartbeat goes on, as far as this process has seen."""
         if worker == self.id:
             return True
         beat = self._store.get(f"{WORKERS}/{worker}")

@@ -48,7 +48,7 @@ def test_shards_and_a_kill_end_as_one_machine_does(tmp_path: Path) -> None:
     env["BENCH_CACHE"] = str(tmp_path / "cache")
     first = start(*common, "--out", str(out), "--shard", "1/2", **env)
     deadline = time.monotonic() + PATIENCE_S
-    while not list((out / "store" / "leases").glob("mine.*/*")):
+    while not list((out / "store" / "leases").glob("mine.*~*")):
         assert time.monotonic() < deadline
         assert first.poll() is None, first.communicate()
         time.sleep(0.02)

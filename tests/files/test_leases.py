@@ -83,17 +83,29 @@ def test_the_lease_of_a_killed_worker_is_taken_over_by_one(tmp_path: Path) -> No
         assert one.try_lease("cell", "a cell") is None
 
 
+def test_whoever_was_slow_between_looking_and_taking_gives_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderStore(tmp_path)
+    with Worker(store, "slow") as slow, Worker(store, "quick") as quick:
+        looked = store.names("leases")
+        store.put("leases/cell~000000", json.dumps({"worker": "dead", "title": "", "since": ""}).encode())
+        assert quick.try_lease("cell", "a cell")
+        answers = iter([looked])
+        monkeypatch.setattr(store, "names", lambda folder: next(answers, None) or FolderStore(tmp_path).names(folder))
+        assert slow.try_lease("cell", "a cell") is None
+        assert FolderStore(tmp_path).names("leases") == ["cell~000001"]
+
+
 def test_a_worker_of_another_machine_is_gone_when_its_heart_stands_still(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     card = {"label": "far", "host": "far", "pid": os.getpid(), "place": "another boot", "born": 0.0}
     store.put(f"{WORKERS}/far", json.dumps(card | {"beats": 1}).encode())
-    store.put("leases/cell/000000", json.dumps({"worker": "far", "title": "a cell", "since": ""}).encode())
+    store.put("leases/cell~000000", json.dumps({"worker": "far", "title": "a cell", "since": ""}).encode())
     with Worker(store, "near", lapse_s=0.2) as near:
         assert near.try_lease("cell", "a cell") is None
         store.put(f"{WORKERS}/far", json.dumps(card | {"beats": 2}).encode())
         assert near.try_lease("cell", "a cell") is None, "it has just been heard"
         _until(lambda: near.try_lease("cell", "a cell") is not None)
-        assert store.names("leases/cell") == ["000001"]
+        assert store.names("leases") == ["cell~000001"]
 
 
 def _until(done: Callable[[], bool]) -> None:
