@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from bench.classifiers.adapters import add_lora, merge_lora
@@ -15,7 +16,7 @@ from bench.classifiers.pretrained import link_model, load_pretrained
 from bench.text.tokens import TextTokenizer
 from bench.types import Classifier, Dataset, Manifest, Progress
 from trainers.cpu.lean_decoder import train_lean
-from trainers.generate import generate_settings
+from trainers.generate import answer_tokens, generate_settings
 from trainers.loop.batches import tokenise
 from trainers.loop.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
 from trainers.lora import LoraSettings
@@ -39,6 +40,12 @@ class SftParams(LoopParams, PromptParams, LoraSettings):
     max_length: int = 512
     max_new_tokens: int = 8
 
+    @model_validator(mode="after")
+    def _written(self) -> SftParams:
+        if self.constrained and self.serve != "generate":
+            raise ValueError("constrained answers are written: set serve = 'generate'")
+        return self
+
 
 class SftTrainer(RecipeTrainer):
     """The loss is on the answer's tokens only, its end included, over the whole vocabulary."""
@@ -50,7 +57,8 @@ class SftTrainer(RecipeTrainer):
         params, base = read_params(self.recipe, SftParams), self.require_base()
         prompt = build_prompt(params, data, base, seed)
         settings = options_settings(base, prompt, "sum", end_of_answer(base))
-        written = params.max_new_tokens if params.serve == "generate" else 0
+        writing = generate_settings(prompt, params, data, params.max_new_tokens)
+        written = answer_tokens(writing) if params.serve == "generate" else 0
         max_length = prompt_length(base, params.max_length, max(read_behind(settings), written))
         started = time.perf_counter()
         tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, prompt.before, prompt.after)
@@ -75,7 +83,7 @@ class SftTrainer(RecipeTrainer):
         link_model(base.path, out, _but_weights(base.path))
         fit = loop_record(outcome, len(train), tokenise_s, trainable, total, 4 * trainable, (_note(params),))
         if params.serve == "generate":
-            settings = generate_settings(prompt, params.answers, data, params.max_new_tokens)
+            settings = writing
         manifest: Manifest = make_manifest(params.serve, data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from bench.data.datasets import open_dataset
 from bench.execution.sessions import open_session
 from bench.machine.threads import set_threads
 from bench.plan.tiers import Tier
+from bench.quality.parity import certify_constraint
 from bench.results.records import Answers, MeasuredPart, SessionCard
 from bench.results.speed_records import LoadRun, Work
 from bench.results.store import write_answers, write_latencies
@@ -28,6 +29,7 @@ from bench.types import (
     REMOTE,
     Classifier,
     EngineSpec,
+    FreeSession,
     Prediction,
     Progress,
     Scenario,
@@ -73,13 +75,17 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
         predict_s = tokens = None
         if task.answers_file is not None:
             started = time.perf_counter()
-            answers = _answer(session, test, progress)
+            answers = _answer(session.predict, test, progress)
             predict_s = time.perf_counter() - started
             write_answers(task.answers_file, answers)
             tokens = answers.prediction.token_counts
         clock = session.clock
         failed_requests, retried_requests = dict(clock.failed_requests), dict(clock.retried_requests)
         unanswered = clock.unanswered
+        free = None
+        if task.answers_file is not None and classifier.is_constrained and isinstance(session, FreeSession):
+            free = certify_constraint(answers, _answer(session.predict_freely, test, progress))
+            session.clock.reset()
         invalid = 0 if task.answers_file is None else int((answers.prediction.labels < 0).sum())
         scenarios = () if unanswered or invalid == len(test) else task.scenarios
         runs = tuple(_run(task, scenario, session, test, data.train, progress) for scenario in scenarios)
@@ -103,17 +109,18 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
             retried_requests=retried_requests,
             unanswered=unanswered,
             invalid=invalid,
+            free_writing=free,
         )
     finally:
         session.close()
 
 
-def _answer(session: Session, test: Split, progress: Progress) -> Answers:
+def _answer(predict: Callable[[Sequence[str]], Prediction], test: Split, progress: Progress) -> Answers:
     """What the engine answers; scores that are no finite numbers are no valid answer, whichever label they gave."""
     windows = []
     for start in range(0, len(test), ANSWER_WINDOW):
         progress("answering the test items", start, len(test))
-        windows.append(session.predict(test.texts[start : start + ANSWER_WINDOW]))
+        windows.append(predict(test.texts[start : start + ANSWER_WINDOW]))
     probabilities = np.concatenate([window.probabilities for window in windows])
     finite = np.isfinite(probabilities).all(axis=1)
     probabilities[~finite] = 1 / probabilities.shape[1]

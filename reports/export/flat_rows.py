@@ -59,6 +59,8 @@ def _row(
         flat |= _interval(name, getattr(quality, name) if quality else None)
     flat |= {name: getattr(quality, name) if quality else None for name in QUALITY_FIGURES}
     flat |= {"parity_passed": parity and parity.passed, "parity_equal_labels": parity and parity.equal_labels}
+    free = row.free_writing
+    flat |= {"as_free_passed": free and free.passed, "as_free_equal_labels": free and free.equal_labels}
     for scenario in scenarios:
         flat |= _load(task, group, row, scenario)
     flat |= {name: getattr(row.session, name) if row.session else None for name in SESSION_FIGURES}

@@ -213,12 +213,12 @@ def _classifiers(groups: list[Group]) -> Table:
 
 
 def _answers(groups: list[Group]) -> Table:
-    """How written answers ended has columns where some of them did not end by themselves."""
-    endings = [
-        (title, name)
-        for title, name in _ENDINGS
-        if any(getattr(group.shown.quality, name) for group in groups if group.shown and group.shown.quality)
-    ]
+    """How written answers ended has columns where something is written; refused ones where there are some."""
+    qualities = [group.shown.quality for group in groups if group.shown and group.shown.quality]
+    written = any(quality.empty_share is not None for quality in qualities)
+    refused = any(quality.refused_share for quality in qualities)
+    endings = _ENDINGS[: written * (len(_ENDINGS) - 1)] + _ENDINGS[len(_ENDINGS) - refused :]
+    constrained = any(group.shown.free_writing for group in groups if group.shown)
     columns = (
         Column("classifier"),
         numbers("precision"),
@@ -227,6 +227,7 @@ def _answers(groups: list[Group]) -> Table:
         numbers("Brier"),
         numbers("valid"),
         *(numbers(title) for title, _ in endings),
+        *((numbers("as free"),) if constrained else ()),
         numbers("truncated"),
         numbers("tokens", "mean"),
     )
@@ -239,18 +240,38 @@ def _answers(groups: list[Group]) -> Table:
             figures.score(quality.brier),
             figures.floor_percent(quality.valid_share),
             *(figures.percent(getattr(quality, name)) for _, name in endings),
+            *((_as_free(group),) if constrained else ()),
             figures.percent(quality.truncated_share),
             figures.number(quality.tokens_mean),
         )
         for group in groups
         if (quality := group.shown.quality if group.shown else None)
     )
-    needed = max(
-        (group.shown.quality.macro_precision.items_needed or 0)
-        for group in groups
-        if group.shown and group.shown.quality
-    )
+    needed = max(quality.macro_precision.items_needed or 0 for quality in qualities)
     lacking = (
         [message("±?: an interval of macro precision needs about {needed:,} texts", needed=needed)] if needed else []
     )
-    return Table("Answers in detail", columns, rows, (*_DETAILS, *lacking))
+    return Table("Answers in detail", columns, rows, (*_DETAILS, *lacking, *_free_notes(groups)))
+
+
+def _as_free(group: Group) -> str:
+    free = group.shown.free_writing if group.shown else None
+    return figures.floor_percent(free.equal_labels) if free else MISSING
+
+
+def _free_notes(groups: list[Group]) -> tuple[str, ...]:
+    """Each constrained classifier's certificate against free writing."""
+    found = [(group.name, group.shown.free_writing) for group in groups if group.shown and group.shown.free_writing]
+    return tuple(
+        message(
+            "{name}: constrained; as free: equal labels on the {both:,} of {items:,} texts for which free writing "
+            "names a class too ({free} valid), {required} pass: {verdict}",
+            name=name,
+            both=free.both_valid,
+            items=free.items,
+            free=figures.floor_percent(free.free_valid_share),
+            required=figures.percent(free.required),
+            verdict=message("passed") if free.passed else message("CHANGED"),
+        )
+        for name, free in found
+    )

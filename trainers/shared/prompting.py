@@ -28,7 +28,8 @@ OPTIONS = "{options}"
 class PromptParams(Params):
     """How the model is asked.
 
-    answers: the classes' label words after the suite's prompt, or letters after a list of options. chat: inside the
+    answers: the classes' label words after the suite's prompt, or letters after a list of options; "constrained" and
+    "constrained-letters" are the same, written by a model that is let write nothing else. chat: inside the
     base model's chat template. think: "none", an empty think block before the answer ("empty"), or one left open for
     the model to fill ("open"). shots: examples of each class from train, each cut to `shot_words` words. rotation: by
     how many places the options move on from the suite's order. text_last: question and options stand before the text
@@ -36,7 +37,7 @@ class PromptParams(Params):
     line of the question, such as /no_think.
     """
 
-    answers: Literal["words", "letters"] = "words"
+    answers: Literal["words", "letters", "constrained", "constrained-letters"] = "words"
     chat: bool = False
     think: Literal["none", "empty", "open"] = "none"
     shots: int = Field(default=0, ge=0)
@@ -44,6 +45,16 @@ class PromptParams(Params):
     rotation: int = Field(default=0, ge=0)
     text_last: bool = False
     suffix: str = ""
+
+    @property
+    def answer_kind(self) -> Literal["words", "letters"]:
+        """What is answered, whether or not anything else may be."""
+        return "letters" if self.answers.endswith("letters") else "words"
+
+    @property
+    def constrained(self) -> bool:
+        """Whether nothing but the answers may be written."""
+        return self.answers.startswith("constrained")
 
 
 @dataclass(frozen=True)
@@ -82,13 +93,20 @@ def ask(params: PromptParams, data: Dataset, seed: int) -> BuiltPrompt:
 def _question(params: PromptParams, data: Dataset) -> tuple[str, str, str, tuple[str, ...]]:
     """Before the text, after it, the cue for an answer outside a chat, the answers."""
     suffix = f"\n{params.suffix}" if params.suffix else ""
-    if params.answers == "words":
+    if params.answer_kind == "words":
         if params.rotation or params.text_last:
             raise UsageError("rotation and text_last move option letters; set answers = 'letters'")
         before, after = prompt_halves(data.prompt)
         after, cue = (after + suffix, "") if not params.chat else (_without_cue(after) + suffix, "")
         return before, after, cue, tuple(f" {word.strip()}" for word in data.prompt.label_words)
     return _letters(data.prompt, data.class_names, params.rotation, params.text_last, suffix)
+
+
+def permitted_answers(answers: Sequence[str]) -> list[str]:
+    """Each class's answer; raises NotAvailable where two classes have the same."""
+    if len({answer.strip() for answer in answers}) < len(answers):
+        raise NotAvailable(f"two classes have the same answer; give each a word of its own: {list(answers)}")
+    return list(answers)
 
 
 def _without_cue(after: str) -> str:
