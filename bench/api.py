@@ -20,6 +20,7 @@ from bench.gates.check import check_run
 from bench.gates.quality_rules import MARGIN, SEED_SPREAD
 from bench.machine.companions import unfit_companions_hidden
 from bench.plan.plan import DEFAULT_SCENARIOS, RunRequest, make_plan
+from bench.plan.prompts import OwnPrompts, read_question, read_template
 from bench.results import store
 from bench.results.leaderboards import Leaderboard, file_in, make_leaderboard, write_leaderboard
 from bench.results.records import Result, StoredRun
@@ -103,6 +104,10 @@ def run(
     recipes: AnyPath | None = None,
     settings: Mapping[str, object] | None = None,
     study: str | None = None,
+    prompts: Names | None = None,
+    question: str | None = None,
+    label_words: Mapping[str, str] | None = None,
+    descriptions: Mapping[str, str] | None = None,
     backends: Names | None = None,
     backends_file: AnyPath | None = None,
     endpoint: str | None = None,
@@ -130,7 +135,8 @@ def run(
     """Train, serve and measure every cell that has no result yet, as `bench run` does; returns the run.
 
     The parameters are those of `bench run`; None means the default for this machine and this data. Names may be one
-    string ("agnews,weibo") or several. settings: other values of hyperparameters, such as {"epochs": 3}. progress:
+    string ("agnews,weibo") or several. settings: other values of hyperparameters, such as {"epochs": 3}. prompts: one
+    template or several, with {text} in each; label_words and descriptions by class. progress:
     whether to show a bar and a line a finished job (in a notebook, too). budget_s: seconds for all of it, cheap rows
     first; what does not fit is SKIPPED, with the reason.
 
@@ -160,6 +166,7 @@ def run(
         recipes=_path(recipes),
         settings=tuple(f"{name}={_toml(value)}" for name, value in (settings or {}).items()),
         study=study,
+        prompts=_prompts(prompts, question, label_words, descriptions),
         engines=_names(backends),
         engines_file=_path(backends_file),
         endpoint=endpoint,
@@ -277,6 +284,21 @@ def _environment_kept() -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def _prompts(
+    templates: Names | None,
+    question: str | None,
+    label_words: Mapping[str, str] | None,
+    descriptions: Mapping[str, str] | None,
+) -> OwnPrompts:
+    given = (templates,) if isinstance(templates, str) else tuple(templates or ())
+    return OwnPrompts(
+        templates=tuple(dict.fromkeys(map(read_template, given))),
+        question=None if question is None else read_question(question),
+        label_words=dict(label_words) if label_words else None,
+        descriptions=dict(descriptions) if descriptions else None,
+    )
 
 
 def _names(given: Names | None) -> tuple[str, ...] | None:

@@ -17,15 +17,17 @@ from scipy import stats
 from bench.quality.methods import compare_methods
 from bench.quality.randomisation import Paired, Randomised, randomisation_test
 from bench.quality.ranking import SIGNIFICANT, smallest_detectable_difference
+from bench.quality.stats import wilson
 from bench.results.records import Answers
 from bench.types import Prediction
 
 ROWS = (2, 6, 18, 36)
-EQUAL_TABLES = {2: 800, 6: 300, 18: 150, 36: 80}
-POWER_TABLES = 300
+EQUAL_TABLES = {2: 20_000, 6: 4_000, 18: 1_000, 36: 300}
+POWER_TABLES = 2_000
+PRINTED_TABLES = 100
 CASES = ((2000, 4, 0.90, 0.8), (1000, 20, 0.80, 0.7), (500, 4, 0.80, 0.5))
 SEED_SPREAD = 0.01
-METHOD_TABLES = 300
+METHOD_TABLES = 1_000
 
 
 def right_answers(random: np.random.Generator, hardness: np.ndarray, accuracy: float, alike: float) -> np.ndarray:
@@ -46,8 +48,8 @@ def answers_of(truth: np.ndarray, given: np.ndarray, classes: int) -> Answers:
     return Answers(np.arange(n), truth, prediction)
 
 
-def wrong_tables(random: np.random.Generator, n: int, classes: int, accuracy: float, alike: float, rows: int) -> float:
-    """Share of tables of equal classifiers that call one better than another.
+def wrong_tables(random: np.random.Generator, n: int, classes: int, accuracy: float, alike: float, rows: int) -> int:
+    """The number of tables of equal classifiers that call one better than another.
 
     Holm claims something where the smallest p passes its first step; a difference of less than 1.8 standard deviations
     passes none and is not drawn for.
@@ -65,7 +67,7 @@ def wrong_tables(random: np.random.Generator, n: int, classes: int, accuracy: fl
         truth, hardness = random.integers(0, classes, n), random.standard_normal(n)
         given = [given_answers(random, truth, hardness, classes, accuracy, alike) for _ in range(rows)]
         wrong += any(claims(Paired(truth, first, second)) for first, second in combinations(given, 2))
-    return wrong / EQUAL_TABLES[rows]
+    return wrong
 
 
 def power(
@@ -87,7 +89,7 @@ def power(
         np.median(
             [
                 smallest_detectable_difference(found, paired, classes, pairs)
-                for paired, found in (test((accuracy, accuracy), 1) for _ in range(40))
+                for paired, found in (test((accuracy, accuracy), 1) for _ in range(PRINTED_TABLES))
             ]
         )
     )
@@ -129,10 +131,11 @@ def main() -> None:
     print("# What the ranks claim, simulated\n")
     print("Written by `python benchmarks/rank_power.py`.\n")
     print('## Wrong "better than" in tables of equal classifiers\n')
-    print("| rows | tables | tables with a wrong claim |\n| ---: | ---: | ---: |")
+    print("| rows | tables | tables with a wrong claim | 95 % interval |\n| ---: | ---: | ---: | --- |")
     for rows in ROWS:
-        share = wrong_tables(random, 500, 4, 0.85, 0.7, rows)
-        print(f"| {rows} | {EQUAL_TABLES[rows]} | {share:.1%} |", flush=True)
+        tables = EQUAL_TABLES[rows]
+        share = wilson(wrong_tables(random, 500, 4, 0.85, 0.7, rows), tables)
+        print(f"| {rows} | {tables:,} | {share.value:.2%} | {share.low:.2%} to {share.high:.2%} |", flush=True)
         print("equal", rows, file=sys.stderr)
     print("\n500 texts, 4 classes, 85 % accuracy; at most 5 % may be wrong.\n")
     print("## Power at the printed smallest difference\n")
@@ -143,7 +146,7 @@ def main() -> None:
         cells = " | ".join(f"{100 * printed:.1f} points: {share:.0%}" for printed, share in found)
         print(f"| {n:,} | {classes} | {accuracy:.0%} | {cells} |", flush=True)
         print("power", n, file=sys.stderr)
-    print(f"\n{POWER_TABLES} tables a cell: a share is known to 2 points (standard error).\n")
+    print(f"\n{POWER_TABLES:,} tables a cell: a share is known to 1 point (standard error).\n")
     print("## Two equal methods with one point between seeds\n")
     print("| seeds | says a method is better |\n| ---: | ---: |")
     print("| 1 | never: one seed speaks of a classifier |")

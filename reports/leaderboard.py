@@ -39,7 +39,7 @@ from reports.tables.published import published_tables
 from reports.tables.quality import best_row, detail_tables, quality_tables
 from reports.tables.server import server_tables
 from reports.tables.speed import rps_tables, stage_tables
-from reports.tables.studies import seed_tables, study_tables
+from reports.tables.studies import prompt_tables, seed_tables, study_tables
 from reports.tables.thinking import thinking_tables
 from reports.tables.times import time_tables
 
@@ -168,6 +168,7 @@ def tables_of(task: TaskRows, standing: Standing) -> tuple[Table, ...]:
         *doubtful_tables(task),
         *published_tables(task),
         *study_tables(task),
+        *prompt_tables(task),
         *first_texts_tables(task),
         *seed_tables(task),
         *before_after_tables(task),

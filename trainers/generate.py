@@ -36,7 +36,7 @@ class GenerateTrainer(RecipeTrainer):
         prompt = build_prompt(params, data, base, seed)
         link_model(base.path, out)
         think_tokens = params.think_tokens if params.think == "open" else 0
-        settings = generate_settings(prompt, params, data, params.max_new_tokens, think_tokens)
+        settings = generate_settings(prompt, params, params.max_new_tokens, think_tokens)
         budget = f"; before it at most {think_tokens} tokens of thought" if think_tokens else ""
         fit = FitRecord(
             fit_s=0.0,
@@ -58,14 +58,13 @@ def what_is_written(params: PromptParams, max_new_tokens: int) -> str:
 
 
 def generate_settings(
-    prompt: BuiltPrompt, params: PromptParams, data: Dataset, max_new_tokens: int, think_tokens: int = 0
+    prompt: BuiltPrompt, params: PromptParams, max_new_tokens: int, think_tokens: int = 0
 ) -> dict[str, Any]:
     """The settings of a `generate` classifier (bench/classifiers/generation.py)."""
-    words = prompt.answers if params.answer_kind == "letters" else data.prompt.label_words
     return {
         "before": prompt.before,
         "after": prompt.after,
-        "answers": [word.strip() for word in words],
+        "answers": list(prompt.words),
         "answer_kind": params.answer_kind,
         "max_new_tokens": max_new_tokens,
         "think_tokens": think_tokens,

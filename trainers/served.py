@@ -84,13 +84,12 @@ def _settings(params: ServedParams, data: Dataset, seed: int) -> dict[str, Any]:
     if params.api == "classify":
         return common
     asked = ask(params.model_copy(update={"chat": params.api == "chat"}), data, seed)
-    words = asked.answers if params.answer_kind == "letters" else data.prompt.label_words
     return {
         **common,
         "reading": params.reading,
         "before": asked.before,
         "after": asked.after,
-        "answers": [word.strip() for word in words],
+        "answers": list(asked.words),
         "answer_kind": params.answer_kind,
         "max_new_tokens": params.max_new_tokens,
         "think": params.think,

@@ -57,7 +57,7 @@ class SftTrainer(RecipeTrainer):
         params, base = read_params(self.recipe, SftParams), self.require_base()
         prompt = build_prompt(params, data, base, seed)
         settings = options_settings(base, prompt, "sum", end_of_answer(base))
-        writing = generate_settings(prompt, params, data, params.max_new_tokens)
+        writing = generate_settings(prompt, params, params.max_new_tokens)
         written = answer_tokens(writing) if params.serve == "generate" else 0
         max_length = prompt_length(base, params.max_length, max(read_behind(settings), written))
         started = time.perf_counter()

@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from bench.data.reading import Reading
+    from bench.plan.prompts import OwnPrompts
 
 Command = Callable[..., Any]
 
@@ -168,9 +169,53 @@ def take_reading(choices: dict[str, Any]) -> Reading:
     )
 
 
+def prompt_options(command: Command) -> Command:
+    """How language models are asked."""
+    for option in (
+        click.option(
+            "--descriptions",
+            multiple=True,
+            metavar="CLASS=TEXT",
+            help="What a class means, for {descriptions}; once a class, or a JSON file.",
+        ),
+        click.option(
+            "--label-words",
+            multiple=True,
+            metavar="CLASS=WORD",
+            help="The word that stands for a class in prompts and answers; once a class, or a JSON file.",
+        ),
+        click.option("--question", metavar="TEXT", help="The question of prompts; {question} in a template."),
+        click.option(
+            "--prompt",
+            "templates",
+            multiple=True,
+            metavar="TEMPLATE",
+            help="Your own prompt, or a file of it: {text}, and {options}, {descriptions}, {question} where they go. "
+            "Several are a study of how much the prompt decides.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def take_prompts(choices: dict[str, Any]) -> OwnPrompts:
+    """Take the own prompts out of a command's choices; raises UsageError for one that cannot be asked."""
+    from bench.plan.prompts import OwnPrompts, read_by_class, read_question, read_template
+
+    templates, question = choices.pop("templates", ()), choices.pop("question", None)
+    words, descriptions = choices.pop("label_words", ()), choices.pop("descriptions", ())
+    return OwnPrompts(
+        templates=tuple(dict.fromkeys(map(read_template, templates))),
+        question=None if question is None else read_question(question),
+        label_words=read_by_class("--label-words", words) or None,
+        descriptions=read_by_class("--descriptions", descriptions) or None,
+    )
+
+
 def recipe_options(command: Command) -> Command:
     """Which classifiers are trained, and with what."""
     for option in (
+        prompt_options,
         click.option(
             "--set",
             "settings",

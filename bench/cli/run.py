@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.classifiers.folder import load_classifier
-from bench.cli.options import take_reading
+from bench.cli.options import take_prompts, take_reading
 from bench.cli.report import print_leaderboard
 from bench.errors import CellsFailed, UsageError
 from bench.execution.console import RunConsole
@@ -43,8 +43,10 @@ def run_command(choices: dict[str, Any], language: str, *, full: bool, quiet: bo
 
 
 def _request(choices: dict[str, Any]) -> RunRequest:
-    reading = take_reading(choices)
-    return RunRequest(reading=reading, **{name: value for name, value in choices.items() if value is not None})
+    reading, prompts = take_reading(choices), take_prompts(choices)
+    return RunRequest(
+        reading=reading, prompts=prompts, **{name: value for name, value in choices.items() if value is not None}
+    )
 
 
 def _failed(result: Result) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from bench.data.hub_data import HUB_PREFIX
 from bench.data.labels import nearest_spelling, refuse_shifted, settle_labels
 from bench.data.parts import stem_of
+from bench.data.prompts import own_wording
 from bench.data.reading import AS_IT_IS, Reading
 from bench.data.sources import Raw, open_path, suite_source
 from bench.data.suites import Suite
@@ -60,7 +61,8 @@ def prepare_dataset(
     if chosen is not None and raw.source.kind != "local":
         raw = replace(raw, notes=(*raw.notes, f"{chosen} has no data for '{suite.folder}'"))
     language = reading.language or suite.language
-    return _assemble(raw, suite.name, suite.title, language, suite.class_names, suite.prompt, limits)
+    prompt = own_wording(suite.prompt, raw.prompt, suite.class_names, raw.source.name)
+    return _assemble(raw, suite.name, suite.title, language, suite.class_names, prompt, limits)
 
 
 def prepare_own_dataset(path: Path, reading: Reading, limits: Limits, progress: Progress | None) -> Dataset:
@@ -73,7 +75,7 @@ def prepare_own_dataset(path: Path, reading: Reading, limits: Limits, progress: 
         refuse_shifted(_tables(raw), raw.classes)
     class_names = raw.classes or _infer_classes(raw)
     language = reading.language or raw.language or detect_language(raw.train.texts)
-    prompt = _own_prompt(class_names)
+    prompt = own_wording(_own_prompt(class_names), raw.prompt, class_names, raw.source.name)
     return _assemble(raw, own_name(path), raw.title or path.name, language, class_names, prompt, limits)
 
 

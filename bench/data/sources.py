@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from bench.data.folders import has_train, read_files, read_folder, tasks_in, wanted
 from bench.data.hub_data import HUB_PREFIX, find_hub_data
+from bench.data.prompts import OwnPrompt, read_prompt
 from bench.data.readers import data_suffixes, read_table
 from bench.data.reading import AS_IT_IS, Reading
 from bench.data.suites import Suite
@@ -34,6 +35,7 @@ class Raw:
     classes: tuple[str, ...] | None = None
     title: str | None = None
     language: str | None = None
+    prompt: OwnPrompt | None = None
     test_share: float = OWN_TEST_SHARE
     notes: tuple[str, ...] = ()
 
@@ -74,7 +76,11 @@ def open_path(path: Path, reading: Reading = AS_IT_IS) -> Raw:
     classes = card.get("classes")
     raw = _raw(Source(kind="local", name=str(path), licence=card.get("licence"), note=card.get("note")), tables)
     return replace(
-        raw, classes=tuple(classes) if classes else None, title=card.get("name"), language=card.get("language")
+        raw,
+        classes=tuple(classes) if classes else None,
+        title=card.get("name"),
+        language=card.get("language"),
+        prompt=read_prompt(card["prompt"], str(path / "dataset.json")) if "prompt" in card else None,
     )
 
 
@@ -128,7 +134,7 @@ def _suite_in(suite: Suite, data: Path, reading: Reading) -> Raw | None:
 
 
 def _read_card(path: Path) -> dict[str, Any]:
-    """dataset.json: classes (in label order), note, licence, name, language, all optional."""
+    """dataset.json: classes (in label order), note, licence, name, language, prompt, all optional."""
     if not path.is_file():
         return {}
     try:

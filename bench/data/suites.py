@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UsageError, unknown_name
+from bench.data.prompts import check_prompt
+from bench.errors import unknown_name
 from bench.files.toml import check_fields, read_toml
 from bench.types import Prompt, Record
 
@@ -84,6 +85,5 @@ def _suites() -> dict[str, Suite]:
 
 def _suite(path: Path, content: dict[str, Any]) -> Suite:
     suite = check_fields(Suite, content, str(path))
-    if len(suite.prompt.label_words) != len(suite.class_names) or "{text}" not in suite.prompt.template:
-        raise UsageError(f"{path}: the prompt needs {{text}} and one label word for each of the classes")
+    check_prompt(suite.prompt, suite.class_names, str(path))
     return suite

@@ -33,16 +33,23 @@ class Context:
         return self.plan.out
 
     def run(
-        self, title: str, job: Callable[..., Any], argument: Any, limit_s: float, log_name: str, always: bool = False
+        self,
+        title: str,
+        job: Callable[..., Any],
+        argument: Any,
+        limit_s: float,
+        log_name: str,
+        always: bool = False,
+        fresh: bool = False,
     ) -> Outcome:
         """Run one job in its own process, its progress on the console, its output in a log of its own.
 
         What took how long is a line of jobs.jsonl beside the logs. A job that a budget cuts short is SKIPPED;
-        none does where it is to run `always`.
+        none does where it is to run `always`. `fresh`: in a process that has imported nothing yet.
         """
         self.console.start(title)
         log, cut_s = self.logs / f"{log_name}.log", limit_s if always else self.budget.job_limit_s(limit_s)
-        outcome = self.workers.run(job, (argument,), cut_s, log, self.console.progress)
+        outcome = self.workers.run(job, (argument,), cut_s, log, self.console.progress, fresh)
         if outcome.status is Status.TIMEOUT and cut_s < limit_s:
             outcome = replace(outcome, status=Status.SKIPPED, reason=self.budget.used_up(), over_budget=True)
         record = {

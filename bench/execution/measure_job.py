@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -206,16 +204,10 @@ def _card(session: Session, device: str) -> SessionCard:
         precision=info.precision,
         threads=info.threads,
         artifact_bytes=info.artifact_bytes,
-        peak_rss_bytes=None if info.device == REMOTE else _peak_rss_bytes(),
+        peak_rss_bytes=None,  # memory_job measures it, in a process without export and tests
         peak_device_bytes=_peak_device_bytes() if device == "cuda" else None,
         details=dict(info.details),
     )
-
-
-def _peak_rss_bytes() -> int:
-    """Peak resident memory of this process; the operating system counts KiB on Linux and bytes on macOS."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _peak_device_bytes() -> int | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from bench.execution import measure_job
+from bench.execution import measure_job, memory_job
 from bench.execution.autotune import Tuned, tune
 from bench.execution.cells import Entry, Reference, assemble, failed_result, new_cell
 from bench.execution.context import Context
@@ -24,7 +25,7 @@ from bench.results.store import (
     result_path,
     write_record,
 )
-from bench.types import ClassifierKind, EngineSpec, Workplace
+from bench.types import REMOTE, ClassifierKind, EngineSpec, Workplace
 
 SHUFFLE_SEED = 0
 NO_ENDPOINT = "its model is behind an endpoint; name it with --endpoint URL --endpoint-model NAME"
@@ -151,12 +152,37 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
     )
     limit_s = plan.cell_limit_s or entry.task.tier.cell_limit_s
     outcome = context.run(entry.title, measure_job.measure, task, limit_s, f"{cell_id}.r{repeat}")
+    if outcome.status is Status.OK and repeat == 0:
+        outcome = _with_memory(context, entry, outcome, limit_s)
     if outcome.status is Status.OK:
         write_record(part_path(context.out, cell_id, repeat), outcome.payload)
         context.console.line(f"{entry.title}: {_rates(outcome.payload)} ({outcome.wall_s:.1f} s)")
     else:
         context.console.line(f"{entry.title}: {outcome.status}: {outcome.reason}")
     return outcome
+
+
+def _with_memory(context: Context, entry: Entry, measured: Outcome, limit_s: float) -> Outcome:
+    """What was measured, with the peak memory of serving or the reason why there is none; the row stands either way."""
+    part: MeasuredPart = measured.payload
+    if part.session.device == REMOTE or not entry.listed or part.unanswered or part.invalid == part.items:
+        return measured
+    data = entry.task.data
+    task = memory_job.MemoryTask(
+        classifier_folder=entry.classifier.path,
+        engine=entry.engine,
+        place=Workplace(context.plan.device, entry.threads, context.cache),
+        texts=memory_job.longest_texts(data.test.texts[: entry.items], context.plan.device),
+        examples=tuple(data.train.texts[: measure_job.WARMUP_TEXTS]),
+    )
+    title, log_name = f"{entry.title}: memory", f"{entry.cell.id}.memory"
+    found = context.run(title, memory_job.measure_memory, task, limit_s, log_name, fresh=True)
+    if found.status is not Status.OK:
+        context.console.line(f"{title}: {found.status}: {found.reason}")
+    figures = {"peak_rss_bytes": found.payload, "peak_rss_missing": found.reason}
+    session = part.session.model_copy(update=figures)
+    whole = part.model_copy(update={"session": session})
+    return replace(measured, payload=whole, wall_s=measured.wall_s + found.wall_s)
 
 
 def _rates(part: MeasuredPart) -> str:

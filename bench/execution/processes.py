@@ -58,7 +58,7 @@ class Outcome:
 
 
 class Workers:
-    """Starts jobs from a fork server that has the heavy libraries imported already."""
+    """Starts jobs from a fork server that has the heavy libraries imported already, or afresh."""
 
     def __init__(self, threads: int) -> None:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
@@ -71,12 +71,22 @@ class Workers:
             multiprocessing.forkserver.ensure_running()
 
     def run(
-        self, job: Callable[..., Any], arguments: tuple[Any, ...], limit_s: float, log: Path, progress: Progress
+        self,
+        job: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        limit_s: float,
+        log: Path,
+        progress: Progress,
+        fresh: bool = False,
     ) -> Outcome:
-        """Run job(*arguments, progress) and wait for it; never raises for what happens inside."""
+        """Run job(*arguments, progress) and wait for it; never raises for what happens inside.
+
+        A `fresh` process has imported nothing but what the job needs, and starts more slowly.
+        """
         log.parent.mkdir(parents=True, exist_ok=True)
-        receiver, sender = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_enter, args=(sender, str(log), job, arguments), daemon=False)
+        context = multiprocessing.get_context("spawn") if fresh else self._context
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_enter, args=(sender, str(log), job, arguments), daemon=False)
         started = time.monotonic()
         try:
             with _interrupts_held(), _main_module_hidden():

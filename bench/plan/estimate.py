@@ -38,7 +38,8 @@ CONVERT_LONGER = 2.0  # than the calibration's, whose vocabulary is small; a voc
 WARMUP_S = 0.7
 FIT_JOB_S = 1.5
 LINEAR_FIT_S, LINEAR_ROW_S = 0.6, 2.2
-NETWORK_ROW_S = 1.5
+FRESH_S = 3.5  # a process that imports torch and transformers itself and answers a batch, for the memory
+FRESH_LINEAR_S = 1.2
 LOOP_DEFAULTS = {"epochs": 3, "batch_size": 32, "min_steps": 0, "evaluations": 8, "max_length": 256}
 NETWORK_DEFAULTS = {"epochs": 4, "batch_size": 32, "min_steps": 150, "evaluations": 10, "max_length": 256}
 ADAPTED_COST = {"lora": 0.8, "adapter": 0.9}  # of a step that moves all weights
@@ -84,7 +85,10 @@ def estimate(plan: Plan, task: TaskPlan, recipe: Recipe, calibrations: Mapping[F
 def _linear(plan: Plan, task: TaskPlan) -> Estimate:
     characters = sum(map(len, task.data.train.texts))
     measured_s = sum(task.tier.min_duration_s + SCENARIO_S for _ in plan.scenarios)
-    return Estimate(LINEAR_FIT_S + characters * 1e-6, {"sklearn": LINEAR_ROW_S / 2 + measured_s * task.tier.repeats})
+    return Estimate(
+        LINEAR_FIT_S + characters * 1e-6,
+        {"sklearn": LINEAR_ROW_S / 2 + FRESH_LINEAR_S + measured_s * task.tier.repeats},
+    )
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,8 @@ class _Work:
         answered = tier.items_for(self.kind, len(data.test), self.recipe.weights) * at_once_s
         measured = sum(_scenario_s(scenario, tier, at_once_s, alone_s) for scenario in self.plan.scenarios)
         twice_s = min(64 * alone_s, max(0.5, 10 * alone_s))
-        return answered + tier.repeats * (load_s + measured + twice_s)
+        memory_s = FRESH_S * self.pace + load_s - convert_s
+        return answered + tier.repeats * (load_s + measured + twice_s) + memory_s
 
 
 def _scenario_s(scenario: str, tier: Tier, at_once_s: float, alone_s: float) -> float:

@@ -18,7 +18,7 @@ from bench.types import SCHEMA_VERSION, BaseWeights, Classifier, Dataset, Engine
 
 # what runs in a training's and in a measurement's own process, and what makes the row of the parts
 _FIT_JOB = "bench.execution.fit_job"
-_MEASURE_JOBS = ("bench.execution.measure_job", "bench.execution.cells")
+_MEASURE_JOBS = ("bench.execution.measure_job", "bench.execution.memory_job", "bench.execution.cells")
 
 
 def content_hash(content: Any) -> str:

@@ -17,6 +17,7 @@ from bench.machine.threads import usable_cores
 from bench.models.architectures import random_recipes
 from bench.plan.engines import backend_of, default_engines, load_engines, read_engines
 from bench.plan.keys import content_hash
+from bench.plan.prompts import OwnPrompts, check_words, prompted, study_of
 from bench.plan.recipes import default_recipes, parse_setting, recipes_for, varied
 from bench.plan.studies import Study, load_study
 from bench.plan.tiers import Tier, load_tier
@@ -37,6 +38,7 @@ class RunRequest(Record):
     recipes: Path | None = None
     settings: tuple[str, ...] = ()
     study: str | None = None
+    prompts: OwnPrompts = OwnPrompts()
     engines: tuple[str, ...] | None = None
     engines_file: Path | None = None
     endpoint: str | None = None
@@ -126,7 +128,7 @@ def check_request(request: RunRequest) -> _Checked:
         raise UsageError(f"--limit {request.limit}: at least 2 texts are needed")
     device = choose_device(request.device)
     models: ModelSet = request.models or ("small" if device == "cpu" else "published")
-    study = load_study(request.study) if request.study else None
+    study = study_of(request.prompts, load_study(request.study) if request.study else None)
     recipes = choose_recipes(request, models, study)
     choose_engines(request, device, few=False)
     scenarios = choose_scenarios(request.scenarios)
@@ -141,6 +143,7 @@ def make_plan(request: RunRequest, progress: Progress) -> Plan:
     """Check every name first, then prepare the data; raises UsageError or DataError before anything is run."""
     asked = check_request(request)
     prepared = [_prepare(prepare, request, progress) for prepare in _sources(request)]
+    check_words(asked.recipes, [task.data for task in prepared])
     return Plan(
         tasks=tuple(prepared),
         recipes=asked.recipes,
@@ -190,13 +193,16 @@ def choose_recipes(request: RunRequest, models: ModelSet, study: Study | None) -
     if request.settings:
         changes = dict(map(parse_setting, request.settings))
         chosen = varied(chosen, ",".join(f"{name}={value}" for name, value in changes.items()), changes)
+    chosen = prompted(chosen, request.prompts)
     return study.expand(tuple(chosen)) if study else tuple(chosen)
 
 
 def _random_recipes(request: RunRequest, study: Study | None) -> tuple[Recipe, ...]:
     """All architectures with random weights, or those named, with or without their random- prefix."""
-    if study or request.recipes or request.settings:
-        raise UsageError("--weights random measures rates: there is nothing for --study, --recipes or --set to change")
+    if study or request.recipes or request.settings or request.prompts != OwnPrompts():
+        raise UsageError(
+            "--weights random measures rates: there is nothing for --study, --recipes, --set or --prompt to change"
+        )
     known = {recipe.id: recipe for recipe in random_recipes()}
     wanted = [name if name.startswith("random-") else f"random-{name}" for name in request.methods or known]
     for name in wanted:

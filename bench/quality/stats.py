@@ -36,6 +36,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
+def another_value(values: Sequence[float]) -> tuple[float, float]:
+    """Where one more value of the same kind falls in 95 % of cases: Student's prediction interval; 2 values or more."""
+    n = len(values)
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / n)
+    return float(np.mean(values) - half), float(np.mean(values) + half)
+
+
 def percentile_interval(value: float, samples: np.ndarray) -> Interval:
     """The percentile bootstrap interval of a figure; samples float (resamples,)."""
     tail = 100 * (1 - CONFIDENCE) / 2

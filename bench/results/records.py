@@ -50,7 +50,10 @@ class Cell(Record):
 
 
 class SessionCard(Record):
-    """The loaded engine as the row shows it; bytes of resident memory at its peak, seconds apart."""
+    """The loaded engine as the row shows it; bytes of resident memory at its peak, seconds apart.
+
+    peak_rss_bytes: of a fresh process that loads and answers; peak_rss_missing says why there is none.
+    """
 
     load_s: float
     convert_s: float
@@ -60,6 +63,7 @@ class SessionCard(Record):
     artifact_bytes: int | None
     peak_rss_bytes: int | None
     peak_device_bytes: int | None
+    peak_rss_missing: str | None = None
     details: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -12,7 +12,7 @@ from bench.types.classifiers import (
     Trainer,
     Workplace,
 )
-from bench.types.data import DataCard, DataCheck, Dataset, Prompt, Source, Split, SplitSizes
+from bench.types.data import DataCard, DataCheck, Dataset, Prompt, Source, Split, SplitSizes, Wording
 from bench.types.engines import (
     Availability,
     Backend,
@@ -70,6 +70,7 @@ __all__ = [
     "TrainCut",
     "Trainer",
     "WeightsChoice",
+    "Wording",
     "Workplace",
     "first_problem",
 ]

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from bench.types.record import Record
 
@@ -38,16 +39,31 @@ class Split:
         return digest.hexdigest()
 
 
+class Wording(Record):
+    """Another way to ask, or a part of one; None leaves the part as it is. Words are one a class, or by class."""
+
+    template: str | None = None
+    question: str | None = None
+    noun: str | None = None
+    label_words: tuple[str, ...] | dict[str, str] | None = None
+    descriptions: tuple[str, ...] | dict[str, str] | None = None
+
+
 class Prompt(Record):
     """How a language model is asked: `template` holds {text} and may hold {options}; one label word a class.
 
     `noun` and `question` make the multiple-choice prompt: the noun names the text, the question asks for its class.
+    `descriptions` say what each class means. An `exact` template is asked as it stands, for words and letters alike.
+    `wordings` are other ways to ask, by name.
     """
 
     template: str
     label_words: tuple[str, ...]
     noun: str = "Text"
     question: str = "Which class does the text belong to?"
+    descriptions: tuple[str, ...] = ()
+    exact: bool = False
+    wordings: dict[str, Wording] = Field(default_factory=dict)
 
 
 class Source(Record):

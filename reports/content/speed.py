@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import get_args
 
 from bench.results.records import Result, Status
 from bench.results.speed_records import LoadRun, LoadSummary, MachineLimits, ServerSearch
@@ -10,10 +11,9 @@ from bench.types import Scenario
 from reports.content.rows import Group
 from reports.render import figures
 from reports.render.figures import MISSING
-from reports.render.table import numbers
 from reports.render.words import joined, message
 
-LIMIT_COLUMNS = (numbers("matmul", "of limit", 110), numbers("memory", "of limit", 110))
+SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 MILLION = 1_000_000
 
 
@@ -42,13 +42,6 @@ def against_reference(group: Group, row: Result, scenario: Scenario) -> float | 
     own = usable(row, scenario)
     reference = usable(group.reference, scenario) if group.reference else None
     return own.rate_rps / reference.rate_rps if own and reference and reference.rate_rps > 0 else None
-
-
-def limit_shares(row: Result, scenario: Scenario) -> tuple[str, str]:
-    """Shares of the machine's measured matmul and memory limits that the row's rate stands for."""
-    good = usable(row, scenario)
-    run = median_run(good) if good else None
-    return figures.percent(run.matmul_share if run else None), figures.percent(run.memory_share if run else None)
 
 
 def limit_notes(rows: Iterable[Result]) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
-"""Results in experiment trackers: MLflow runs and TensorBoard event files."""
+"""Writes results where experiments are tracked: MLflow runs and TensorBoard event files."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,7 @@ from bench.types import CurvePoint
 from reports.content.rows import tasks_of
 from reports.export.flat_rows import flat_rows
 
-PARAMETERS = ("task", "recipe", "method", "base_model", "seed", "engine", "precision", "machine", "device", "threads")
-NOT_FIGURES = frozenset({*PARAMETERS, "rank"})
+SETTINGS = frozenset({"seed", "threads"})  # numbers that were chosen, not measured
 LONGEST = 500  # MLflow's limit of a parameter
 CURVE = ("training_loss", "validation_loss", "accuracy", "precision", "recall", "f1", "test_accuracy", "test_f1")
 
@@ -25,6 +25,7 @@ def log_to_mlflow(run: StoredRun, out: Path | None) -> str:
     A cell that is already there (tag bench.cell and the time it was finished) is not logged again.
     """
     try:
+        from mlflow.entities import Metric, Param
         from mlflow.tracking import MlflowClient
     except ImportError as error:
         raise NotAvailable("mlflow is not installed: pip install 'text-classifier-bench[mlflow]'") from error
@@ -41,11 +42,11 @@ def log_to_mlflow(run: StoredRun, out: Path | None) -> str:
         if _is_logged(client, experiment, tags):
             continue
         logged = client.create_run(experiment, run_name=f"{row['classifier']} {row['engine'] or '-'}", tags=tags)
-        for name in PARAMETERS:
-            if row[name] is not None:
-                client.log_param(logged.info.run_id, name, str(row[name])[:LONGEST])
-        for name, value in _figures(row):
-            client.log_metric(logged.info.run_id, name, value)
+        client.log_batch(
+            logged.info.run_id,
+            metrics=[Metric(name, value, int(time.time() * 1000), 0) for name, value in _figures(row)],
+            params=[Param(name, text[:LONGEST]) for name, text in _facts(row)],
+        )
         for point, name, value in _curve(result):
             client.log_metric(logged.info.run_id, f"curve_{name}", value, step=point.step)
         client.set_terminated(logged.info.run_id, "FINISHED" if result.quality else "FAILED")
@@ -72,7 +73,7 @@ def log_to_tensorboard(run: StoredRun, out: Path) -> Path:
         raise StoreError(f"--out {out} exists and is not an empty folder; TensorBoard would show the figures twice")
     for row, result in _cells(run):
         with SummaryWriter(str(out / result.cell.id)) as writer:
-            writer.add_text("cell", "\n".join(f"    {name}: {row[name]}" for name in PARAMETERS))
+            writer.add_text("cell", "\n".join(f"    {name}: {text}" for name, text in _facts(row)))
             for name, value in _figures(row):
                 writer.add_scalar(f"figures/{name}", value, 0)
             for point, name, value in _curve(result):
@@ -88,9 +89,17 @@ def _cells(run: StoredRun) -> Iterator[tuple[dict[str, Any], Result]]:
 
 
 def _figures(row: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """What was measured; ranks and the Pareto line are among the results of the run."""
     for name, value in row.items():
-        if isinstance(value, (int, float)) and name not in NOT_FIGURES:
+        if isinstance(value, (int, float)) and name not in SETTINGS:
             yield name, float(value)
+
+
+def _facts(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was chosen, and what was found that is no number."""
+    for name, value in row.items():
+        if value is not None and (isinstance(value, str) or name in SETTINGS):
+            yield name, str(value)
 
 
 def _curve(result: Result) -> Iterator[tuple[CurvePoint, str, float]]:

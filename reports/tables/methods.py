@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.results.records import Result
 from bench.types import Scenario
+from reports.columns.column import Layout, Told
+from reports.columns.leaderboard import LAYOUTS, shown_columns
 from reports.content.published import Published, published_cell, published_column
 from reports.content.rows import Group, TaskRows
 from reports.content.speed import usable
-from reports.render import figures
-from reports.render.figures import MISSING
-from reports.render.table import Column, Row, Table, numbers
+from reports.render.table import Table, with_column
 from reports.render.words import message
-
-_COLUMNS = (
-    Column("classifier"),
-    Column("base model", from_width=110),
-    numbers("trainable"),
-    numbers("to keep"),
-    numbers("training"),
-    numbers("training rate", "texts/s", 100),
-    numbers("offline", "texts/s"),
-    numbers("single", "req/s", 90),
-    Column("engine", from_width=100),
-    numbers("macro F1"),
-)
 
 _PUBLISHED = {"trainable_parameters": "published trainable", "saved_file_size": "published to keep"}
 _NOTES = (
@@ -46,42 +35,23 @@ def method_tables(task: TaskRows) -> list[Table]:
     published = Published(task)
     found = [[published.find(group, (metric,)) for metric in _PUBLISHED] for group in groups]
     shown = [figure for figures_of in found for figure in figures_of if figure]
-    columns = (*_COLUMNS, *map(published_column, _PUBLISHED.values() if shown else ()))
-    rows = tuple(
-        (*_row(group), *(map(published_cell, figures_of) if shown else ()))
-        for group, figures_of in zip(groups, found, strict=True)
-    )
-    return [Table("Methods", columns, rows, (*_NOTES, *published.notes(shown)))]
-
-
-def _row(group: Group) -> Row:
-    fit, fastest = group.fit, _fastest(group)
-    assert fit is not None  # noqa: S101 - the groups are chosen by it
-    total, trainable = fit.total_parameters, fit.trainable_parameters
-    share = None if not total or trainable is None else min(1.0, trainable / total)
-    quality = group.shown.quality if group.shown else None
-    offline = usable(fastest, "offline") if fastest else None
-    single = usable(fastest, "single") if fastest else None
-    return (
-        group.name,
-        group.short_base or MISSING,
-        figures.percent(share),
-        figures.size(fit.saved_bytes),
-        figures.duration(fit.fit_s),
-        figures.number(training_rate(group)),
-        figures.number(offline.rate_rps if offline else None),
-        figures.number(single.rate_rps if single else None),
-        (fastest.cell.engine if fastest else None) or MISSING,
-        figures.plus_minus(quality.macro_f1) if quality else MISSING,
-    )
-
-
-def training_rate(group: Group) -> float | None:
-    """Texts a second over all steps, as the training time is; None where nothing was trained in steps."""
-    fit = group.fit
-    if fit is None or not fit.fit_s or not fit.examples or not fit.steps or not fit.epochs:
-        return None
-    return fit.examples * fit.epochs / fit.fit_s
+    told = [Told(task, group, group.shown) for group in groups if group.shown]
+    rates = [Told(task, group, fastest) if (fastest := _fastest(group)) else None for group in groups]
+    pieces: list[tuple[Layout, Sequence[Told | None]]] = [
+        (LAYOUTS["methods"], told),
+        (LAYOUTS["methods_rates"], rates),
+        (LAYOUTS["methods_quality"], told),
+    ]
+    table = Table("Methods", (), tuple(() for _ in groups), (*_NOTES, *published.notes(shown)))
+    for layout, results in pieces:
+        for column in shown_columns(layout, told):
+            table = with_column(table, column.heading, map(column.cell, results))
+    if shown:
+        for at, title in enumerate(_PUBLISHED.values()):
+            table = with_column(
+                table, published_column(title), (published_cell(figures_of[at]) for figures_of in found)
+            )
+    return [table]
 
 
 def _fastest(group: Group) -> Result | None:

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bench.quality.chance import below_chance
-from bench.results.records import Quality, Result, Status
+from bench.results.records import Result
+from reports.columns.column import Told, told_of
+from reports.columns.leaderboard import result_table
 from reports.content.rows import Group, TaskRows
-from reports.content.speed import precision_of
 from reports.content.standing import Standing
 from reports.render import figures
 from reports.render.figures import MISSING
-from reports.render.table import Column, Row, Table, numbers
+from reports.render.table import Column, Table, with_column
 from reports.render.words import joined, message
-
-_COLUMNS = (
-    numbers("rank"),
-    Column("group"),
-    Column("classifier"),
-    Column("base model", from_width=110),
-    Column("engine"),
-    Column("prec."),
-    numbers("macro F1"),
-    numbers("F1 95 %", from_width=130),
-    numbers("accuracy"),
-    numbers("acc. 95 %", from_width=130),
-    numbers("texts"),
-    Column("status"),
-)
 
 RANK_NOTE = message(
     "rank: the places that the paired tests leave open to a classifier; rows with a letter of their group in common "
@@ -43,49 +31,20 @@ _DETAILS = (
 
 def quality_tables(task: TaskRows, standing: Standing) -> list[Table]:
     """One row a cell that answered the test texts, best first."""
-    ordered = ordered_rows(task, standing)
-    rows = tuple(_row(standing, group, row, row.quality) for group, row in ordered if row.quality)
-    return [Table("Quality", _COLUMNS, rows, _notes(task))] if rows else []
+    told = ordered_answers(task, standing)
+    return [result_table("Quality", "quality", told, _notes(task))] if told else []
 
 
 def best_row(task: TaskRows, standing: Standing) -> tuple[Group, Result] | None:
     """The first row of the quality table; None where nothing was answered."""
-    return next(iter(ordered_rows(task, standing)), None)
+    best = next(iter(ordered_answers(task, standing)), None)
+    return (best.group, best.result) if best else None
 
 
-def ordered_rows(task: TaskRows, standing: Standing) -> list[tuple[Group, Result]]:
-    """Rows with answers, in the order of their ranking; rows without a rank last."""
-    answered = ((group, row) for group, row in task.cells() if row.quality)
-    return sorted(answered, key=lambda entry: standing.places.get(entry[1].cell.id, len(standing.places)))
-
-
-def _row(standing: Standing, group: Group, row: Result, quality: Quality) -> Row:
-    return (
-        standing.rank_range(row.cell.id) or MISSING,
-        standing.letters.get(row.cell.id, MISSING),
-        group.name,
-        group.short_base or MISSING,
-        row.cell.engine or MISSING,
-        precision_of(row),
-        figures.plus_minus(quality.macro_f1),
-        figures.bounds(quality.macro_f1),
-        figures.plus_minus(quality.accuracy),
-        figures.bounds(quality.accuracy),
-        figures.count(quality.n),
-        status_mark(row),
-    )
-
-
-def status_mark(row: Result) -> str:
-    """Speed verdicts too: a row is bought whole."""
-    marks: list[str] = []
-    if row.parity is not None and not row.parity.passed:
-        marks.append(message("changes answers"))
-    if row.quality and below_chance(row.quality):
-        marks.append(message("below chance"))
-    if row.status is not Status.OK:
-        marks.append(message("speed {status}", status=message(row.status.value)))
-    return joined(", ", marks or [message("OK")])
+def ordered_answers(task: TaskRows, standing: Standing, pareto: frozenset[str] = frozenset()) -> list[Told]:
+    """Results with answers, in the order of their ranking; those without a rank last."""
+    answered = (told for told in told_of(task, standing, pareto) if told.result.quality)
+    return sorted(answered, key=lambda told: standing.places.get(told.result.cell.id, len(standing.places)))
 
 
 def quality_notes(task: TaskRows) -> tuple[str, ...]:
@@ -157,111 +116,50 @@ def _below_chance(task: TaskRows) -> dict[str, None]:
     )
 
 
-_ENDINGS = (("cut off", "cut_off_share"), ("empty", "empty_share"), ("refused", "refused_share"))
-
-
 def detail_tables(task: TaskRows) -> list[Table]:
     """One row a trained classifier: what it is, and how its answers look beyond right and wrong."""
-    shown = [group for group in task.groups if group.shown]
-    if not shown:
-        return []
-    return [_classifiers(shown), _answers(shown)]
+    told = [Told(task, group, group.shown) for group in task.groups if group.shown]
+    return [_classifiers(told), _answers(told)] if told else []
 
 
-def _classifiers(groups: list[Group]) -> Table:
-    published = any(group.row for group in groups)
-    columns = (
-        *((Column("row"),) if published else ()),
-        Column("classifier"),
-        Column("method", from_width=100),
-        Column("base model"),
-        Column("weights from", from_width=130),
-        numbers("trained on", "texts"),
-        numbers("size", "M params"),
-        numbers("trainable", from_width=90),
-        Column("seed"),
-    )
+def _classifiers(told: list[Told]) -> Table:
+    groups = [each.group for each in told]
     methods = [group.method_name for group in groups]
-    rows = []
-    for group in groups:
-        fit = group.fit
-        total = fit.total_parameters if fit else None
-        trainable = fit.trainable_parameters / total if fit and total and fit.trainable_parameters is not None else None
-        seeds = methods.count(group.method_name)
-        rows.append(
-            (
-                *((group.row or MISSING,) if published else ()),
-                group.name,
-                group.method,
-                group.base_model or MISSING,
-                next((row.base_origin for row in group.rows if row.base_origin), MISSING),
-                figures.count(fit.examples if fit else None),
-                figures.number(total / 1e6 if total else None),
-                figures.percent(trainable),
-                message("1 seed") if seeds == 1 else message("s{seed} of {seeds}", seed=group.seed, seeds=seeds),
-            )
-        )
     notes = dict.fromkeys(
         message("{name}: {note}", name=group.name, note=note)
         for group in groups
         if group.fit
         for note in group.fit.notes
     )
-    if published:
-        notes[message("row: the published system that the recipe is (A1 to D2; bench list --recipes)")] = None
-    return Table("Classifiers", columns, tuple(rows), tuple(notes))
+    table = result_table("Classifiers", "classifiers", told, tuple(notes))
+    table = with_column(table, Column("seed"), (_seed(group, methods.count(group.method_name)) for group in groups))
+    if not any(group.row for group in groups):
+        return table
+    return replace(
+        table,
+        columns=(Column("row"), *table.columns),
+        rows=tuple((group.row or MISSING, *row) for group, row in zip(groups, table.rows, strict=True)),
+        notes=(*table.notes, message("row: the published system that the recipe is (A1 to D2; bench list --recipes)")),
+    )
 
 
-def _answers(groups: list[Group]) -> Table:
-    """How written answers ended has columns where something is written; refused ones where there are some."""
-    qualities = [group.shown.quality for group in groups if group.shown and group.shown.quality]
-    written = any(quality.empty_share is not None for quality in qualities)
-    refused = any(quality.refused_share for quality in qualities)
-    endings = _ENDINGS[: written * (len(_ENDINGS) - 1)] + _ENDINGS[len(_ENDINGS) - refused :]
-    constrained = any(group.shown.free_writing for group in groups if group.shown)
-    columns = (
-        Column("classifier"),
-        numbers("precision"),
-        numbers("recall"),
-        numbers("ECE"),
-        numbers("Brier"),
-        numbers("valid"),
-        *(numbers(title) for title, _ in endings),
-        *((numbers("as free"),) if constrained else ()),
-        numbers("truncated"),
-        numbers("tokens", "mean"),
-    )
-    rows = tuple(
-        (
-            group.name,
-            figures.plus_minus(quality.macro_precision),
-            figures.plus_minus(quality.macro_recall),
-            figures.score(quality.ece),
-            figures.score(quality.brier),
-            figures.floor_percent(quality.valid_share),
-            *(figures.percent(getattr(quality, name)) for _, name in endings),
-            *((_as_free(group),) if constrained else ()),
-            figures.percent(quality.truncated_share),
-            figures.number(quality.tokens_mean),
-        )
-        for group in groups
-        if (quality := group.shown.quality if group.shown else None)
-    )
+def _seed(group: Group, seeds: int) -> str:
+    return message("1 seed") if seeds == 1 else message("s{seed} of {seeds}", seed=group.seed, seeds=seeds)
+
+
+def _answers(told: list[Told]) -> Table:
+    """How written answers ended has columns where some of them did not end by themselves."""
+    qualities = [each.result.quality for each in told if each.result.quality]
     needed = max(quality.macro_precision.items_needed or 0 for quality in qualities)
     lacking = (
         [message("±?: an interval of macro precision needs about {needed:,} texts", needed=needed)] if needed else []
     )
-    return Table("Answers in detail", columns, rows, (*_DETAILS, *lacking, *_free_notes(groups)))
+    return result_table("Answers in detail", "answers", told, (*_DETAILS, *lacking, *_free_notes(told)))
 
 
-def _as_free(group: Group) -> str:
-    free = group.shown.free_writing if group.shown else None
-    return figures.floor_percent(free.equal_labels) if free else MISSING
-
-
-def _free_notes(groups: list[Group]) -> tuple[str, ...]:
+def _free_notes(told: list[Told]) -> tuple[str, ...]:
     """Each constrained classifier's certificate against free writing."""
-    found = [(group.name, group.shown.free_writing) for group in groups if group.shown and group.shown.free_writing]
+    found = [(each.group.name, each.result.free_writing) for each in told if each.result.free_writing]
     return tuple(
         message(
             "{name}: constrained; as free: equal labels on the {both:,} of {items:,} texts for which free writing "

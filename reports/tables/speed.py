@@ -8,30 +8,25 @@ from dataclasses import replace
 from bench.results.records import Result
 from bench.results.speed_records import LoadSummary
 from bench.types import Scenario
+from reports.columns.column import Told, told_of
+from reports.columns.leaderboard import LAYOUTS, result_table, shown_columns
+from reports.columns.speed import NAMES
 from reports.content.published import Published, published_cell, published_column
 from reports.content.rows import Group, TaskRows
 from reports.content.speed import (
-    LIMIT_COLUMNS,
-    against_reference,
-    answers_mark,
     limit_notes,
-    limit_shares,
     median_run,
-    precision_of,
     random_notes,
     tuning_notes,
     usable,
-    verdict,
     weight_notes,
 )
-from reports.render import figures
 from reports.render.figures import MISSING
-from reports.render.table import Column, Row, Table, numbers, with_column
+from reports.render.table import Column, Table, with_column
 from reports.render.words import joined, message
 
-SCENARIOS: tuple[Scenario, ...] = ("single", "offline")
+_SHOWN: tuple[Scenario, ...] = ("single", "offline")
 
-_NAMES = (Column("classifier"), Column("method", from_width=120), Column("engine"), Column("prec.", from_width=90))
 _PERCENTILES = message("a percentile stands only where enough queries support it (p90 64, p99 662)")
 _OFFLINE = message(
     "recomp.: compilations in the timed runs, which must be 0; padding: computed tokens that are no text"
@@ -51,130 +46,43 @@ def stage_tables(task: TaskRows) -> list[Table]:
 
 
 def _single(task: TaskRows) -> Table:
-    several = _has_several_runs(task, "single")
-    columns = (
-        *_NAMES,
-        numbers("RPS", "req/s"),
-        *((numbers("range", "req/s"),) if several else ()),
-        numbers("p50", "ms"),
-        numbers("p90", "ms", 90 if several else 0),
-        numbers("p99", "ms"),
-        numbers("vs ref"),
-        *LIMIT_COLUMNS,
-        *_mark_columns(several),
-    )
-    rows: list[Row] = []
+    told = _told(task, "single")
     published = Published(task)
-    found = [published.find(group, ("rps",), row.cell.engine) for group, row, _ in _measured(task, "single")]
-    for group, row, summary in _measured(task, "single"):
-        good = usable(row, "single")
-        rows.append(
-            (
-                *_names(group, row),
-                figures.number(good.rate_rps) if good else message(verdict(row, "single")),
-                *((_range(summary),) if several else ()),
-                *map(figures.number, (good.p50_ms, good.p90_ms, good.p99_ms) if good else (None, None, None)),
-                figures.ratio(against_reference(group, row, "single")),
-                *limit_shares(row, "single"),
-                *_marks(row, summary),
-            )
-        )
+    found = [published.find(each.group, ("rps",), each.result.cell.engine) for each in told]
     title = message("RPS: one request at a time (LoadGen SingleStream, tier {tier})", tier=_tiers(task, "single"))
-    table = Table(title, columns, tuple(rows), (_PERCENTILES, *published.notes(found)))
+    table = result_table(title, "single", told, (_PERCENTILES, *published.notes(found)))
     return with_column(table, published_column(), map(published_cell, found)) if any(found) else table
 
 
 def _offline(task: TaskRows) -> Table:
-    several = _has_several_runs(task, "offline")
-    columns = (
-        *_NAMES,
-        numbers("rate", "texts/s"),
-        *((numbers("range", "texts/s"),) if several else ()),
-        numbers("tokens", "per s"),
-        numbers("padding", from_width=90 if several else 0),
-        numbers("recomp.", from_width=84),
-        numbers("vs ref"),
-        *LIMIT_COLUMNS,
-        *_mark_columns(several),
-    )
-    rows = []
-    for group, row, summary in _measured(task, "offline"):
-        good = usable(row, "offline")
-        run = median_run(good) if good else None
-        rows.append(
-            (
-                *_names(group, row),
-                figures.number(good.rate_rps) if good else message(verdict(row, "offline")),
-                *((_range(summary),) if several else ()),
-                figures.number(run.tokens_per_s if run else None),
-                figures.percent(run.stages.padding_share if run else None),
-                figures.count(_recompiles(row)),
-                figures.ratio(against_reference(group, row, "offline")),
-                *limit_shares(row, "offline"),
-                *_marks(row, summary),
-            )
-        )
     title = message("Throughput: all texts at once (LoadGen Offline, tier {tier})", tier=_tiers(task, "offline"))
-    return Table(title, columns, tuple(rows), (_OFFLINE,))
+    return result_table(title, "offline", _told(task, "offline"), (_OFFLINE,))
 
 
 def _stages(task: TaskRows) -> Table:
-    columns = (
-        *_NAMES,
-        Column("scenario"),
-        numbers("tokenise"),
-        numbers("queue"),
-        numbers("forward"),
-        numbers("post"),
-        numbers("warm-up", from_width=90),
+    """The scenarios of a result below each other, which the layouts of the stages name alike."""
+    told = list(told_of(task))
+    columns = {scenario: shown_columns(LAYOUTS[f"stages_{scenario}"], told) for scenario in _SHOWN}
+    headings = [column.heading for column in columns["single"]]
+    rows = tuple(
+        (*cells[:NAMES], scenario, *cells[NAMES:])
+        for each in told
+        for scenario in _SHOWN
+        if (good := usable(each.result, scenario)) and median_run(good)
+        for cells in [[column.cell(each) for column in columns[scenario]]]
     )
-    rows = []
-    for group, row in task.cells():
-        for scenario in SCENARIOS:
-            good = usable(row, scenario)
-            run = median_run(good) if good else None
-            if run is None:
-                continue
-            parts = (run.stages.tokenise_s, run.stages.queue_s, run.stages.forward_s, run.stages.post_s)
-            total = sum(parts)
-            shares = [figures.percent(part / total if total > 0 else None) for part in parts]
-            rows.append((*_names(group, row), scenario, *shares, figures.duration(run.warmup_s)))
-    return Table("Where the time goes inside a request", columns, tuple(rows), (message("shares of the median run"),))
+    heading = (*headings[:NAMES], Column("scenario"), *headings[NAMES:])
+    return Table("Where the time goes inside a request", heading, rows, (message("shares of the median run"),))
+
+
+def _told(task: TaskRows, scenario: Scenario) -> list[Told]:
+    return [Told(task, group, row) for group, row, _ in _measured(task, scenario)]
 
 
 def _measured(task: TaskRows, scenario: Scenario) -> Iterator[tuple[Group, Result, LoadSummary]]:
     for group, row in task.cells():
         if scenario in row.load:
             yield group, row, row.load[scenario]
-
-
-def _mark_columns(several: bool) -> tuple[Column, ...]:
-    return Column("answers"), Column("LoadGen", from_width=90 if several else 0), Column("tier", from_width=90)
-
-
-def _names(group: Group, row: Result) -> Row:
-    return group.name, group.method, row.cell.engine or MISSING, precision_of(row)
-
-
-def _marks(row: Result, summary: LoadSummary) -> Row:
-    return answers_mark(row), message(verdict(row, summary.scenario)), summary.tier
-
-
-def _range(summary: LoadSummary) -> str:
-    """The spread over several runs, shown for unstable rows too: it says what was wrong with them."""
-    if not summary.valid or len(summary.runs) < 2:
-        return MISSING
-    return figures.span(summary.rate_low_rps, summary.rate_high_rps)
-
-
-def _recompiles(row: Result) -> int | None:
-    """Summed over the timed runs of every scenario; None for an engine that never compiles."""
-    counts = [run.recompiles for summary in row.load.values() for run in summary.runs if run.recompiles is not None]
-    return sum(counts) if counts else None
-
-
-def _has_several_runs(task: TaskRows, scenario: Scenario) -> bool:
-    return any(len(summary.runs) > 1 for _, _, summary in _measured(task, scenario))
 
 
 def _tiers(task: TaskRows, scenario: Scenario) -> str:
@@ -200,7 +108,7 @@ def _retries_note(row: Result, summary: LoadSummary) -> str | None:
 
 def _notes(task: TaskRows) -> tuple[str, ...]:
     """What a reader must know of every rate, after the last of the tables."""
-    measured = [entry for scenario in SCENARIOS for entry in _measured(task, scenario)]
+    measured = [entry for scenario in _SHOWN for entry in _measured(task, scenario)]
     references = joined(" or ", dict.fromkeys(row.parity.reference for _, row, _ in measured if row.parity))
     notes: list[str] = []
     if references:

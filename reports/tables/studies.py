@@ -1,9 +1,11 @@
-"""Studies: a recipe's variants side by side, and what the training seed alone decides."""
+"""Studies: a recipe's variants side by side, and what the training seed or the prompt alone decides."""
 
 from __future__ import annotations
 
 from statistics import mean, stdev
 
+from bench.quality.stats import another_value
+from bench.results.records import Quality
 from reports.content.published import Published, published_cell, published_column
 from reports.content.rows import Group, TaskRows
 from reports.content.series import varied_recipes
@@ -13,6 +15,8 @@ from reports.render.table import Column, Row, Table, numbers
 from reports.render.words import message
 
 MINIMUM_SEEDS = 2
+MINIMUM_PROMPTS = 3
+PROMPT_AXIS = "prompt"
 
 _SEED_NOTES = (
     message(
@@ -21,6 +25,13 @@ _SEED_NOTES = (
     ),
 )
 
+
+_PROMPT_NOTES = (
+    message(
+        "another prompt: where the macro F1 of one more prompt of this kind would fall (Student's prediction interval "
+        "over these prompts, each on the same test texts); a lead within it is the prompt's luck"
+    ),
+)
 
 _SAME_TEXTS = message("the same test texts in every row; ±: 95 % interval over test texts")
 
@@ -105,4 +116,41 @@ def _seeds(recipe: str, groups: list[Group]) -> Row:
         figures.score(max(f1)),
         figures.score(mean(accuracy)),
         figures.score(stdev(accuracy)),
+    )
+
+
+def prompt_tables(task: TaskRows) -> list[Table]:
+    """One row a recipe that was asked in several wordings: how much of its score is the prompt's luck."""
+    if task.study_axis != PROMPT_AXIS:
+        return []
+    columns = (
+        Column("recipe"),
+        numbers("prompts"),
+        numbers("macro F1", "mean"),
+        numbers("macro F1", "sd"),
+        numbers("lowest"),
+        numbers("highest"),
+        numbers("another prompt", "95 %"),
+        numbers("accuracy", "mean"),
+    )
+    found = {
+        recipe: [group.shown.quality for group in groups if group.shown and group.shown.quality]
+        for recipe, groups in varied_recipes(task).items()
+    }
+    rows = tuple(_prompts(recipe, each) for recipe, each in found.items() if len(each) >= MINIMUM_PROMPTS)
+    return [Table("Prompts", columns, rows, _PROMPT_NOTES)] if rows else []
+
+
+def _prompts(recipe: str, qualities: list[Quality]) -> Row:
+    f1 = [quality.macro_f1.value for quality in qualities]
+    low, high = another_value(f1)
+    return (
+        recipe,
+        str(len(f1)),
+        figures.score(mean(f1)),
+        figures.score(stdev(f1)),
+        figures.score(min(f1)),
+        figures.score(max(f1)),
+        f"{figures.score(max(0.0, low))} - {figures.score(min(1.0, high))}",
+        figures.score(mean(quality.accuracy.value for quality in qualities)),
     )

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+from reports.columns.column import Told
+from reports.columns.costs import text_s
+from reports.columns.leaderboard import LAYOUTS, shown_columns
 from reports.content.published import Published, published_cell, published_column
 from reports.content.rows import Group, TaskRows
 from reports.render import figures
-from reports.render.figures import MISSING
-from reports.render.table import Column, Row, Table, numbers, with_column
+from reports.render.table import Column, Table, numbers, with_column
 from reports.render.words import message
 
 THINKING, DIRECT = "zero-shot-thinking", ("zero-shot-letters", "zero-shot-writing")
 
-_COLUMNS = (
-    Column("classifier"),
-    Column("base model"),
-    Column("thinks"),
-    numbers("accuracy"),
-    numbers("macro F1"),
-    numbers("valid"),
-    numbers("texts"),
-    numbers("a text"),
-    numbers("time", "vs direct"),
-)
 _NOTE = message(
     "a text: seconds to answer one test text, all texts given at once; vs direct: over the answer without thinking"
 )
@@ -38,30 +29,23 @@ def thinking_tables(task: TaskRows) -> list[Table]:
     groups.sort(key=lambda group: group.recipe == THINKING)
     published = Published(task)
     found = [published.find(group, ("accuracy",)) for group in groups]
-    rows = tuple(_row(group, groups) for group in groups)
-    table = Table("Zero-shot, thinking and not thinking", _COLUMNS, rows, (_NOTE, *published.notes(found)))
+    told = [Told(task, group, group.shown) for group in groups if group.shown]
+    table = Table("Zero-shot, thinking and not thinking", (), tuple(() for _ in told), (_NOTE, *published.notes(found)))
+    for column in shown_columns(LAYOUTS["thinking"], told):
+        table = with_column(table, column.heading, map(column.cell, told))
+        if column.column.key == "base_model":
+            table = with_column(table, Column("thinks"), map(_thinks, groups))
+    table = with_column(table, numbers("time", "vs direct"), (_against_direct(each, told) for each in told))
     if not any(found):
         return [table]
     return [with_column(table, published_column("published accuracy"), map(published_cell, found))]
 
 
-def _row(group: Group, groups: list[Group]) -> Row:
-    quality = group.shown.quality if group.shown else None
-    direct = next(one for one in groups if one.base_model == group.base_model and one.recipe != THINKING)
-    own_s, direct_s = _text_s(group), _text_s(direct)
-    return (
-        group.name,
-        group.short_base or MISSING,
-        message("yes") if group.recipe == THINKING else message("no"),
-        figures.plus_minus(quality.accuracy) if quality else MISSING,
-        figures.plus_minus(quality.macro_f1) if quality else MISSING,
-        figures.floor_percent(quality.valid_share if quality else None),
-        figures.count(quality.n if quality else None),
-        figures.duration(own_s),
-        figures.ratio(own_s / direct_s if own_s and direct_s else None),
-    )
+def _thinks(group: Group) -> str:
+    return message("yes") if group.recipe == THINKING else message("no")
 
 
-def _text_s(group: Group) -> float | None:
-    row = group.shown
-    return row.predict_s / row.test_items if row and row.predict_s and row.test_items else None
+def _against_direct(own: Told, told: list[Told]) -> str:
+    direct = next(one for one in told if one.group.base_model == own.group.base_model and one.group.recipe != THINKING)
+    own_s, direct_s = text_s(own), text_s(direct)
+    return figures.ratio(own_s / direct_s if own_s and direct_s else None)

@@ -212,7 +212,7 @@ def test_a_cache_is_faster_the_second_time() -> None:
 
 
 def test_words_and_lengths_met_for_the_first_time_are_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine of 50 us a text fetches a new word's weights from memory: it seemed 1.7 times faster the second time."""
+    """An engine of 50 us fetches a new word's weights from memory: it seemed 1.7 times faster the second time."""
     clock = [0.0]
 
     class FetchesNewWords:

@@ -19,7 +19,6 @@ TABLES = {
     "Column": (0, 1),
     "numbers": (0, 1),
     "published_column": (0,),
-    "PageColumn": (0,),
     "message": (0,),
     "say": (0,),
 }

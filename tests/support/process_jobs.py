@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import Any
 
 from bench.errors import DataError, NotAvailable
+from bench.execution.memory_job import MemoryTask, measure_memory, peak_bytes, whole_peak_bytes
 from bench.types import Progress
 
 
@@ -67,3 +70,18 @@ def print_both(text: str, progress: Progress) -> None:
 def ignore_interrupt(_: None, progress: Progress) -> str:
     os.kill(os.getpid(), signal.SIGINT)
     return "still here"
+
+
+def modules_after_measuring(task: MemoryTask, progress: Progress) -> tuple[list[str], int]:
+    peak = measure_memory(task, progress)
+    return list(sys.modules), peak
+
+
+def peak_with_child(size: int, progress: Progress) -> tuple[int, int]:
+    code = f"import sys; kept = bytearray({size}); print('ready', flush=True); sys.stdin.read()"
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    child.stdout.readline()
+    try:
+        return peak_bytes(), whole_peak_bytes()
+    finally:
+        child.communicate("")

@@ -71,7 +71,7 @@ def server_summary(capacity_rps: float, percentile: float = 99.0, limit_ms: floa
         update={
             "server": search,
             "queries": 800,
-            "p50_ms": 27.0,
+            "p50_ms": 80 / 3,
             "p99_ms": 80.0,
             "verdict": "VALID" if valid else "INVALID: no rate",
         }

@@ -73,6 +73,79 @@ def test_examples_are_of_every_class_and_of_train_only(tmp_path: Path) -> None:
     assert other != prompt
 
 
+def test_a_template_of_ones_own_is_asked_as_it_stands(tmp_path: Path) -> None:
+    words = built(tmp_path, template="T: {text}\n{question} {options}?\nA:", question="Which of {options}")
+    assert words.before == "T: "
+    assert words.after == "\nWhich of sports, money or science sports, money or science?\nA:"
+    assert (words.answers, words.words) == ((" sports", " money", " science"), ("sports", "money", "science"))
+    letters = built(tmp_path, template="{options}\n{text}\nA:\n", answers="letters", rotation=1)
+    assert letters.before == "A. science\nB. sports\nC. money\n"
+    assert (letters.after, letters.answers, letters.words) == ("\nA:\n", ("B", "C", "A"), ("B", "C", "A"))
+    chat = built(tmp_path, template="Is it so?\n{text}\nSay it:", chat=True)
+    assert (chat.before, chat.after) == ("[CLS] Is it so?\n", "\nSay it: [SEP] about : ")
+
+
+def test_words_and_descriptions_by_class(tmp_path: Path) -> None:
+    told = {"sports": "games", "money": "banks", "science": "atoms"}
+    asked = {"template": "{descriptions}\n{text}\nA:", "descriptions": told, "label_words": {"money": "cash"}}
+    assert built(tmp_path, **asked).before == "sports: games\ncash: banks\nscience: atoms\n"
+    lettered = {**asked, "template": "{options}\n{descriptions}\n{text}", "answers": "letters"}
+    assert built(tmp_path, **lettered).before.endswith("A. sports: games\nB. cash: banks\nC. science: atoms\n")
+    with pytest.raises(UsageError, match="none is given of science"):
+        built(tmp_path, **{**asked, "descriptions": {"sports": "games", "money": "banks"}})
+    with pytest.raises(UsageError, match="'cash' is no class"):
+        built(tmp_path, label_words={"cash": "x"})
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"template": "{text} {topic}"}, "unknown placeholder"),
+        ({"template": "no place"}, "exactly once"),
+        ({"question": "{text}?"}, "unknown placeholder"),
+    ],
+)
+def test_wrong_templates_stop_before_training(params: dict[str, object], message: str) -> None:
+    for method in ("zero-shot", "generate", "sft", "served"):
+        with pytest.raises(UsageError, match=message) as caught:
+            registry.find("trainer", method).check(recipe(method, **params))
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"answers": "letters"}, r"put \{options\} where they belong"),
+        ({"suffix": "/no_think"}, "suffix and text_last change the suite's prompt"),
+        ({"rotation": 1}, "rotation moves option letters"),
+    ],
+)
+def test_what_a_template_cannot_have_beside_it(tmp_path: Path, params: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        built(tmp_path, template="{text}:", **params)
+
+
+def test_texts_with_braces_are_asked_as_they_are(tmp_path: Path) -> None:
+    from bench.text.tokens import load_tokenizer
+
+    base = tiny_chat(tmp_path / "base")
+    classifier = fit(recipe("zero-shot", template="about {text} :"), toy_dataset(), tmp_path / "c", base)
+    tokenizer = load_tokenizer(classifier)
+    odd = "{options} {text} {0} {{x}} %s"
+    assert tokenizer.encode([odd]).ids == [tokenizer.tokenizer.encode(f"about {odd} :").ids]
+
+
+def test_every_method_that_asks_takes_the_prompts_of_the_command_line() -> None:
+    from bench.plan.prompts import ASKING
+
+    asking = {
+        name
+        for name in registry.names("trainer")
+        if issubclass(getattr(registry.find("trainer", name), "params_type", object), PromptParams)
+    }
+    assert asking == set(ASKING)
+
+
 def test_too_many_classes_for_letters(tmp_path: Path) -> None:
     names = tuple(f"class {number}" for number in range(30))
     data = replace(toy_dataset(), class_names=names, prompt=Prompt(template="{text}", label_words=names))

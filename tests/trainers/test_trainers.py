@@ -29,7 +29,7 @@ from trainers.loop.batches import grouped_batches
 from trainers.loop.loop import LoopParams, train_module
 from trainers.lora import find_targets
 from trainers.shared.heads import apply_head, choose_logistic_regression, choose_mlp
-from trainers.shared.prompting import BuiltPrompt, continuation_ids, prompt_halves
+from trainers.shared.prompting import BuiltPrompt, continuation_ids
 
 pytestmark = pytest.mark.kernels
 
@@ -238,13 +238,6 @@ def test_two_classes_give_scikit_learns_probabilities() -> None:
     theirs = LogisticRegression(C=1.0, max_iter=1000).fit(features, labels).predict_proba(features)[:, 1]
     assert ours == pytest.approx(theirs, abs=1e-5)
     assert head.weights["0.weight"].flags["C_CONTIGUOUS"]
-
-
-def test_prompt_halves_list_the_options() -> None:
-    prompt = Prompt(template="Text: {text}\nIs it {options}?", label_words=("good", "bad", "odd"))
-    assert prompt_halves(prompt) == ("Text: ", "\nIs it good, bad or odd?")
-    with pytest.raises(UsageError, match="exactly once"):
-        prompt_halves(Prompt(template="no place", label_words=("a", "b")))
 
 
 def test_answers_must_differ(tmp_path: Path) -> None:

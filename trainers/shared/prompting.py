@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bench.errors import NotAvailable, UsageError
+from bench.text.prompts import IN_QUESTION, check_template, fill, halves, needs, reworded
 from bench.text.splits import stratified_order
-from bench.types import BaseWeights, Dataset, Prompt
+from bench.types import BaseWeights, Dataset, Prompt, Wording
 from trainers.params import Params
 
 if TYPE_CHECKING:
@@ -21,23 +22,30 @@ if TYPE_CHECKING:
 PLACE = "\x00text\x00"
 EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
 OPEN_THOUGHT = "<think>\n"
-TEXT = "{text}"
-OPTIONS = "{options}"
+FIRST_SPACELESS = "\u2e80"  # from here on: Chinese, Japanese and Korean writing and its wide signs
 
 
 class PromptParams(Params):
     """How the model is asked.
 
-    answers: the classes' label words after the suite's prompt, or letters after a list of options; "constrained" and
-    "constrained-letters" are the same, written by a model that is let write nothing else. chat: inside the
-    base model's chat template. think: "none", an empty think block before the answer ("empty"), or one left open for
-    the model to fill ("open"). shots: examples of each class from train, each cut to `shot_words` words. rotation: by
-    how many places the options move on from the suite's order. text_last: question and options stand before the text
-    instead of after it, in the part that all prompts share and that is computed once (letters only). suffix: a last
-    line of the question, such as /no_think.
+    answers: the classes' label words after the prompt, or letters after a list of options; "constrained"
+    and "constrained-letters" are the same, written by a model that may write nothing else. template: the whole prompt,
+    with {text}, and {options}, {descriptions}, {question} where they belong; asked as it stands. question, noun,
+    label_words, descriptions (one a class, or by class): parts of it, instead of the suite's. wording: one of the
+    suite's own ways to ask, where it has it. chat: inside the base model's chat template. think: "none", an empty think
+    block before the answer ("empty"), or one left open for the model to fill ("open"). shots: examples a class from
+    train, each cut to `shot_words` words. rotation: by how many places the options move on from the suite's order.
+    text_last: question and options stand before the text instead of after it, in the part that all prompts share and
+    that is computed once (letters only). suffix: a last line of the question, such as /no_think.
     """
 
     answers: Literal["words", "letters", "constrained", "constrained-letters"] = "words"
+    template: str | None = None
+    question: str | None = None
+    noun: str | None = None
+    label_words: tuple[str, ...] | dict[str, str] | None = None
+    descriptions: tuple[str, ...] | dict[str, str] | None = None
+    wording: str | None = None
     chat: bool = False
     think: Literal["none", "empty", "open"] = "none"
     shots: int = Field(default=0, ge=0)
@@ -56,14 +64,39 @@ class PromptParams(Params):
         """Whether nothing but the answers may be written."""
         return self.answers.startswith("constrained")
 
+    @field_validator("template")
+    @classmethod
+    def _template_has_places(cls, template: str | None) -> str | None:
+        return template if template is None else check_template(template)
+
+    @field_validator("question")
+    @classmethod
+    def _question_has_places(cls, question: str | None) -> str | None:
+        return question if question is None else check_template(question, IN_QUESTION)
+
+    def prompt_of(self, data: Dataset) -> Prompt:
+        """The task's prompt in the recipe's wording; raises UsageError for words that are not one a class."""
+        prompt = data.prompt
+        if self.wording in prompt.wordings:
+            prompt = reworded(prompt, prompt.wordings[str(self.wording)], data.class_names)
+        own = Wording(
+            template=self.template,
+            question=self.question,
+            noun=self.noun,
+            label_words=self.label_words,
+            descriptions=self.descriptions,
+        )
+        return reworded(prompt, own, data.class_names)
+
 
 @dataclass(frozen=True)
 class BuiltPrompt:
-    """What stands before and after a text, and each class's answer as it follows."""
+    """What stands before and after a text, each class's answer as it follows, and the word that it is read by."""
 
     before: str
     after: str
     answers: tuple[str, ...]
+    words: tuple[str, ...] = ()
 
     @property
     def premise(self) -> str:
@@ -77,29 +110,76 @@ def build_prompt(params: PromptParams, data: Dataset, base: BaseWeights, seed: i
     if not params.chat:
         return asked
     before, after = _in_chat(base, asked.before, asked.after, params.think)
-    return BuiltPrompt(before, after, asked.answers)
+    return replace(asked, before=before, after=after)
 
 
 def ask(params: PromptParams, data: Dataset, seed: int) -> BuiltPrompt:
     """The prompt for a task, for a chat the user's message; the server or a base model's template makes it a chat."""
-    before, after, cue, answers = _question(params, data)
+    prompt = params.prompt_of(data)
+    before, after, cue, answers = _question(params, prompt, data.class_names)
+    words = answers if params.answer_kind == "letters" else prompt.label_words
+    read_by = tuple(word.strip() for word in words)
     shots = [f"{before}{text}{after}{cue}{answers[label]}\n\n" for text, label in _examples(params, data, seed)]
     before = "".join(shots) + before
     if not params.chat:
-        return BuiltPrompt(before, after + cue, answers)
-    return BuiltPrompt(before, after, tuple(answer.strip() for answer in answers))
+        return BuiltPrompt(before, after + cue, answers, read_by)
+    return BuiltPrompt(before, after, tuple(answer.strip() for answer in answers), read_by)
 
 
-def _question(params: PromptParams, data: Dataset) -> tuple[str, str, str, tuple[str, ...]]:
+def _question(
+    params: PromptParams, prompt: Prompt, class_names: Sequence[str]
+) -> tuple[str, str, str, tuple[str, ...]]:
     """Before the text, after it, the cue for an answer outside a chat, the answers."""
+    if prompt.exact:
+        return _as_it_stands(params, prompt, class_names)
     suffix = f"\n{params.suffix}" if params.suffix else ""
     if params.answer_kind == "words":
         if params.rotation or params.text_last:
             raise UsageError("rotation and text_last move option letters; set answers = 'letters'")
-        before, after = prompt_halves(data.prompt)
+        before, after = halves(prompt.template, _values(prompt, class_names))
         after, cue = (after + suffix, "") if not params.chat else (_without_cue(after) + suffix, "")
-        return before, after, cue, tuple(f" {word.strip()}" for word in data.prompt.label_words)
-    return _letters(data.prompt, data.class_names, params.rotation, params.text_last, suffix)
+        return before, after, cue, tuple(f" {word.strip()}" for word in prompt.label_words)
+    return _letters(prompt, class_names, params.rotation, params.text_last, suffix)
+
+
+def _as_it_stands(
+    params: PromptParams, prompt: Prompt, class_names: Sequence[str]
+) -> tuple[str, str, str, tuple[str, ...]]:
+    """A person's own template: nothing is added to it, so that what would be is refused."""
+    if params.suffix or params.text_last:
+        raise UsageError("suffix and text_last change the suite's prompt; a template of your own has them in itself")
+    if params.answer_kind == "words":
+        if params.rotation:
+            raise UsageError("rotation moves option letters; set answers = 'letters'")
+        answers = tuple(word.strip() for word in prompt.label_words)
+        values = _values(prompt, class_names)
+    else:
+        if not needs(prompt.template, "options") and not needs(prompt.question, "options"):
+            raise UsageError("a template whose answers are letters must list them: put {options} where they belong")
+        order, answers = _order(len(class_names), params.rotation)
+        values = _values(prompt, class_names, order)
+    before, after = halves(prompt.template, values)
+    written = before + PLACE + after
+    spaced = written[-1].isspace() or written[-1] >= FIRST_SPACELESS
+    return before, after, "", tuple(answer if spaced else f" {answer}" for answer in answers)
+
+
+def _values(prompt: Prompt, class_names: Sequence[str], order: Sequence[int] | None = None) -> dict[str, str]:
+    """What the places of a template stand for, the text apart; `order`: the classes as their letters list them."""
+    words = [word.strip() for word in prompt.label_words]
+    lines = list(words)
+    if order is not None:
+        lines = [f"{letter}. {words[label]}" for letter, label in zip(ascii_uppercase, order, strict=False)]
+    values = {"options": "\n".join(lines) if order is not None else f"{', '.join(words[:-1])} or {words[-1]}"}
+    if needs(prompt.template, "descriptions") or needs(prompt.question, "descriptions"):
+        told = prompt.descriptions or ("",) * len(words)
+        missing = [name for name, description in zip(class_names, told, strict=True) if not description.strip()]
+        if missing:
+            raise UsageError(f"the prompt has {{descriptions}}, but none is given of {', '.join(missing)}")
+        said = told if order is None else [told[label] for label in order]
+        pairs = zip(lines, said, strict=True)
+        values["descriptions"] = "\n".join(f"{line}: {description.strip()}" for line, description in pairs)
+    return {**values, "question": fill(prompt.question, values)}
 
 
 def permitted_answers(answers: Sequence[str]) -> list[str]:
@@ -115,21 +195,25 @@ def _without_cue(after: str) -> str:
     return "\n".join(lines[:-1]).rstrip() if len(lines) > 1 and "?" in after else after
 
 
+def _order(class_count: int, rotation: int) -> tuple[list[int], tuple[str, ...]]:
+    """The classes in the order of their letters, and each class's letter: class c at place (c + rotation)."""
+    if class_count > len(ascii_uppercase):
+        raise NotAvailable(f"{class_count} classes are more than there are letters (26); set answers = 'words'")
+    places = [(label + rotation) % class_count for label in range(class_count)]
+    return [places.index(place) for place in range(class_count)], tuple(ascii_uppercase[place] for place in places)
+
+
 def _letters(
     prompt: Prompt, class_names: Sequence[str], rotation: int, text_last: bool, suffix: str
 ) -> tuple[str, str, str, tuple[str, ...]]:
-    """Article, question, options A to D, or the article last; class c stands at place (c + rotation) of the list."""
-    k = len(class_names)
-    if k > len(ascii_uppercase):
-        raise NotAvailable(f"{k} classes are more than there are letters (26); set answers = 'words'")
-    places = [(label + rotation) % k for label in range(k)]
-    words = [prompt.label_words[places.index(place)].strip() for place in range(k)]
-    options = "\n".join(f"{letter}. {word}" for letter, word in zip(ascii_uppercase, words, strict=False))
-    question = f"Question: {prompt.question}\n{options}"
-    before, after = f"{prompt.noun}: ", f"\n\n{question}{suffix}"
+    """Article, question, options A to D, or the article last."""
+    order, letters = _order(len(class_names), rotation)
+    values = _values(prompt, class_names, order)
+    asked = f"Question: {values['question']}\n{values['options']}"
+    before, after = f"{prompt.noun}: ", f"\n\n{asked}{suffix}"
     if text_last:
-        before, after = f"{question}\n\n{before}", suffix
-    return before, after, "\nAnswer:", tuple(f" {ascii_uppercase[place]}" for place in places)
+        before, after = f"{asked}\n\n{before}", suffix
+    return before, after, "\nAnswer:", tuple(f" {letter}" for letter in letters)
 
 
 def _examples(params: PromptParams, data: Dataset, seed: int) -> list[tuple[str, int]]:
@@ -226,13 +310,3 @@ def end_of_answer(base: BaseWeights) -> str:
     if not end:
         raise UsageError(f"{base.name} has no end-of-text token; it cannot be trained to stop")
     return str(end)
-
-
-def prompt_halves(prompt: Prompt) -> tuple[str, str]:
-    """What stands before and after the text; {options} becomes the label words."""
-    if prompt.template.count(TEXT) != 1:
-        raise UsageError(f"the prompt must hold {TEXT} exactly once; it is: {prompt.template!r}")
-    words = [word.strip() for word in prompt.label_words]
-    listed = f"{', '.join(words[:-1])} or {words[-1]}"
-    before, after = prompt.template.split(TEXT)
-    return before.replace(OPTIONS, listed), after.replace(OPTIONS, listed)

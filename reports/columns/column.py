@@ -1,0 +1,141 @@
+"""Defines what a column of results is, and where a table shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.results.records import Interval, Result
+from bench.types import FitRecord, Scenario
+from reports.content.rows import Group, TaskRows
+from reports.content.standing import Standing
+from reports.render.figures import MISSING
+from reports.render.table import Column
+
+
+@dataclass(frozen=True)
+class Told:
+    """A result and all that is told of it: its task, its classifier, and what the tests say of them."""
+
+    task: TaskRows
+    group: Group
+    result: Result
+    standing: Standing = field(default_factory=lambda: Standing(None))
+    pareto: frozenset[str] = frozenset()
+
+    @property
+    def fit(self) -> FitRecord | None:
+        return self.result.fit or self.group.fit
+
+
+def told_of(task: TaskRows, standing: Standing | None = None, pareto: frozenset[str] = frozenset()) -> Iterator[Told]:
+    """Every result of a task, in the plan's order."""
+    for group, result in task.cells():
+        yield Told(task, group, result, standing or Standing(None), pareto)
+
+
+def _nothing(_: Told) -> str:
+    return MISSING
+
+
+def _never(_: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class ResultColumn:
+    """One thing told of a result, by every table, the page, CSV, parquet, pandas and MLflow.
+
+    Parameters:
+        key: Its name here and in the exports, with its unit.
+        value: What was measured; None where nothing was, or nothing to be believed.
+        heading: Its name and unit in tables; None for what only the exports have.
+        show: The value as tables print it.
+        instead: What tables print where there is no value.
+        fields: The exports' names of the parts that `split` cuts a value into; the key alone where it is one.
+        high: Whether more is better.
+        explained: What the page says of it.
+        warns: Whether a printed cell, in English, is a warning.
+        scenario: The scenario that it is of; exports leave out those that a run has not.
+    """
+
+    key: str
+    value: Callable[[Told], Any]
+    heading: Column | None = None
+    show: Callable[[Any], str] = str
+    instead: Callable[[Told], str] = _nothing
+    fields: tuple[str, ...] = ()
+    split: Callable[[Any], tuple[Any, ...]] | None = None
+    high: bool = False
+    explained: str | Callable[[TaskRows], str] | None = None
+    warns: Callable[[str], bool] = _never
+    scenario: Scenario | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its names in the exports."""
+        return self.fields or (self.key,)
+
+    def exported(self, told: Told) -> dict[str, Any]:
+        """Its parts by their names in the exports, all None where there is no value."""
+        value = self.value(told)
+        if value is None:
+            return dict.fromkeys(self.names)
+        return dict(zip(self.names, self.split(value) if self.split else (value,), strict=True))
+
+    def printed(self, told: Told, show: Callable[[Any], str] | None = None, instead: bool = True) -> str:
+        """The value as a table prints it."""
+        value = self.value(told)
+        if value is None:
+            return self.instead(told) if instead else MISSING
+        return (show or self.show)(value)
+
+    def explanation(self, task: TaskRows) -> str | None:
+        """What the page says of it on a task."""
+        return self.explained(task) if callable(self.explained) else self.explained
+
+    def number(self, told: Told) -> float | None:
+        """What the page sorts by: the value or its first part, where that is a number."""
+        first = self.exported(told)[self.names[0]]
+        return first if isinstance(first, (int, float)) and not isinstance(first, bool) else None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a table shows a column: the order of a table's places is that of its columns.
+
+    Parameters:
+        key: The column.
+        heading: Another heading, where the table's title does not say what the column's leaves out.
+        from_width: Narrower terminals do without it; `crowded` where an optional column stands beside it.
+        optional: Shown only where some result of the table has something else than 0.
+        known: Shown only where some result of the table has a value, be it 0.
+        show: Another way to print it.
+        instead: Whether what stands for a missing value is printed.
+    """
+
+    key: str
+    heading: Column | None = None
+    from_width: int = 0
+    crowded: int = 0
+    optional: bool = False
+    known: bool = False
+    show: Callable[[Any], str] | None = None
+    instead: bool = True
+
+
+Layout = tuple[Place, ...]
+Layouts = Mapping[str, Layout]
+
+
+def split_interval(figure: Interval) -> tuple[float, float | None, float | None]:
+    """Value, low and high; no ends where there were too few texts for an interval."""
+    if figure.items_needed is not None:
+        return figure.value, None, None
+    return figure.value, figure.low, figure.high
+
+
+def interval_names(key: str) -> tuple[str, str, str]:
+    """What the exports call a figure and the ends of its interval."""
+    return key, f"{key}_low", f"{key}_high"
