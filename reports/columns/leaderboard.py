@@ -11,6 +11,7 @@ from bench.types import Scenario
 from reports.columns import costs, quality, speed
 from reports.columns.column import Layout, Place, ResultColumn, Told
 from reports.columns.speed import WORDS
+from reports.content.scope import scope_notes
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
 
@@ -33,6 +34,7 @@ _OVERVIEW = (
     Place("artifact_bytes", from_width=100),
     Place("training_fit_s", from_width=110),
     Place("offline_price_per_million", from_width=84, optional=True),
+    Place("answers_mark", known=True),
     Place("marks", from_width=120),
 )
 
@@ -96,6 +98,8 @@ def result_table(title: str, layout: str | Layout, told: Iterable[Told], notes: 
     results = tuple(told)
     shown = shown_columns(LAYOUTS[layout] if isinstance(layout, str) else layout, results)
     rows: tuple[Row, ...] = tuple(tuple(each.cell(one) for each in shown) for one in results)
+    if {"answers", "answers_mark"} & {each.place.key for each in shown}:
+        notes = (*notes, *scope_notes(one.result for one in results))
     return Table(title, tuple(each.heading for each in shown), rows, notes)
 
 

@@ -15,10 +15,7 @@ from reports.render.figures import MISSING
 from reports.render.table import Column, Table, with_column
 from reports.render.words import joined, message
 
-RANK_NOTE = message(
-    "rank: the places that the paired tests leave open to a classifier; rows with a letter of their group in common "
-    "cannot be told apart"
-)
+RANK_NOTE = message("rank: places the paired tests leave open; a common letter: not told apart")
 INTERVAL_NOTE = message("±: the larger half of the 95 % interval over test texts")
 _DETAILS = (
     message("one engine a classifier, the reference where it was run; macro averages"),

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 import vllm_classifiers as wide
+from byte_tokenizers import END, byte_tokenizer
 from tiny_classifiers import finish, tiny_texts
 from tiny_models import CLASS_NAMES
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer
 
 from backends.eager import EagerBackend
 from backends.packed.engine import PackedBackend
@@ -28,27 +29,7 @@ from bench.text.tokens import load_tokenizer
 from bench.types import Classifier, Ending, Prediction, Workplace
 
 ODD = (" Sports", " C++", " C", ' "quo\\te"', " 体育", " 😀 a|b", " line\nbreak", " (a)")
-END = 0
 TEXTS = tiny_texts(24)
-
-
-def byte_tokenizer(*merged: str) -> Tokenizer:
-    """A byte-level BPE of single bytes, id 0 the end, and some merged words."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: row for row, token in enumerate(["<end>", *letters])}
-    merges: list[tuple[str, str]] = []
-    for word in merged:
-        whole = word[0]
-        for letter in word[1:]:
-            if (whole, letter) not in merges:
-                merges.append((whole, letter))
-            whole += letter
-            vocabulary.setdefault(whole, len(vocabulary))
-    tokenizer = Tokenizer(models.BPE(vocabulary, merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(["<end>"])
-    return tokenizer
 
 
 def whole_answers(permitted: PermittedTokens, tokenizer: Tokenizer) -> set[str]:
