@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 import bench
-from bench.data.datasets import Limits, prepare_own_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_own_dataset
 from bench.data.reading import AS_IT_IS
 from bench.errors import BenchError
 from bench.execution.console import RunConsole

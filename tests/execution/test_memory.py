@@ -16,8 +16,9 @@ from own_data_runs import own_data
 from tiny_classifiers import linear, sequence_bert, tiny_texts
 
 import bench
-from bench.execution.memory_job import MemoryTask, longest_texts, measure_memory, peak_bytes
+from bench.execution.memory_job import MemoryTask, longest_texts, measure_memory
 from bench.execution.processes import Outcome, Workers
+from bench.machine.memory import peak_bytes
 from bench.plan.engines import load_engines
 from bench.results.records import Status
 from bench.types import Classifier, Workplace

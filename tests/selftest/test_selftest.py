@@ -18,7 +18,7 @@ from bench.results.records import Status
 from bench.results.selftest import last_selftest, store_selftest
 from bench.selftest.checks import ENGINES, SLOWDOWNS, accuracy_checks, engine_checks, slowdown_checks
 from bench.selftest.faults import FAULTS, Caches, WrappedSession
-from bench.speed.loadgen import repeat_speedup
+from bench.speed.warmup import repeat_speedup
 from bench.types import EngineSpec, Prediction, Session, Workplace
 from reports.content.provenance import provenance
 from reports.pages.selftest import SelfTestPage
