@@ -161,7 +161,7 @@ class WritingAsker(WeightsAsker):
     def __init__(self, classifier: Classifier, options: EndpointOptions) -> None:
         super().__init__(classifier, options)
         self.settings = classifier.manifest.settings
-        self._reader = AnswerReader(self.settings["answers"])
+        self._reader = AnswerReader(self.settings["answers"], self.settings.get("mention", "settled"))
         self._constraint: Constraint | None = None
 
     def check(self, client: EndpointClient) -> None:
