@@ -24,8 +24,8 @@ SAMPLE = Path(bench.__file__).parent / "data" / "samples" / "agnews.tsv"
 
 
 def main() -> None:
-    lines = SAMPLE.read_text(encoding="utf-8").splitlines()[1:]
-    texts = [line.rsplit("\t", 1)[-1] for line in lines]
+    lines = SAMPLE.read_text(encoding="utf-8").splitlines()
+    texts = [line.rpartition("\t")[0] for line in lines]
     workers = Workers(1)
     print("# Peak memory of serving\n")
     print(f"Written by `python benchmarks/memory.py` (torch {torch.__version__} loaded beside it); MB; one thread.\n")
