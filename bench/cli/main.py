@@ -89,7 +89,7 @@ def cli(debug: bool) -> None:
 
 @cli.command(cls=SectionedCommand)
 @section("What to run")
-@csv_option("--suite", "suites", "Suites to run, e.g. agnews,weibo or weibo/tags-stripped.", "suites")
+@csv_option("--suite", "suites", "Suites to run, e.g. agnews,weibo/tags-stripped; or your own: mine.toml.", "suites")
 @recipe_options
 @click.option("--study", metavar="NAME", help="A study: recipes at several settings or sample sizes (`bench list`).")
 @click.option(
