@@ -6,8 +6,8 @@ import pytest
 from synthetic_runs import full_run
 
 from bench.types import FitRecord
+from reports.columns.costs import training_rate
 from reports.content.rows import Group
-from reports.tables.methods import training_rate
 
 RESULT = next(result for result in full_run().results if result.fit is not None and result.session is not None)
 
