@@ -70,8 +70,6 @@ MODULES: dict[str, tuple[str, ...]] = {
     "bench/speed/figures.py": ("tests/speed/test_figures.py", "tests/speed/test_load.py"),
     "bench/speed/warmup.py": ("tests/speed/test_load.py", "tests/speed/test_figures.py"),
     "bench/speed/mlperf.py": ("tests/speed/test_load.py", "tests/speed/test_figures.py"),
-    "bench/speed/warmup.py": ("tests/speed/test_load.py", "tests/speed/test_figures.py"),
-    "bench/speed/figures.py": ("tests/speed/test_load.py", "tests/speed/test_figures.py"),
     "bench/speed/points.py": ("tests/speed/test_figures.py", "tests/speed/test_server.py"),
     "bench/speed/limits.py": ("tests/speed/test_figures.py", "tests/speed/test_flops.py"),
     "bench/speed/flops.py": ("tests/speed/test_flops.py",),
