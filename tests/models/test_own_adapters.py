@@ -73,7 +73,7 @@ def test_an_adapter_without_its_base_is_skipped_by_that_name(tmp_path: Path) -> 
     adapter(tmp_path / "mine", tmp_path / "base", "SEQ_CLS")
     change(tmp_path / "mine" / "adapter_config.json", base_model_name_or_path="someone/base")
     with pytest.raises(
-        NotAvailable, match=r"mine is an adapter \(LORA\) of someone/base, which cannot be had: offline"
+        NotAvailable, match=r"mine is an adapter \(LORA\) of someone/base, which cannot be had: .*offline"
     ):
         base_weights(str(tmp_path / "mine"), None)
 
