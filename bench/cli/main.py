@@ -6,29 +6,13 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 import bench
-from bench.cli import exchange, gates, inspect, look, results, selftest
-from bench.cli.options import (
-    Duration,
-    OneLineGroup,
-    SectionedCommand,
-    csv_option,
-    data_options,
-    endpoint_options,
-    full_option,
-    html_option,
-    json_option,
-    lang_option,
-    machine_options,
-    quiet_option,
-    recipe_options,
-    section,
-)
-from bench.errors import BenchError, CellsFailed
+from bench.cli import gates, inspect, look, predict, report, results, run, selftest, training
+from bench.cli.parameters import OneLineGroup
+from bench.errors import BenchError
 from bench.machine.companions import hide_unfit_companions
 from bench.machine.instructions import play_smaller_cpu
 from bench.machine.terminal import make_streams_safe, visible
@@ -87,145 +71,8 @@ def cli(debug: bool) -> None:
     play_smaller_cpu()
 
 
-@cli.command(cls=SectionedCommand)
-@section("What to run")
-@csv_option("--suite", "suites", "Suites to run, e.g. agnews,weibo or weibo/tags-stripped.", "suites")
-@recipe_options
-@click.option("--study", metavar="NAME", help="A study: recipes at several settings or sample sizes (`bench list`).")
-@click.option(
-    "--weights",
-    type=click.Choice(["trained", "random"]),
-    help="random: rates of published architectures without their checkpoints (bench/models/architectures.toml).",
-)
-@csv_option("--backends", "engines", "Engines, e.g. eager,onnx-int8. Default: what suits this machine.", "engines")
-@endpoint_options
-@section("Where the data is")
-@data_options
-@click.option("--limit", type=int, help="At most this many train and test texts (stratified; the table says so).")
-@section("How to measure")
-@click.option("--tier", metavar="TIER", help="quick (default), standard, report or mlperf: how long to measure.")
-@csv_option(
-    "--scenario", "scenarios", "single (one request at a time), offline (all at once), server (Poisson).", "scenarios"
-)
-@click.option(
-    "--p99-limit-ms",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="MS",
-    help="Latency limit of the server scenario; 100 by default. The highest rate within it is looked for.",
-)
-@click.option("--seeds", type=int, help="Training seeds a method, 1 by default; 3 to 5 for a claim.")
-@click.option(
-    "--autotune",
-    is_flag=True,
-    help="First search batch size, token budget and threads of every engine; of a backend's precisions measure the "
-    "fastest.",
-)
-@machine_options
-@click.option(
-    "--cell-limit", "cell_limit_s", type=float, metavar="SECONDS", help="Time limit of each training or cell."
-)
-@click.option(
-    "--budget",
-    "budget_s",
-    type=Duration(),
-    metavar="TIME",
-    help="Time for the whole run, such as 10m: cheap rows first, what does not fit is named and left for another run.",
-)
-@click.option(
-    "--recalibrate",
-    is_flag=True,
-    help="Measure again which engines are this machine's defaults, instead of taking what is in the cache.",
-)
-@click.option("--retry", is_flag=True, help="Run failed cells of this folder again.")
-@section("Output")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and the suites' names.")
-@click.option(
-    "--price", "price_per_hour", type=float, help="Price of this machine an hour, for cost per million texts."
-)
-@full_option
-@lang_option
-@quiet_option
-@json_option
-def run(full: bool, language: str, quiet: bool, as_json: bool, **choices: Any) -> None:
-    """Train, serve and measure every cell that has no result yet; print the leaderboards."""
-    from bench.cli.run import run_command
-
-    failed = run_command(choices, language, full=full, quiet=quiet, as_json=as_json)
-    if failed:
-        raise CellsFailed(f"{failed} of the cells failed; their rows say why, --retry runs them again")
-
-
-@cli.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@html_option
-@full_option
-@lang_option
-@json_option
-def report(folder: Path, page: Path | None, full: bool, language: str, as_json: bool) -> None:
-    """Make the leaderboards of a run FOLDER again, from its files alone."""
-    from bench.cli.report import print_leaderboard
-    from bench.results.leaderboards import file_in
-
-    print_leaderboard(folder, as_json, file_in(folder, language, "html") if page == Path() else page, language, full)
-
-
-@cli.command(cls=SectionedCommand)
-@section("What to train")
-@csv_option("--suite", "suites", "Suites to train on.", "suites")
-@recipe_options
-@click.option("--seeds", type=int, help="Training seeds a method, 1 by default.")
-@section("Where the data is")
-@data_options
-@click.option("--tier", metavar="TIER", help="Takes this tier's number of training texts; quick by default.")
-@click.option("--limit", type=int, help="At most this many training texts (stratified).")
-@section("What it runs on")
-@machine_options
-@section("Output")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("models"), show_default=True, help="Target folder."
-)
-@quiet_option
-@json_option
-def train(quiet: bool, as_json: bool, **choices: Any) -> None:
-    """Train classifiers and put each into a folder of its own, ready for `bench predict`."""
-    from bench.cli.run import train_command
-
-    train_command(choices, quiet=quiet, as_json=as_json)
-
-
-@cli.command(cls=SectionedCommand)
-@section("What to search")
-@csv_option("--suite", "suites", "The suite to search on.", "suites")
-@recipe_options
-@click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Trainings to try.")
-@click.option(
-    "--space", type=click.Path(path_type=Path), help="TOML file of what to search, like bench/execution/search.toml."
-)
-@section("Where the data is")
-@data_options
-@click.option("--tier", metavar="TIER", help="Takes this tier's number of training texts; quick by default.")
-@click.option("--limit", type=int, help="At most this many training texts (stratified).")
-@section("What it runs on")
-@machine_options
-@section("Output")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("tuned.toml"), show_default=True, help="Recipe file."
-)
-@quiet_option
-@json_option
-def tune(quiet: bool, as_json: bool, **choices: Any) -> None:
-    """Search one recipe's hyperparameters by validation; write the best for `bench run --recipes`. Needs Optuna."""
-    from bench.cli.run import tune_command
-
-    tune_command(choices, quiet=quiet, as_json=as_json)
-
-
-look.add_commands(cli)
-inspect.add_commands(cli)
-gates.add_commands(cli)
-selftest.add_commands(cli)
-exchange.add_commands(cli)
-results.add_commands(cli)
+for part in (run, report, training, look, predict, inspect, gates, selftest, results):
+    part.add_commands(cli)
 
 
 def main() -> None:

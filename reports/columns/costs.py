@@ -89,6 +89,7 @@ _OF_SERVING = (
         figures.size,
         explained=message("peak of the serving process"),
     ),
+    ResultColumn("peak_rss_missing", _of_session("peak_rss_missing")),
     ResultColumn("peak_device_bytes", _of_session("peak_device_bytes"), numbers("GPU memory"), figures.size),
     ResultColumn("predict_s", lambda told: told.result.predict_s, numbers("inference"), figures.duration),
     ResultColumn("predict_texts", _predict_texts, numbers("texts"), figures.count),

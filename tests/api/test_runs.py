@@ -18,7 +18,7 @@ from synthetic_runs import full_run
 from tiny_classifiers import sequence_bert, tiny_texts
 
 import bench
-from bench.cli.result_commands import csv_text
+from bench.cli.results import csv_text
 from bench.errors import NotAvailable, NotComparable, StoreError, UsageError
 from bench.execution.predict import Predictor
 from bench.gates.baseline import make_baseline, write_baseline
