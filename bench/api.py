@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import registry
-from bench.data.reading import Reading
 from bench.errors import NotAvailable
 from bench.execution.model import Answer, Model
 from bench.execution.predict import Predictor
@@ -19,8 +18,8 @@ from bench.gates.baseline import Baseline, make_baseline, open_baseline
 from bench.gates.check import check_run
 from bench.gates.quality_rules import MARGIN, SEED_SPREAD
 from bench.machine.companions import unfit_companions_hidden
-from bench.plan.plan import DEFAULT_SCENARIOS, RunRequest, make_plan
-from bench.plan.prompts import OwnPrompts, read_question, read_template
+from bench.plan.keywords import AnyPath, Names, make_request
+from bench.plan.plan import DEFAULT_SCENARIOS, make_plan
 from bench.results import store
 from bench.results.leaderboards import Leaderboard, file_in, make_leaderboard, write_leaderboard
 from bench.results.records import Result, StoredRun
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Answer", "CheckedRun", "Model", "Results", "Run", "check", "load", "open_run", "run"]
-
-Names = str | Iterable[str]
-AnyPath = str | os.PathLike[str]
 
 
 class Results(tuple[Result, ...]):
@@ -146,53 +142,13 @@ def run(
         run = bench.run(suites=["agnews"], methods=["tfidf", "lora"], backends=["eager", "onnx-int8"])
         run.leaderboard()
     """
+    keywords = {name: value for name, value in locals().items() if name != "progress"}
     from bench.execution.console import RunConsole
     from bench.execution.run import run_plan
 
-    request = RunRequest(
-        suites=_names(suites) or (),
-        data=_path(data),
-        reading=Reading(
-            text_column=text_column,
-            label_column=label_column,
-            encoding=encoding,
-            delimiter=delimiter,
-            header=header,
-            label_map=tuple((label_map or {}).items()),
-            drop_empty=drop_empty,
-            language=language,
-        ),
-        methods=_names(methods),
-        recipes=_path(recipes),
-        settings=tuple(f"{name}={_toml(value)}" for name, value in (settings or {}).items()),
-        study=study,
-        prompts=_prompts(prompts, question, label_words, descriptions),
-        engines=_names(backends),
-        engines_file=_path(backends_file),
-        endpoint=endpoint,
-        endpoint_model=endpoint_model,
-        endpoint_key_env=endpoint_key_env,
-        concurrency=concurrency,
-        scenarios=_names(scenarios) or (),
-        p99_limit_ms=p99_limit_ms,
-        models=models,
-        weights=weights,
-        tier=tier,
-        seeds=seeds,
-        limit=limit,
-        device=device,
-        threads=threads,
-        price_per_hour=price_per_hour,
-        out=_path(out),
-        cell_limit_s=cell_limit_s,
-        retry=retry,
-        autotune=autotune,
-        recalibrate=recalibrate,
-        budget_s=budget_s,
-    )
     with _environment_kept(), RunConsole(quiet=not progress) as console:
         console.start("preparing the data")
-        plan = make_plan(request, console.progress)
+        plan = make_plan(make_request(keywords), console.progress)
         run_plan(plan, console)
     write_leaderboard(plan.out, page=file_in(plan.out, "en", "html"))
     return Run(plan.out)
@@ -284,35 +240,3 @@ def _environment_kept() -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def _prompts(
-    templates: Names | None,
-    question: str | None,
-    label_words: Mapping[str, str] | None,
-    descriptions: Mapping[str, str] | None,
-) -> OwnPrompts:
-    given = (templates,) if isinstance(templates, str) else tuple(templates or ())
-    return OwnPrompts(
-        templates=tuple(dict.fromkeys(map(read_template, given))),
-        question=None if question is None else read_question(question),
-        label_words=dict(label_words) if label_words else None,
-        descriptions=dict(descriptions) if descriptions else None,
-    )
-
-
-def _names(given: Names | None) -> tuple[str, ...] | None:
-    """Names as the command line takes them: one string with commas, or several."""
-    if given is None:
-        return None
-    names = given.split(",") if isinstance(given, str) else given
-    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
-
-
-def _path(given: AnyPath | None) -> Path | None:
-    return None if given is None else Path(given)
-
-
-def _toml(value: object) -> object:
-    """A value as --set reads it: true and false as TOML writes them."""
-    return str(value).lower() if isinstance(value, bool) else value

@@ -21,7 +21,8 @@ from pathlib import Path
 from engine_workers import Worker
 
 from bench.classifiers.folder import load_classifier
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.files.cache import cache_dir
 from bench.machine.environment import cpu_card

@@ -25,7 +25,8 @@ from engine_workers import train_minilm
 
 from bench import registry
 from bench.classifiers.folder import load_classifier
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.files.cache import cache_dir
 from bench.machine.environment import cpu_card

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from engine_workers import Worker, can_run, train_minilm
 
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.machine.environment import cpu_card, package_versions
 from bench.machine.threads import set_threads

@@ -22,7 +22,8 @@ import numpy as np
 from engine_workers import PIPELINE, Worker, WorkerFailed, can_run, train_minilm
 
 from bench.classifiers.folder import load_classifier
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.machine.environment import cpu_card
 from bench.machine.threads import set_threads

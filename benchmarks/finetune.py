@@ -21,7 +21,8 @@ from bench.classifiers.folder import load_classifier
 from bench.classifiers.modules import load_module
 from bench.classifiers.pretrained import load_pretrained
 from bench.classifiers.sequence import SequenceModule
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.files.cache import cache_dir
 from bench.machine.environment import cpu_card
@@ -33,7 +34,8 @@ from bench.text.tokens import TextTokenizer
 from bench.types import BaseWeights, Dataset, Prediction, Recipe, Workplace
 from trainers.full_finetune import FullFinetuneTrainer
 from trainers.loop.batches import tokenise
-from trainers.loop.loop import predict_logits, seed_everything
+from trainers.loop.evaluate import predict_logits
+from trainers.loop.modules import seed_everything
 
 BATCH_SIZE = 32
 LEARNING_RATE = 2e-4

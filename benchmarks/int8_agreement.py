@@ -26,7 +26,8 @@ import numpy as np
 
 from bench import registry
 from bench.classifiers.folder import load_classifier
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.files.cache import cache_dir
 from bench.machine.environment import cpu_card, package_versions

@@ -14,8 +14,9 @@ import time
 
 import numpy as np
 
+from bench.data.assembly import Limits
 from bench.data.checks.label_errors import LabelErrors, find_label_errors
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.data.tables import shortened
 from bench.types import Dataset

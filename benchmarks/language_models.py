@@ -28,7 +28,8 @@ from finetune import padded_rows
 from bench import registry
 from bench.classifiers.adapters import add_lora
 from bench.classifiers.pretrained import load_pretrained
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.files.cache import cache_dir
 from bench.machine.companions import hide_unfit_companions

@@ -1,18 +1,17 @@
 """Changes the code that makes figures in small ways, one at a time, and asks whether its tests notice.
 
-    python benchmarks/mutations.py [--modules PART,...] [--most 20] [--seed 0] [--out benchmarks/mutations.md]
+    python benchmarks/mutations.py [--named] [--modules PART,...] [--most 20] [--seed 0] [--out benchmarks/mutations.md]
 
-A mutant is one changed operator, comparison, number, name of a statistic or condition. It is killed when a test of
-its module fails (or hangs); mutants that no test kills survive and are listed, with the reason where
-benchmarks/mutations.toml gives one. The tests run in forks of one process, which compiles the changed module in place
-of the file: nothing is written. Whole, it takes hours; `--most` takes a seeded sample of each module's mutants.
+First the mutations of named_mutations.toml, which survived once: each must be killed by the tests that stand beside it.
+Then every module's own mutants, or a seeded sample of `--most` a module. A mutant is killed when a test fails (or
+hangs); those that no test kills are listed, with the reason where mutations.toml gives one. The tests run in forks of
+one process, which compiles the changed module in place of the file: nothing is written, and tests that start the
+harness in another process see the code as it is. Whole, it takes hours.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import copy
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -22,13 +21,16 @@ import signal
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from mutants import Mutant, Named, mutants_of, mutated
+
 ROOT = Path(__file__).resolve().parents[1]
 REASONS = Path(__file__).with_suffix(".toml")
+NAMED = Path(__file__).with_name("named_mutations.toml")
 LOADED_ONCE = (
     "numpy",
     "scipy.stats",
@@ -47,62 +49,38 @@ PATIENCE = 4.0  # times as long as the tests take on the code as it is
 LEAST_S = 30.0
 # the modules that make figures, and the tests that must notice
 MODULES: dict[str, tuple[str, ...]] = {
-    "bench/quality/stats.py": ("tests/quality",),
-    "bench/quality/scores.py": ("tests/quality",),
+    "bench/quality/stats.py": ("tests/quality/test_stats.py",),
+    "bench/quality/scores.py": ("tests/quality/test_quality.py",),
     "bench/quality/differences.py": ("tests/quality/test_differences.py",),
-    "bench/quality/intervals.py": ("tests/quality",),
-    "bench/quality/randomisation.py": ("tests/quality",),
-    "bench/quality/methods.py": ("tests/quality",),
-    "bench/quality/letters.py": ("tests/quality",),
-    "bench/quality/parity.py": ("tests/quality",),
-    "bench/quality/ranking.py": ("tests/quality",),
+    "bench/quality/intervals.py": ("tests/quality/test_intervals.py",),
+    "bench/quality/randomisation.py": ("tests/quality/test_randomisation.py",),
+    "bench/quality/methods.py": ("tests/quality/test_methods.py",),
+    "bench/quality/letters.py": ("tests/quality/test_letters.py", "tests/quality/test_ranking.py"),
+    "bench/quality/parity.py": ("tests/quality/test_parity.py",),
+    "bench/quality/ranking.py": ("tests/quality/test_ranking.py",),
     "bench/gates/quality_rules.py": ("tests/gates/test_quality_rules.py",),
     "bench/gates/speed_rules.py": ("tests/quality/test_stats.py", "tests/gates/test_speed_rules.py"),
     "bench/gates/turn_texts.py": ("tests/gates/test_speed_rules.py",),
     "bench/gates/check.py": ("tests/gates/test_gates.py",),
     "bench/gates/baseline.py": ("tests/gates/test_gates.py",),
     "bench/execution/cells.py": ("tests/execution/test_cells.py",),
+    "bench/execution/memory_job.py": ("tests/execution/test_memory.py",),
     "bench/execution/autotune.py": ("tests/execution/test_autotune.py",),
     "bench/speed/loadgen.py": ("tests/speed/test_load.py", "tests/speed/test_figures.py"),
+    "bench/speed/mlperf.py": ("tests/speed/test_load.py", "tests/speed/test_figures.py"),
+    "bench/speed/warmup.py": ("tests/speed/test_load.py", "tests/speed/test_figures.py"),
+    "bench/speed/figures.py": ("tests/speed/test_load.py", "tests/speed/test_figures.py"),
     "bench/speed/points.py": ("tests/speed/test_figures.py", "tests/speed/test_server.py"),
     "bench/speed/limits.py": ("tests/speed/test_figures.py", "tests/speed/test_flops.py"),
     "bench/speed/flops.py": ("tests/speed/test_flops.py",),
     "bench/speed/rate_search.py": ("tests/speed/test_rate_search.py",),
     "bench/text/batching.py": ("tests/text/test_batching.py",),
+    "bench/plan/keys.py": ("tests/plan/test_key_parts.py",),
+    "trainers/loop/optimisers.py": ("tests/trainers/test_checkpoint_choice.py",),
+    "reports/tables/methods.py": ("tests/reports/test_training_rate.py",),
     "reports/advice/candidates.py": ("tests/reports/test_advice.py",),
     "reports/advice/advice.py": ("tests/reports/test_advice.py",),
 }
-COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
-}  # fmt: skip
-OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
-    ast.Mod: ast.Mult, ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
-}  # fmt: skip
-NAMES = {
-    "mean": "median", "median": "mean", "min": "max", "max": "min", "ceil": "floor", "floor": "ceil",
-    "minimum": "maximum", "maximum": "minimum", "any": "all", "all": "any", "argmax": "argmin", "sum": "prod",
-    "cdf": "sf", "sf": "cdf", "sqrt": "abs", "sorted": "list",
-}  # fmt: skip
-Change = Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """The number of a change in the order of the source, where it is and what it does."""
-
-    module: str
-    number: int
-    function: str
-    line: int
-    before: str
-    after: str
-
-    @property
-    def key(self) -> str:
-        """What it is called in the list of reasons: no line numbers, which move."""
-        return f"{self.module} {self.function}: {self.before} -> {self.after}"
 
 
 def main() -> None:
@@ -112,20 +90,42 @@ def main() -> None:
         importlib.import_module(name)
     sys.path[:0] = [str(ROOT), *(str(ROOT / part) for part in ("tests/support", "benchmarks", "benchmarks/gpu"))]
     os.chdir(ROOT)
+    fates = [(each, _fate(each)) for each in read_named()]
     found: list[Found] = []
-    for name in chosen:
+    for name in () if arguments.named else chosen:
         found.append(_judge_module(name, arguments.most, arguments.seed))
-        arguments.out.write_text(render(found, arguments.most, arguments.seed), encoding="utf-8")
+        arguments.out.write_text(render(fates, found, arguments.most, arguments.seed), encoding="utf-8")
+    arguments.out.write_text(render(fates, found, arguments.most, arguments.seed), encoding="utf-8")
     print(arguments.out.read_text(encoding="utf-8"))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--named", action="store_true", help="the named mutations alone")
     parser.add_argument("--modules", default="", help="only those whose path has one of these parts, with commas")
     parser.add_argument("--most", type=int, help="a seeded sample of so many mutants a module; default all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     return parser.parse_args()
+
+
+def read_named() -> list[Named]:
+    """The mutations of named_mutations.toml."""
+    entries = tomllib.loads(NAMED.read_text(encoding="utf-8"))["mutation"]
+    return [Named(**{**entry, "tests": tuple(entry["tests"])}) for entry in entries]
+
+
+def _fate(each: Named) -> str:
+    source = (ROOT / each.module).read_text(encoding="utf-8")
+    passed, took_s = _tests_pass(each.module, compile(source, each.module, "exec"), each.tests, 3600.0)
+    if passed:
+        limit_s = LEAST_S + PATIENCE * took_s
+        survives, _ = _tests_pass(each.module, each.code(source), each.tests, limit_s)
+        fate = "SURVIVES" if survives else "killed"
+    else:
+        fate = "its tests do not pass on the code as it is"
+    print(f"{each.name}: {fate}", flush=True)
+    return fate
 
 
 @dataclass(frozen=True)
@@ -154,106 +154,6 @@ def _judge_module(module: str, most: int | None, seed: int) -> Found:
             survivors.append(mutant)
         print(f"{number + 1}/{len(tried)} {'SURVIVES' if passed else 'killed'}: {mutant.key}", flush=True)
     return Found(module, len(mutants), len(tried), tuple(survivors))
-
-
-# ---------------------------------------------------------------- mutants
-
-
-def mutants_of(module: str, source: str) -> Iterator[Mutant]:
-    """Every mutant of a module's source."""
-    for number, (function, line, before, after, _) in enumerate(_changes(ast.parse(source))):
-        yield Mutant(module, number, function, line, before, after)
-
-
-def mutated(module: str, source: str, number: int) -> CodeType:
-    """The module with one change made."""
-    tree = ast.parse(source)
-    *_, change = next(each for place, each in enumerate(_changes(tree)) if place == number)
-    change()
-    return compile(ast.fix_missing_locations(tree), str(ROOT / module), "exec")
-
-
-def _changes(tree: ast.Module) -> Iterator[tuple[str, int, str, str, Change]]:
-    """Function, line, the code before and after, and what makes the change in the tree."""
-    for function, node in _places(tree, "module"):
-        for replace, undo in _replacements(node):
-            before = ast.unparse(node)
-            replace()
-            after = ast.unparse(node)
-            undo()
-            yield function, getattr(node, "lineno", 0), before, after, replace
-
-
-def _places(node: ast.AST, function: str) -> Iterator[tuple[str, ast.AST]]:
-    """Every node that runs, with the name of its function: no annotations, docstrings and decorators."""
-    for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns", "decorator_list", "type_params"):
-            continue
-        for child in value if isinstance(value, list) else [value]:
-            if not isinstance(child, ast.AST) or (
-                isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
-            ):
-                continue
-            inner = child.name if isinstance(child, (ast.FunctionDef, ast.ClassDef)) else function
-            yield inner, child
-            yield from _places(child, inner)
-
-
-def _replacements(node: ast.AST) -> Iterator[tuple[Change, Change]]:
-    """What may be changed of a node alone, each with its undoing."""
-    if isinstance(node, ast.Compare):
-        for place, operator in enumerate(node.ops):
-            if type(operator) in COMPARISONS:
-                yield _item(node.ops, place, COMPARISONS[type(operator)]())
-    elif (
-        isinstance(node, ast.BinOp)
-        and type(node.op) in OPERATORS
-        and not isinstance(node.left, ast.Constant | ast.JoinedStr)
-    ):
-        yield _field(node, "op", OPERATORS[type(node.op)]())
-    elif isinstance(node, ast.BoolOp):
-        yield _field(node, "op", ast.Or() if isinstance(node.op, ast.And) else ast.And())
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.Not)):
-        plain = ast.UAdd() if isinstance(node.op, ast.USub) else ast.Not()
-        yield (
-            _field(node, "op", plain)
-            if isinstance(node.op, ast.USub)
-            else _field(node, "operand", ast.UnaryOp(ast.Not(), copy.deepcopy(node.operand)))
-        )
-    elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        yield _field(node, "value", node.value + 1 if isinstance(node.value, int) else node.value * 2 + 0.125)
-    elif isinstance(node, ast.Constant) and type(node.value) is bool:
-        yield _field(node, "value", not node.value)
-    elif isinstance(node, ast.Call):
-        yield from _renamed(node.func)
-    elif isinstance(node, ast.IfExp):
-        yield _swapped(node, "body", "orelse")
-
-
-def _renamed(function: ast.expr) -> Iterator[tuple[Change, Change]]:
-    if isinstance(function, ast.Name) and function.id in NAMES:
-        yield _field(function, "id", NAMES[function.id])
-    elif isinstance(function, ast.Attribute) and function.attr in NAMES:
-        yield _field(function, "attr", NAMES[function.attr])
-
-
-def _field(node: ast.AST, name: str, value: object) -> tuple[Change, Change]:
-    before = getattr(node, name)
-    return lambda: setattr(node, name, value), lambda: setattr(node, name, before)
-
-
-def _item(items: list, place: int, value: ast.AST) -> tuple[Change, Change]:
-    before = items[place]
-    return lambda: items.__setitem__(place, value), lambda: items.__setitem__(place, before)
-
-
-def _swapped(node: ast.AST, one: str, other: str) -> tuple[Change, Change]:
-    def swap() -> None:
-        first, second = getattr(node, one), getattr(node, other)
-        setattr(node, one, second)
-        setattr(node, other, first)
-
-    return swap, swap
 
 
 # ---------------------------------------------------------------- tests
@@ -315,15 +215,24 @@ def _run_tests(module: str, code: CodeType, tests: Sequence[str]) -> int:
 # ---------------------------------------------------------------- table
 
 
-def render(found: Sequence[Found], most: int | None, seed: int) -> str:
-    """Modules with their counts, then every survivor with its reason."""
+def render(fates: Sequence[tuple[Named, str]], found: Sequence[Found], most: int | None, seed: int) -> str:
+    """The named mutations, modules with their counts, then every survivor with its reason."""
     reasons: dict[str, str] = tomllib.loads(REASONS.read_text(encoding="utf-8")) if REASONS.exists() else {}
     sample = "all mutants" if most is None else f"a sample of {most} mutants a module (seed {seed})"
     lines = [
         "# Mutations of the code that makes figures",
         "",
-        f"Made by `python benchmarks/mutations.py`: {sample}. A survivor is a change that no test of its module "
-        "noticed; the reason says why that is no hole, or that it is one.",
+        "Made by `python benchmarks/mutations.py` (`make mutate`). Killed: a test failed with the change made.",
+        "",
+        "## Mutations that survived once",
+        "",
+        "| mutation | module | tests | fate |",
+        "|---|---|---|---|",
+        *(f"| {each.name} | {each.module} | {_tests_of(each)} | {fate} |" for each, fate in fates),
+        "",
+        "## Every module's own mutants",
+        "",
+        f"Operators, comparisons, numbers, names of statistics and conditions: {sample}.",
         "",
         "| module | mutants | tried | killed | survive |",
         "|---|--:|--:|--:|--:|",
@@ -331,7 +240,7 @@ def render(found: Sequence[Found], most: int | None, seed: int) -> str:
     for each in found:
         killed = each.note or str(each.tried - len(each.survivors))
         lines.append(f"| {each.module} | {each.mutants} | {each.tried} | {killed} | {len(each.survivors)} |")
-    lines += ["", "## Survivors", ""]
+    lines += ["", "## Survivors", "", "The reason says why a change is no hole in the tests, or that it is one.", ""]
     for each in found:
         for mutant in each.survivors:
             reason = reasons.get(mutant.key, "no reason yet: a test is missing")
@@ -339,6 +248,10 @@ def render(found: Sequence[Found], most: int | None, seed: int) -> str:
                 f"- `{mutant.module}:{mutant.line}` {mutant.function}: `{mutant.before}` -> `{mutant.after}`: {reason}"
             )
     return "\n".join([*lines, ""])
+
+
+def _tests_of(each: Named) -> str:
+    return ", ".join(test.rpartition("/")[2] for test in each.tests)
 
 
 if __name__ == "__main__":

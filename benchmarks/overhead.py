@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from engine_workers import Worker, train_minilm
 
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.machine.environment import cpu_card
 from bench.machine.threads import set_threads

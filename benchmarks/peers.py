@@ -35,7 +35,8 @@ from peers_scripts import SCRIPTS, load_script
 
 from bench import registry
 from bench.classifiers.folder import load_classifier
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.files.cache import cache_dir
 from bench.machine.environment import cpu_card

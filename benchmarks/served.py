@@ -27,7 +27,8 @@ from servers import Server, vllm_environment, vllm_server
 
 from backends.endpoint.engine import EndpointBackend
 from bench.classifiers.folder import load_classifier
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.machine.companions import hide_unfit_companions
 from bench.machine.environment import cpu_card

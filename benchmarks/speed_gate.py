@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.classifiers.folder import load_classifier
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.files.cache import cache_dir
 from bench.gates.speed_rules import judge_turns

@@ -24,6 +24,7 @@ from reports.plots import Plot, plots_of
 from reports.render.markdown import clean, escape, to_html
 from reports.render.table import Table, spoken, to_markdown, to_rich
 from reports.render.words import ENGLISH, message, say, say_marked
+from reports.tables.automation import automation_tables
 from reports.tables.before_after import before_after_tables
 from reports.tables.classes import class_tables
 from reports.tables.comparisons import comparison_tables
@@ -165,6 +166,7 @@ def tables_of(task: TaskRows, standing: Standing) -> tuple[Table, ...]:
     return (
         *overview_tables(task, standing),
         *quality_tables(task, standing),
+        *automation_tables(task, standing),
         *doubtful_tables(task),
         *published_tables(task),
         *study_tables(task),

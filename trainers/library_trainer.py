@@ -17,12 +17,13 @@ from bench.classifiers.pretrained import link_model
 from bench.errors import BenchError, UsageError
 from bench.machine.precision import has_fast_bf16
 from bench.text.tokens import TextTokenizer
-from bench.types import Classifier, CurvePoint, Dataset, Progress
+from bench.types import Classifier, CurvePoint, Dataset, Progress, Workplace
 from trainers.loop.batches import TokenisedSplit, tokenise
 from trainers.loop.checkpoints import Checkpoints
 from trainers.loop.evaluate import curve_point
-from trainers.loop.loop import LoopOutcome, all_parameters
 from trainers.loop.losses import LossParams
+from trainers.loop.modules import all_parameters
+from trainers.loop.records import LoopOutcome
 from trainers.params import read_params
 from trainers.shared.records import loop_record, make_manifest
 from trainers.shared.sequence import SequenceParams, load_for_classes, text_length
@@ -70,77 +71,89 @@ def _train(
     validation: TokenisedSplit,
     params: SequenceParams,
     seed: int,
-    place: Any,
+    place: Workplace,
     progress: Progress,
 ) -> LoopOutcome:
     """Run the Trainer with checkpoints in place.checkpoint, from which an interrupted training goes on."""
-    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from transformers import Trainer
 
     steps_of_epoch = math.ceil(len(train) / params.batch_size)
     steps = max(params.epochs * steps_of_epoch, params.min_steps)
-    bf16 = has_fast_bf16(place.device)
     spent = Checkpoints(place.checkpoint)
     started = time.perf_counter() - spent.spent_s()  # an interrupted training goes on, and so does its clock
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = place.checkpoint or Path(scratch)
+        trainer = Trainer(
+            model=model,
+            args=_arguments(params, place.device, folder, steps, seed),
+            train_dataset=_Rows(train),
+            eval_dataset=_Rows(validation),
+            data_collator=_Collator(train.pad_id),
+            compute_metrics=_score,
+            callbacks=[_follower(progress, spent, started, steps)],
+        )
+        going_on = any(folder.glob("checkpoint-*"))
+        trainer.train(resume_from_checkpoint=going_on or None)
+    wall_s = time.perf_counter() - started
+    state = trainer.state
+    bf16 = has_fast_bf16(place.device)
+    return _outcome(state.log_history, steps, steps_of_epoch, wall_s, bf16, state.best_global_step)
+
+
+def _arguments(params: SequenceParams, device: str, folder: Path, steps: int, seed: int) -> Any:
+    """The recipe in the Trainer's words: evaluated, saved and logged at the same steps, the best checkpoint kept."""
+    from transformers import TrainingArguments
+
+    every = max(1, math.ceil(steps / params.evaluations))
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=max(1, params.batch_size // params.accumulation),
+        gradient_accumulation_steps=params.accumulation,
+        per_device_eval_batch_size=64,
+        learning_rate=params.learning_rate,
+        lr_scheduler_type=params.schedule,
+        warmup_steps=_warmup_steps(params, steps),
+        weight_decay=params.weight_decay,
+        max_grad_norm=params.max_grad_norm,
+        train_sampling_strategy="group_by_length",
+        length_column_name="length",
+        gradient_checkpointing=params.gradient_checkpointing,
+        bf16=has_fast_bf16(device),
+        use_cpu=device == "cpu",
+        eval_strategy="steps",
+        save_strategy="steps",
+        eval_steps=every,
+        save_steps=every,
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model="f1",
+        logging_strategy="steps",
+        logging_steps=every,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        report_to=[],
+        disable_tqdm=True,
+        seed=seed,
+        data_seed=seed,
+    )
+
+
+def _follower(progress: Progress, spent: Checkpoints, started: float, steps: int) -> Any:
+    """A callback that shows how far the Trainer is, and notes the time for the case of an interruption."""
+    from transformers import TrainerCallback
 
     class Follow(TrainerCallback):
-        """Shows how far it is, and notes the time for the case of an interruption."""
-
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             progress("training", state.global_step, steps)
             spent.note_spent(time.perf_counter() - started)
 
-    def score(answers: Any) -> dict[str, float]:
-        point = curve_point(0, 0.0, None, answers.predictions, answers.label_ids)
-        return point.model_dump(include={"accuracy", "precision", "recall", "f1"})
+    return Follow()
 
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = place.checkpoint or Path(scratch)
-        arguments = TrainingArguments(
-            output_dir=str(folder),
-            max_steps=steps,
-            per_device_train_batch_size=max(1, params.batch_size // params.accumulation),
-            gradient_accumulation_steps=params.accumulation,
-            per_device_eval_batch_size=64,
-            learning_rate=params.learning_rate,
-            lr_scheduler_type=params.schedule,
-            warmup_steps=_warmup_steps(params, steps),
-            weight_decay=params.weight_decay,
-            max_grad_norm=params.max_grad_norm,
-            train_sampling_strategy="group_by_length",
-            length_column_name="length",
-            gradient_checkpointing=params.gradient_checkpointing,
-            bf16=bf16,
-            use_cpu=place.device == "cpu",
-            eval_strategy="steps",
-            save_strategy="steps",
-            eval_steps=max(1, math.ceil(steps / params.evaluations)),
-            save_steps=max(1, math.ceil(steps / params.evaluations)),
-            save_total_limit=1,
-            load_best_model_at_end=True,
-            metric_for_best_model="f1",
-            logging_strategy="steps",
-            logging_steps=max(1, math.ceil(steps / params.evaluations)),
-            remove_unused_columns=False,
-            dataloader_pin_memory=False,
-            report_to=[],
-            disable_tqdm=True,
-            seed=seed,
-            data_seed=seed,
-        )
-        trainer = Trainer(
-            model=model,
-            args=arguments,
-            train_dataset=_Rows(train),
-            eval_dataset=_Rows(validation),
-            data_collator=_Collator(train.pad_id),
-            compute_metrics=score,
-            callbacks=[Follow()],
-        )
-        going_on = any(folder.glob("checkpoint-*"))
-        trainer.train(resume_from_checkpoint=going_on or None)
-        history = trainer.state.log_history
-    wall_s = time.perf_counter() - started
-    return _outcome(history, steps, steps_of_epoch, wall_s, bf16, trainer.state.best_global_step)
+
+def _score(answers: Any) -> dict[str, float]:
+    point = curve_point(0, 0.0, None, answers.predictions, answers.label_ids)
+    return point.model_dump(include={"accuracy", "precision", "recall", "f1"})
 
 
 def _warmup_steps(params: SequenceParams, steps: int) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bench.classifiers.folder import save_classifier
 from bench.types import Classifier, Dataset, Progress
-from trainers.loop.loop import LoopParams
+from trainers.loop.records import LoopParams
 from trainers.params import read_params
 from trainers.shared.vocabulary import learn_vocabulary, load_vectors
 from trainers.trainer import RecipeTrainer
@@ -70,8 +70,9 @@ class NetworkTrainer(RecipeTrainer):
         from bench.classifiers.networks import make_network
         from bench.text.tokens import TextTokenizer
         from trainers.loop.batches import tokenise
-        from trainers.loop.loop import all_parameters, seed_everything, train_module
+        from trainers.loop.loop import train_module
         from trainers.loop.losses import make_objective
+        from trainers.loop.modules import all_parameters, seed_everything
         from trainers.shared.records import loop_record, make_manifest
 
         params = read_params(self.recipe, NetworkParams)

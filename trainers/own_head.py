@@ -16,8 +16,9 @@ from bench.errors import NotAvailable
 from bench.text.tokens import TextTokenizer
 from bench.types import Classifier, Dataset, Progress
 from trainers.loop.batches import tokenise
-from trainers.loop.loop import all_parameters, seed_everything, train_module, trainable_parameters
+from trainers.loop.loop import train_module
 from trainers.loop.losses import make_objective
+from trainers.loop.modules import all_parameters, seed_everything, trainable_parameters
 from trainers.params import read_params
 from trainers.shared.records import loop_record, make_manifest
 from trainers.shared.sequence import SequenceParams, text_length

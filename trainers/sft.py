@@ -17,7 +17,9 @@ from bench.types import Classifier, Dataset, Manifest, Progress
 from trainers.cpu.lean_decoder import train_lean
 from trainers.generate import generate_settings
 from trainers.loop.batches import tokenise
-from trainers.loop.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
+from trainers.loop.loop import train_module
+from trainers.loop.modules import all_parameters, seed_everything, trainable_parameters
+from trainers.loop.records import LoopParams
 from trainers.lora import LoraSettings
 from trainers.params import read_params
 from trainers.shared.prompting import PromptParams, build_prompt, end_of_answer, prompt_length

@@ -16,6 +16,7 @@ from urllib.request import proxy_bypass
 
 import httpx2
 
+from backends.endpoint.deadline import Deadline, TimedTransport
 from backends.endpoint.options import EndpointOptions
 from bench.errors import EndpointFailed
 
@@ -56,15 +57,20 @@ class Transport:
         self.options = options
         self.proxy_variable, proxy = _proxy_of(options.url)
         try:
+            self._deadline = Deadline()
             self._client = httpx2.Client(
                 headers={"Authorization": f"Bearer {key}"} if key else {},
                 timeout=httpx2.Timeout(options.read_timeout_s, connect=options.connect_timeout_s, pool=None),
-                limits=httpx2.Limits(
-                    max_connections=options.concurrency, max_keepalive_connections=options.concurrency
-                ),
                 trust_env=False,  # the proxy is chosen here
-                verify=httpx2.create_ssl_context() if options.url.startswith("https:") else True,
-                proxy=proxy,
+                transport=TimedTransport(
+                    self._deadline,
+                    limits=httpx2.Limits(
+                        max_connections=options.concurrency, max_keepalive_connections=options.concurrency
+                    ),
+                    trust_env=False,
+                    verify=httpx2.create_ssl_context() if options.url.startswith("https:") else True,
+                    proxy=proxy,
+                ),
             )
         except ImportError as error:
             raise EndpointFailed(
@@ -81,21 +87,19 @@ class Transport:
 
     def send(self, method: str, url: str, body: dict[str, Any] | None, most_bytes: int) -> Response:
         """The server's answer; raises httpx2.TransportError, or UnreadableAnswer for a body that cannot be opened."""
-        deadline = time.monotonic() + self.options.read_timeout_s
+        self._deadline.at = time.monotonic() + self.options.read_timeout_s
         headers = {"Accept-Encoding": "identity"}
         with self._client.stream(method, url, json=body, headers=headers) as response:
-            content = b"".join(self._opened(response, most_bytes, deadline))
+            content = b"".join(self._opened(response, most_bytes))
             return Response(response.status_code, response.headers, content)
 
-    def _opened(self, response: httpx2.Response, most_bytes: int, deadline: float) -> Iterator[bytes]:
+    def _opened(self, response: httpx2.Response, most_bytes: int) -> Iterator[bytes]:
         encoding = response.headers.get("content-encoding", "").strip().lower()
         if encoding not in (*UNPACKED, *PACKED):
             raise UnreadableAnswer(f"its Content-Encoding is {encoding[:40]}, which was not asked for")
         unpacker = zlib.decompressobj(_AUTOMATIC) if encoding in PACKED else None
         left = most_bytes
         for chunk in response.iter_raw():
-            if time.monotonic() > deadline:
-                raise httpx2.ReadTimeout("the answer goes on and on")
             try:
                 opened = unpacker.decompress(chunk, left + 1) if unpacker else chunk
             except zlib.error as error:

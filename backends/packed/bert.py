@@ -7,56 +7,48 @@ a mask where a batch has no padding; and where only the first token is read, the
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from backends.packed.linear import PackedLinear
 from backends.shared.bert_family import check_bert
+from backends.shared.padded_encoder import PaddedEncoder
+from bench.classifiers.bert_layer import Attend, BertLayer
 
 LONGEST_FOR_PRODUCTS = 256  # tokens; above, torch's flash attention was faster (fp32 and bf16, 2 cores)
 
 
-class PackedEncoder(nn.Module):
-    """Stands in for transformers' encoder of a classification model or of a sentence encoder."""
+class PackedEncoder(PaddedEncoder):
+    """Products in oneDNN's layout, the operation behind each in one with it."""
 
     def __init__(self, encoder: Any, first_token_only: bool) -> None:
-        super().__init__()
         check_bert(encoder.config, "packed")
-        self.config = encoder.config
-        self.embeddings = encoder.embeddings
-        self.pooler = encoder.pooler
-        self.first_token_only = first_token_only
-        layers = encoder.encoder.layer
-        self.layers = nn.ModuleList(PackedLayer(layer, encoder.config.num_attention_heads) for layer in layers)
+        self.heads = encoder.config.num_attention_heads
+        layers = (BertLayer(layer, _Projection(layer, self.heads), _packed) for layer in encoder.encoder.layer)
+        super().__init__(encoder, first_token_only, layers)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, **_: Any) -> BaseModelOutputWithPooling:
-        """Hidden states (b, t, d), or (b, 1, d) where only the first token is read; the rest are defaults."""
-        hidden = self.embeddings(input_ids=input_ids)
+    def attention(self, attention_mask: Tensor, dtype: torch.dtype) -> Attend:
+        """Padding is a bias (b, t); there is none in a batch without padding."""
         bias = None
         if not attention_mask.all():
-            bias = torch.zeros(attention_mask.shape, dtype=hidden.dtype).masked_fill_(
-                attention_mask == 0, float("-inf")
-            )
-        for layer in self.layers[:-1]:
-            hidden = layer(hidden, hidden, bias)
-        readers = hidden[:, :1].contiguous() if self.first_token_only else hidden
-        hidden = self.layers[-1](readers, hidden, bias)
-        return BaseModelOutputWithPooling(
-            last_hidden_state=hidden, pooler_output=self.pooler(hidden) if self.pooler else None
-        )
+            bias = torch.zeros(attention_mask.shape, dtype=dtype).masked_fill_(attention_mask == 0, float("-inf"))
+        return partial(attend, bias=bias, heads=self.heads)
+
+    def first(self, hidden: Tensor) -> Tensor:
+        """One after the other in memory, as oneDNN reads them."""
+        return super().first(hidden).contiguous()
 
 
-class PackedLayer(nn.Module):
-    """One transformer layer; `readers` are the tokens whose state is computed, `hidden` those they look at."""
+class _Projection(nn.Module):
+    """Scaled queries, keys and values of a layer: one product, two where not every token is a reader."""
 
     def __init__(self, layer: Any, heads: int) -> None:
         super().__init__()
         attention = layer.attention.self
-        self.heads = heads
         self.width = attention.query.out_features
         scale = (self.width // heads) ** -0.5
         query = (attention.query.weight * scale, attention.query.bias * scale)
@@ -64,21 +56,16 @@ class PackedLayer(nn.Module):
         self.query_key_value = PackedLinear(query, key, value)
         self.query = PackedLinear(query)
         self.key_value = PackedLinear(key, value)
-        self.attended = PackedLinear(_weights(layer.attention.output.dense))
-        self.attended_norm = layer.attention.output.LayerNorm
-        self.up = PackedLinear(_weights(layer.intermediate.dense))
-        self.down = PackedLinear(_weights(layer.output.dense))
-        self.norm = layer.output.LayerNorm
 
-    def forward(self, readers: Tensor, hidden: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(self, readers: Tensor, hidden: Tensor) -> tuple[Tensor, ...]:
         if readers is hidden:
-            query, key, value = self.query_key_value(hidden).split(self.width, dim=-1)
-        else:
-            query = self.query(readers)
-            key, value = self.key_value(hidden).split(self.width, dim=-1)
-        context = attend(query, key, value, bias, self.heads)
-        attended = self.attended_norm(self.attended.plus(context, readers))
-        return self.norm(self.down.plus(self.up.gelu(attended), attended))
+            return tuple(self.query_key_value(hidden).split(self.width, dim=-1))
+        return (self.query(readers), *self.key_value(hidden).split(self.width, dim=-1))
+
+
+def _packed(linear: nn.Linear, _: Any) -> PackedLinear:
+    """The activation is GELU: check_bert has seen to it."""
+    return PackedLinear((linear.weight, linear.bias))
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, heads: int) -> Tensor:
@@ -101,7 +88,3 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, heads
         weights = scores.float().softmax(dim=-1).to(value.dtype)
         context = torch.bmm(weights, value).unflatten(0, (batch, heads))
     return context.transpose(1, 2).reshape(batch, readers, width)
-
-
-def _weights(linear: nn.Linear) -> tuple[Tensor, Tensor]:
-    return linear.weight, linear.bias

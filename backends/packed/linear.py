@@ -19,7 +19,7 @@ class PackedLinear(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         return torch.ops.mkldnn._linear_pointwise(states, self.weight, self.bias, "none", [], "")
 
-    def gelu(self, states: Tensor) -> Tensor:
+    def activated(self, states: Tensor) -> Tensor:
         """The product through the exact GELU."""
         return torch.ops.mkldnn._linear_pointwise(states, self.weight, self.bias, "gelu", [], "none")
 

@@ -7,17 +7,15 @@ from time import perf_counter
 
 import numpy as np
 import torch
-import transformers
 from torch import nn
 
 from backends.shared.answers import certain
 from backends.shared.batched import BatchLimits, batching_details
-from backends.shared.torch_session import DTYPES
+from backends.shared.torch_session import DTYPES, start_torch, torch_info
 from bench.classifiers.generation import Generator
-from bench.machine.memory import keep_freed_memory
 from bench.text.batching import pack
 from bench.text.tokens import load_tokenizer
-from bench.types import Classifier, EngineSpec, Prediction, SessionInfo, StageClock
+from bench.types import Classifier, EngineSpec, Prediction, StageClock
 
 
 class GenerationSession:
@@ -33,8 +31,7 @@ class GenerationSession:
     ) -> None:
         """`convert` exchanges layers of the language model in place."""
         started = perf_counter()
-        kept = device == "cpu" and keep_freed_memory()
-        torch.set_num_threads(threads)
+        kept = start_torch(device, threads)
         self.clock = StageClock()
         self._tokenizer = load_tokenizer(classifier)
         self._generator: Generator | None = Generator(
@@ -45,20 +42,14 @@ class GenerationSession:
             convert(self._generator.model)
         self._limits = BatchLimits.of(spec, device)
         self._classes = len(classifier.class_names)
-        self.info = SessionInfo(
+        self.info = torch_info(
+            classifier,
+            spec,
+            device,
+            threads,
             load_s=loaded - started,
             convert_s=perf_counter() - loaded,
-            precision=spec.precision,
-            device=device,
-            threads=threads,
-            artifact_bytes=classifier.artifact_bytes,
-            details={
-                "torch": torch.__version__,
-                "transformers": transformers.__version__,
-                "decoding": "greedy",
-                "keeps_freed_memory": kept,
-                **batching_details(self._limits),
-            },
+            details={"decoding": "greedy", "keeps_freed_memory": kept, **batching_details(self._limits)},
         )
 
     def predict(self, texts: Sequence[str]) -> Prediction:

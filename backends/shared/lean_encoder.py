@@ -8,14 +8,15 @@ int8), 0.88 (OpenVINO bf16) and 0.82 (OpenVINO int8) of the time before, in one 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from backends.shared.bert_family import is_bert
+from backends.shared.padded_encoder import PaddedEncoder
+from bench.classifiers.bert_layer import Attend, BertLayer
 from bench.types import Classifier
 
 HIDDEN = -1e9  # added to the scores of padding: exp of it is 0 in every precision
@@ -42,54 +43,38 @@ def lighten(module: nn.Module, classifier: Classifier) -> nn.Module:
     return module
 
 
-class LeanEncoder(nn.Module):
-    """Stands in for transformers' encoder of a classification model or of a sentence encoder."""
+class LeanEncoder(PaddedEncoder):
+    """Transformers' linear layers, and attention of four plain operators."""
 
     def __init__(self, encoder: Any, first_token_only: bool) -> None:
-        super().__init__()
-        self.config = encoder.config
-        self.embeddings = encoder.embeddings
-        self.pooler = encoder.pooler
-        self.first_token_only = first_token_only
-        self.layers = nn.ModuleList(
-            LeanLayer(layer, encoder.config.num_attention_heads) for layer in encoder.encoder.layer
-        )
+        self.heads = encoder.config.num_attention_heads
+        layers = (BertLayer(layer, _Projection(layer, self.heads)) for layer in encoder.encoder.layer)
+        super().__init__(encoder, first_token_only, layers)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, **_: Any) -> BaseModelOutputWithPooling:
-        """Hidden states (b, t, d), or (b, 1, d) where only the first token is read; the rest are defaults."""
-        hidden = self.embeddings(input_ids=input_ids)
-        bias = (1 - attention_mask[:, None, None].to(hidden.dtype)) * HIDDEN
-        for layer in self.layers[:-1]:
-            hidden = layer(hidden, hidden, bias)
-        hidden = self.layers[-1](hidden[:, :1] if self.first_token_only else hidden, hidden, bias)
-        return BaseModelOutputWithPooling(
-            last_hidden_state=hidden, pooler_output=self.pooler(hidden) if self.pooler else None
-        )
+    def attention(self, attention_mask: Tensor, dtype: torch.dtype) -> Attend:
+        """Padding is one bias (b, 1, 1, t)."""
+        bias = (1 - attention_mask[:, None, None].to(dtype)) * HIDDEN
+        return partial(_attend, bias=bias, heads=self.heads)
 
 
-class LeanLayer(nn.Module):
-    """One transformer layer; `readers` are the tokens whose state is computed, `hidden` those they look at."""
+class _Projection(nn.Module):
+    """Scaled queries, keys and values of a layer, each a product of its own."""
 
     def __init__(self, layer: Any, heads: int) -> None:
         super().__init__()
         attention = layer.attention.self
-        self.heads = heads
         self.query = _scaled(attention.query, (attention.query.out_features // heads) ** -0.5)
         self.key, self.value = attention.key, attention.value
-        self.attended, self.attended_norm = layer.attention.output.dense, layer.attention.output.LayerNorm
-        self.up, self.down, self.norm = layer.intermediate.dense, layer.output.dense, layer.output.LayerNorm
 
-    def forward(self, readers: Tensor, hidden: Tensor, bias: Tensor) -> Tensor:
-        query = self._heads(self.query(readers)).permute(0, 2, 1, 3)
-        key = self._heads(self.key(hidden)).permute(0, 2, 3, 1)
-        value = self._heads(self.value(hidden)).permute(0, 2, 1, 3)
-        context = (query @ key + bias).softmax(dim=-1) @ value
-        context = context.permute(0, 2, 1, 3).flatten(2)
-        attended = self.attended_norm(self.attended(context) + readers)
-        return self.norm(self.down(functional.gelu(self.up(attended))) + attended)
+    def forward(self, readers: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.query(readers), self.key(hidden), self.value(hidden)
 
-    def _heads(self, states: Tensor) -> Tensor:
-        return states.unflatten(-1, (self.heads, -1))
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, heads: int) -> Tensor:
+    query, key, value = (part.unflatten(-1, (heads, -1)) for part in (query, key, value))
+    scores = query.permute(0, 2, 1, 3) @ key.permute(0, 2, 3, 1) + bias
+    context = scores.softmax(dim=-1) @ value.permute(0, 2, 1, 3)
+    return context.permute(0, 2, 1, 3).flatten(2)
 
 
 def _scaled(linear: nn.Linear, scale: float) -> nn.Linear:

@@ -40,24 +40,21 @@ def load_torch_session(
     otherwise, brings `forward_of`: what convert returned and the device to the session's forward.
     """
     started = perf_counter()
-    kept = device == "cpu" and keep_freed_memory()
-    torch.set_num_threads(threads)
+    kept = start_torch(device, threads)
     tokenizer = load_tokenizer(classifier)
     module = to_precision(module or load_module(classifier), DTYPES[spec.precision]).to(device)
     loaded = perf_counter()
     with torch.inference_mode():
         computing = convert(module)
     limits = BatchLimits.of(spec, device)
-    info = SessionInfo(
+    info = torch_info(
+        classifier,
+        spec,
+        device,
+        threads,
         load_s=loaded - started,
         convert_s=perf_counter() - loaded,
-        precision=spec.precision,
-        device=device,
-        threads=threads,
-        artifact_bytes=classifier.artifact_bytes,
         details={
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
             "attention": attention_of(module),
             "dtype": spec.precision,
             "keeps_freed_memory": kept,
@@ -67,6 +64,33 @@ def load_torch_session(
     )
     forward = (forward_of or torch_forward)(computing, torch.device(device))
     return session_type(tokenizer, forward, limits, info, len(classifier.class_names), recompiles)
+
+
+def start_torch(device: str, threads: int) -> bool:
+    """Settle how torch computes in this process; whether freed memory is kept for the next batch."""
+    torch.set_num_threads(threads)
+    return device == "cpu" and keep_freed_memory()
+
+
+def torch_info(
+    classifier: Classifier,
+    spec: EngineSpec,
+    device: str,
+    threads: int,
+    load_s: float,
+    convert_s: float,
+    details: Mapping[str, Any],
+) -> SessionInfo:
+    """What every session over a torch module says of itself; `details` come behind the versions."""
+    return SessionInfo(
+        load_s=load_s,
+        convert_s=convert_s,
+        precision=spec.precision,
+        device=device,
+        threads=threads,
+        artifact_bytes=classifier.artifact_bytes,
+        details={"torch": torch.__version__, "transformers": transformers.__version__, **details},
+    )
 
 
 def to_precision(module: nn.Module, dtype: torch.dtype) -> nn.Module:

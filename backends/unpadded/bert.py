@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch.nn import functional
 
 from backends.shared.bert_family import POSITIONS_FROM_PADDING, check_bert
 from backends.unpadded.ragged import Ragged, attend
+from bench.classifiers.bert_layer import BertLayer
 
 
 class UnpaddedEncoder(nn.Module):
@@ -22,54 +24,56 @@ class UnpaddedEncoder(nn.Module):
         self.readers_only = readers_only
         config = encoder.config
         self.first_position = config.pad_token_id + 1 if config.model_type in POSITIONS_FROM_PADDING else 0
-        self.layers = nn.ModuleList(_Layer(layer, config.num_attention_heads) for layer in encoder.encoder.layer)
+        self.heads = config.num_attention_heads
+        self.layers = nn.ModuleList(BertLayer(layer, _Projection(layer)) for layer in encoder.encoder.layer)
 
     def forward(self, batch: Ragged) -> Tensor:
         """States (t, d) of every token, or (b, d) of those that are read."""
         parts, layout = self.embeddings, batch.layout
         hidden = parts.word_embeddings(batch.ids) + parts.position_embeddings(batch.positions + self.first_position)
         hidden = parts.LayerNorm(hidden + parts.token_type_embeddings.weight[0])
-        for layer in self.layers[:-1]:
-            hidden = layer(hidden, batch.starts, layout.longest)
-        last: Any = self.layers[-1]
-        states: Tensor = (
-            last.of_readers(hidden, batch) if self.readers_only else last(hidden, batch.starts, layout.longest)
+        longest = layout.longest
+        of_all = partial(
+            self._attend, starts=batch.starts, longest=longest, key_starts=batch.starts, longest_keys=longest
         )
-        return states
+        for layer in self.layers[:-1]:
+            hidden = layer(hidden, hidden, of_all)
+        if not self.readers_only:
+            return cast(Tensor, self.layers[-1](hidden, hidden, of_all))
+        readers = hidden.index_select(0, batch.readers)
+        one_each = torch.arange(len(readers) + 1, dtype=torch.int32, device=hidden.device)
+        of_readers = partial(of_all, starts=one_each, longest=1)  # every text has one query, all its tokens are keys
+        return cast(Tensor, self.layers[-1](readers, hidden, of_readers))
+
+    def _attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        starts: Tensor,
+        longest: int,
+        key_starts: Tensor,
+        longest_keys: int,
+    ) -> Tensor:
+        query, key, value = (part.unflatten(-1, (self.heads, -1)) for part in (query, key, value))
+        scale = query.shape[-1] ** -0.5
+        return attend(query, key, value, starts, key_starts, longest, longest_keys, scale, causal=False).flatten(1)
 
 
-class _Layer(nn.Module):
-    """One transformer layer; query, key and value are one product."""
+class _Projection(nn.Module):
+    """Queries, keys and values of a layer: one product, two where not every token is a reader."""
 
-    def __init__(self, layer: Any, heads: int) -> None:
+    def __init__(self, layer: Any) -> None:
         super().__init__()
         attention = layer.attention.self
         parts = (attention.query, attention.key, attention.value)
-        self.heads = heads
-        self.scale = (attention.query.out_features // heads) ** -0.5
+        self.width = attention.query.out_features
         self.weight = nn.Parameter(torch.cat([part.weight for part in parts]), requires_grad=False)
         self.bias = nn.Parameter(torch.cat([part.bias for part in parts]), requires_grad=False)
-        self.attended, self.attended_norm = layer.attention.output.dense, layer.attention.output.LayerNorm
-        self.up, self.down, self.norm = layer.intermediate.dense, layer.output.dense, layer.output.LayerNorm
 
-    def forward(self, hidden: Tensor, starts: Tensor, longest: int) -> Tensor:
-        projected = functional.linear(hidden, self.weight, self.bias).unflatten(-1, (3, self.heads, -1))
-        query, key, value = projected.unbind(dim=1)
-        context = attend(query, key, value, starts, starts, longest, longest, self.scale, causal=False)
-        return self._rest(context, hidden)
-
-    def of_readers(self, hidden: Tensor, batch: Ragged) -> Tensor:
-        """(b, d): every text has one query, all its tokens are keys."""
-        width = hidden.shape[-1]
-        readers = hidden.index_select(0, batch.readers)
-        query = functional.linear(readers, self.weight[:width], self.bias[:width]).unflatten(-1, (self.heads, -1))
-        key_value = functional.linear(hidden, self.weight[width:], self.bias[width:])
-        key, value = key_value.unflatten(-1, (2, self.heads, -1)).unbind(dim=1)
-        one_each = torch.arange(len(readers) + 1, dtype=torch.int32, device=hidden.device)
-        longest = batch.layout.longest
-        context = attend(query, key, value, one_each, batch.starts, 1, longest, self.scale, causal=False)
-        return self._rest(context, readers)
-
-    def _rest(self, context: Tensor, residual: Tensor) -> Tensor:
-        attended = self.attended_norm(self.attended(context.flatten(1)) + residual)
-        return self.norm(self.down(functional.gelu(self.up(attended))) + attended)
+    def forward(self, readers: Tensor, hidden: Tensor) -> tuple[Tensor, ...]:
+        if readers is hidden:
+            return functional.linear(hidden, self.weight, self.bias).split(self.width, dim=-1)
+        query = functional.linear(readers, self.weight[: self.width], self.bias[: self.width])
+        key_value = functional.linear(hidden, self.weight[self.width :], self.bias[self.width :])
+        return (query, *key_value.split(self.width, dim=-1))

@@ -46,8 +46,9 @@ def inspect(data: Path, as_json: bool, **choices: Any) -> None:
 
 def examine(path: Path, choices: dict[str, Any]) -> dict[str, Any]:
     """Everything the command says, as JSON-able content."""
+    from bench.data.assembly import Limits
     from bench.data.checks.checks import check_dataset
-    from bench.data.datasets import Limits, prepare_own_dataset
+    from bench.data.datasets import prepare_own_dataset
     from bench.data.lengths import count_words
     from bench.data.sources import open_path
 

@@ -5,43 +5,18 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data.columns import TEXT_NAMES, is_header
-from bench.data.content import text_lines
+from bench.data.delimited_rows import Cells, Misfit, Parsed, parse_rows
 from bench.data.reading import Reading
 from bench.data.tables import Facts, Rows, shortened
 from bench.errors import DataError
 
 DELIMITERS = (",", ";", "\t", "|")
 RARE_DELIMITERS = ("^", "~", "\x01", ":")  # tried where none of the usual ones fits
-# In files with these delimiters a quotation mark is often a mere character; in spreadsheets' files it never is.
-LITERAL_QUOTES = ("\t", "|", "^", "~", "\x01")
 _WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _SEP_LINE = re.compile(r'"?sep=(.|\\t)"?[\r\n]*', re.IGNORECASE)
-
-_QUOTED = re.compile(r'"(?:[^"\\]|""|\\.)*"', re.DOTALL)
-
-Cells = list[list[str]]
-
-
-class _Misfit(Exception):
-    """A row that does not fit: its line and what is wrong with it."""
-
-    def __init__(self, line: int, reason: str, rows: int) -> None:
-        super().__init__(reason)
-        self.line, self.reason, self.rows = line, reason, rows
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    """The rows that one delimiter gives."""
-
-    delimiter: str
-    cells: Cells
-    lines: list[int]
 
 
 def read_delimited(path: Path, text: str, encoding: str, suffix: str, reading: Reading, labelled: bool = True) -> Rows:
@@ -80,26 +55,26 @@ def _asked_delimiter(path: Path, text: str, reading: Reading) -> tuple[str | Non
     return named or _WORDS.get(sep[1], sep[1]), 1
 
 
-def _parse_asked(path: Path, text: str, delimiter: str) -> _Parsed:
+def _parse_asked(path: Path, text: str, delimiter: str) -> Parsed:
     try:
-        return _parse(text, delimiter)
-    except _Misfit as error:
+        return parse_rows(text, delimiter)
+    except Misfit as error:
         raise DataError(f"{path} line {error.line} {error.reason}") from error
 
 
 # ---------------------------------------------------------------- which delimiter
 
 
-def _fitting(path: Path, text: str, suffix: str, reading: Reading, labelled: bool) -> _Parsed:
-    failed: list[_Misfit] = []
-    found: list[_Parsed] = []
-    single: _Parsed | None = None
+def _fitting(path: Path, text: str, suffix: str, reading: Reading, labelled: bool) -> Parsed:
+    failed: list[Misfit] = []
+    found: list[Parsed] = []
+    single: Parsed | None = None
     for delimiters in (DELIMITERS, RARE_DELIMITERS):
         fits = []
         for delimiter in delimiters:
             try:
-                parsed = _parse(text, delimiter)
-            except _Misfit as error:
+                parsed = parse_rows(text, delimiter)
+            except Misfit as error:
                 if delimiters is DELIMITERS:
                     failed.append(error)
                 continue
@@ -123,7 +98,7 @@ def _fitting(path: Path, text: str, suffix: str, reading: Reading, labelled: boo
     )
 
 
-def _choose(path: Path, fits: list[_Parsed], suffix: str, reading: Reading) -> _Parsed:
+def _choose(path: Path, fits: list[Parsed], suffix: str, reading: Reading) -> Parsed:
     """The only one that fits; of several the one with a header that is known, then the one with labels in it."""
     for wanted in (
         lambda parsed: _has_header(parsed.cells, reading, certain=True),
@@ -153,19 +128,19 @@ def _choose(path: Path, fits: list[_Parsed], suffix: str, reading: Reading) -> _
     raise DataError(f"{path}: more than one delimiter fits every line: {read}; say which with --delimiter")
 
 
-def _label_columns(parsed: _Parsed) -> int:
+def _label_columns(parsed: Parsed) -> int:
     """How many columns could be labels: few different values that recur."""
     rows = len(parsed.cells)
     columns = (len({row[at] for row in parsed.cells}) for at in range(len(parsed.cells[0])))
     return sum(1 < values <= rows / 2 for values in columns)
 
 
-def _is_punctuation(parsed: _Parsed) -> bool:
+def _is_punctuation(parsed: Parsed) -> bool:
     """Whether it is followed by a space in every line, as in prose."""
     return all(cell[:1] == " " for row in parsed.cells for cell in row[1:])
 
 
-def _is_prose(parsed: _Parsed, reading: Reading) -> bool:
+def _is_prose(parsed: Parsed, reading: Reading) -> bool:
     """Whether the delimiter is likelier a sign of the sentences: no header, and no column of one-word labels."""
     if not _is_punctuation(parsed) or _has_header(parsed.cells, reading, certain=True):
         return False
@@ -174,97 +149,10 @@ def _is_prose(parsed: _Parsed, reading: Reading) -> bool:
     return not any(1 < len(values) <= most and all(len(value.split()) == 1 for value in values) for values in columns)
 
 
-# ---------------------------------------------------------------- one delimiter
-
-
-def _parse(text: str, delimiter: str) -> _Parsed:
-    """All rows, equally long but for empty cells at the end; raises _Misfit at the first that is not."""
-    if '"' not in text:
-        single = text.lstrip()[:1] == "'"
-        tries = ["single", "quoted"] if single else ["quoted"]
-    elif delimiter in LITERAL_QUOTES and not _are_quoted(text, delimiter):
-        tries = ["literal", "quoted", "escaped"]
-    else:
-        tries = ["quoted", "escaped"]
-    failed: _Misfit | None = None
-    for mode in tries:
-        try:
-            return _even(text, delimiter, mode)
-        except _Misfit as error:
-            failed = failed or error
-    assert failed is not None  # noqa: S101 - at least one mode was tried
-    raise failed
-
-
-def _even(text: str, delimiter: str, mode: str) -> _Parsed:
-    cells: Cells = []
-    lines: list[int] = []
-    width = 0
-    for line, row in _records(text, delimiter, mode):
-        if len(row) < 2 and not any(cell.strip() for cell in row):
-            continue
-        if not cells:
-            width = len(row)
-        elif len(row) != width and (len(row) < width or any(cell.strip() for cell in row[width:])):
-            hint = "; does a cell without quotation marks hold the delimiter?" if len(row) > width > 1 else ""
-            reason = f"has {len(row)} columns, line {lines[0]} has {width}{hint}"
-            raise _Misfit(line, reason, len(cells) if width > 1 else 0)
-        cells.append(row[:width])
-        lines.append(line)
-    if not cells:
-        raise _Misfit(1, "holds no rows", 0)
-    return _Parsed(delimiter, cells, lines)
-
-
-def _records(text: str, delimiter: str, mode: str) -> Iterator[tuple[int, list[str]]]:
-    if mode == "literal":
-        for number, line in enumerate(text.split("\n"), start=1):
-            yield number, line.removesuffix("\r").split(delimiter)
-        return
-    reader = csv.reader(
-        text_lines(text),
-        delimiter=delimiter,
-        quotechar="'" if mode == "single" else '"',
-        doublequote=mode != "escaped",
-        escapechar="\\" if mode == "escaped" else None,
-        skipinitialspace=delimiter != " " and _spaced(text, delimiter),
-        strict=True,
-    )
-    started, rows = 1, 0
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise _Misfit(started, f": {error}; a quoted field may lack its closing quote", rows) from error
-        yield started, row
-        rows += 1
-        started = reader.line_num + 1
-
-
-def _spaced(text: str, delimiter: str) -> bool:
-    """Whether a space between delimiter and cell belongs to neither: the header has one, or a quote follows it."""
-    first = text.lstrip("\r\n").partition("\n")[0]
-    return f'{delimiter} "' in text[:10_000] and (f"{delimiter} " in first) and f'{delimiter}"' not in first
-
-
-def _are_quoted(text: str, delimiter: str) -> bool:
-    """Whether quotation marks quote: every cell of a line that starts with one ends with one, and lines may not fit."""
-    widths = set()
-    for line in text.split("\n"):
-        row = line.removesuffix("\r").split(delimiter)
-        if len(row) > 1 or row[0]:
-            widths.add(len(row))
-        if any(cell[:1] == '"' and not _QUOTED.fullmatch(cell) for cell in row):
-            return len(widths) > 1
-    return True
-
-
 # ---------------------------------------------------------------- header and empty columns
 
 
-def _trimmed(parsed: _Parsed) -> tuple[Cells, tuple[str, ...]]:
+def _trimmed(parsed: Parsed) -> tuple[Cells, tuple[str, ...]]:
     """Without columns at the end that have no name; what they hold in a few rows is said, not read."""
     names, cells = parsed.cells[0], parsed.cells
     width = len(names)

@@ -14,11 +14,12 @@ from bench.quality.scores import measure_quality
 from bench.results.autotuned import Tuning
 from bench.results.records import Answers, Cell, MeasuredPart, Parity, Result, Status
 from bench.results.speed_records import LoadSummary
-from bench.speed.loadgen import describe_failures, summarise_runs
+from bench.speed.figures import describe_failures, summarise_runs
 from bench.types import REMOTE, Classifier, DataCard, Dataset, EngineSpec, Recipe, Scenario
 
 UNSTABLE_SPREAD = 0.2
 MINIMUM_REPEATS_FOR_SPREAD = 3
+QUICK_KINDS = frozenset({"sequence", "embedding", "network", "linear"})  # a language model takes a pass an answer
 WRITING_KINDS = frozenset({"generate", "served"})
 CACHED = 1.5  # engines without a cache stay below; what is new to them is a text's length
 CACHED_REMOTELY = 1.15  # a server has seen every length already
@@ -42,6 +43,12 @@ class Entry:
     @property
     def repeats(self) -> int:
         return self.task.tier.repeats if self.scenarios else 1
+
+    @property
+    def answers_validation(self) -> bool:
+        """Whether this cell asks its classifier the validation texts too: once a classifier, and where it is quick."""
+        trained = self.cell.weights == "trained"
+        return trained and self.classifier.kind in QUICK_KINDS and self.reference_id == self.cell.id
 
     @property
     def title(self) -> str:

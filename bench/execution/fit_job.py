@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import registry
 from bench.data.cuts import cut_train
-from bench.data.datasets import open_dataset
+from bench.data.prepared import open_dataset
 from bench.execution.hardness import hardness_of_train
 from bench.files.cache import whole_folder
 from bench.machine.threads import set_threads

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.classifiers.folder import load_classifier, verify_classifier
-from bench.data.datasets import open_dataset
+from bench.data.prepared import open_dataset
 from bench.execution.sessions import open_session
 from bench.machine.threads import set_threads
 from bench.plan.tiers import Tier
@@ -20,11 +20,13 @@ from bench.results.speed_records import LoadRun, Work
 from bench.results.store import write_answers, write_latencies
 from bench.speed.flops import flops_per_text
 from bench.speed.limits import machine_limits
-from bench.speed.loadgen import repeat_speedup, run_scenario
+from bench.speed.loadgen import run_scenario
 from bench.speed.server_scenario import run_server
+from bench.speed.warmup import repeat_speedup
 from bench.types import (
     REMOTE,
     Classifier,
+    Dataset,
     EngineSpec,
     Prediction,
     Progress,
@@ -35,6 +37,7 @@ from bench.types import (
 )
 
 ANSWER_WINDOW = 2048
+VALIDATION_TEXTS = 2000
 BYTES_PER_WEIGHT = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 WARMUP_TEXTS = 512
 
@@ -52,6 +55,7 @@ class MeasureTask:
     repeat: int
     place: Workplace
     answers_file: Path | None
+    validation_file: Path | None
     latencies_folder: Path
     latencies_name: str
     loadgen_folder: Path
@@ -71,9 +75,11 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
         predict_s = tokens = None
         if task.answers_file is not None:
             started = time.perf_counter()
-            answers = _answer(session, test, progress)
+            answers = _answer(session, test, "answering the test items", progress)
             predict_s = time.perf_counter() - started
             write_answers(task.answers_file, answers)
+            if task.validation_file is not None:
+                write_answers(task.validation_file, _answer_validation(session, data, progress))
             tokens = answers.prediction.token_counts
         clock = session.clock
         failed_requests, retried_requests = dict(clock.failed_requests), dict(clock.retried_requests)
@@ -106,11 +112,18 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
         session.close()
 
 
-def _answer(session: Session, test: Split, progress: Progress) -> Answers:
+def _answer_validation(session: Session, data: Dataset, progress: Progress) -> Answers:
+    """What thresholds and temperatures are chosen by: of a long split as many of every part, as it may be sorted."""
+    split = data.validation
+    rows = np.linspace(0, len(split) - 1, min(len(split), VALIDATION_TEXTS)).astype(int)
+    return _answer(session, split.take(rows), "answering validation items", progress)
+
+
+def _answer(session: Session, test: Split, what: str, progress: Progress) -> Answers:
     """What the engine answers; scores that are no finite numbers are no valid answer, whichever label they gave."""
     windows = []
     for start in range(0, len(test), ANSWER_WINDOW):
-        progress("answering the test items", start, len(test))
+        progress(what, start, len(test))
         windows.append(session.predict(test.texts[start : start + ANSWER_WINDOW]))
     probabilities = np.concatenate([window.probabilities for window in windows])
     finite = np.isfinite(probabilities).all(axis=1)

@@ -23,6 +23,7 @@ from bench.results.store import (
     read_record,
     read_result,
     result_path,
+    validation_path,
     write_record,
 )
 from bench.types import REMOTE, ClassifierKind, EngineSpec, Workplace
@@ -146,6 +147,7 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
         repeat=repeat,
         place=Workplace(plan.device, entry.threads, context.cache),
         answers_file=answers_path(context.out, cell_id) if repeat == 0 else None,
+        validation_file=validation_path(context.out, cell_id) if repeat == 0 and entry.answers_validation else None,
         latencies_folder=context.out / "latencies",
         latencies_name=f"{cell_id}.r{repeat}",
         loadgen_folder=context.out / "loadgen",
@@ -207,6 +209,9 @@ def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result
         ]
         answers = read_answers(answers_path(context.out, entry.cell.id))
         result = assemble(entry, parts, answers, _reference(context, entry))
+        if entry.reference_id and validation_path(context.out, entry.reference_id).exists():
+            file = validation_path(context.out, entry.reference_id).relative_to(context.out)
+            result = result.model_copy(update={"validation_file": str(file)})
     write_record(result_path(context.out, entry.cell.id), result)
     return result
 

@@ -6,8 +6,6 @@ fill a batch of the longest ones, where memory peaks.
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +14,7 @@ import psutil
 
 from bench.classifiers.folder import load_classifier
 from bench.execution.sessions import open_session
+from bench.machine.memory import peak_bytes
 from bench.machine.threads import set_threads
 from bench.types import EngineSpec, Progress, Workplace
 
@@ -65,21 +64,3 @@ def measure_memory(task: MemoryTask, progress: Progress) -> int:
 def whole_peak_bytes() -> int:
     """The peak of this process and of those that it started, which hold a server's or an engine's weights."""
     return peak_bytes() + sum(peak_bytes(child.pid) for child in psutil.Process().children(recursive=True))
-
-
-def peak_bytes(pid: int | None = None) -> int:
-    """The most memory that a process (None: this one) has had since it began its program; 0 for one that is gone.
-
-    Linux counts a process's own in /proc: getrusage would count that of the program before it, which started this one.
-    """
-    status = Path("/proc") / str(pid or "self") / "status"
-    try:
-        lines = status.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    if pid is not None:
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.classifiers.folder import load_classifier
-from bench.data.datasets import open_dataset
+from bench.data.prepared import open_dataset
 from bench.execution.sessions import open_session
 from bench.machine.threads import set_threads
 from bench.results.autotuned import Trial

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.classifiers.folder import load_classifier
-from bench.data.datasets import find_stored
+from bench.data.prepared import find_stored
 from bench.errors import AssetError, BenchError, NotAvailable, NotComparable, UsageError
 from bench.execution.console import RunConsole
 from bench.files.cache import cache_dir

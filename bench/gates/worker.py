@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.classifiers.folder import load_classifier, verify_classifier
-from bench.data.datasets import open_dataset
+from bench.data.prepared import open_dataset
 from bench.errors import BenchError
 from bench.execution.sessions import open_session
 from bench.machine.companions import hide_unfit_companions
 from bench.machine.threads import set_threads
 from bench.plan.engines import load_engines
-from bench.speed.loadgen import drive, new_settings, warm_up
+from bench.speed.loadgen import drive
+from bench.speed.mlperf import turn_settings
+from bench.speed.warmup import warm_up
 from bench.types import EngineSpec, Record, Scenario, Workplace
 
 WARMUP_TEXTS = 512
@@ -83,23 +85,9 @@ class Server:
         """Seconds a text, driven by LoadGen."""
         gc.collect()
         texts = [self.texts[place] for place in turn.texts]
-        driver = drive(self.session, turn.scenario, texts, _settings(turn), Path(self._scratch.name))
+        settings = turn_settings(turn.scenario, len(texts), turn.seed)
+        driver = drive(self.session, turn.scenario, texts, settings, Path(self._scratch.name))
         return driver.duration_s / driver.samples
-
-
-def _settings(turn: Turn) -> Any:
-    """Every text once, in an order that is the same for everyone who gets the same seed."""
-    import mlperf_loadgen as lg
-
-    settings = new_settings(turn.seed, 0, len(turn.texts))
-    settings.performance_issue_unique = True
-    if turn.scenario == "single":
-        settings.scenario = lg.TestScenario.SingleStream
-        settings.max_query_count = len(turn.texts)
-    else:
-        settings.scenario = lg.TestScenario.Offline
-        settings.offline_expected_qps = 1.0
-    return settings
 
 
 def main() -> None:

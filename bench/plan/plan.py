@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.data.assembly import Limits
 from bench.data.checks.checks import with_check
-from bench.data.datasets import Limits, prepare_dataset, prepare_own_dataset, save_dataset
+from bench.data.datasets import prepare_dataset, prepare_own_dataset
+from bench.data.prepared import save_dataset
 from bench.data.reading import AS_IT_IS, Reading
 from bench.data.suites import Suite, load_suite
 from bench.errors import UsageError, unknown_name

@@ -19,6 +19,7 @@ from bench.results.store import (
     open_run,
     read_latencies,
     result_path,
+    validation_path,
     write_answers,
     write_json,
     write_latencies,
@@ -87,6 +88,12 @@ def _copied(run: StoredRun, machine: str, target: Path) -> Iterable[Result]:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_answers(path, run.answers[result.cell.id])
             changes["predictions_file"] = str(path.relative_to(target))
+        if result.validation_file is not None:
+            path = validation_path(target, f"{Path(result.validation_file).stem}.{machine}")
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_answers(path, run.validation[result.cell.id])
+            changes["validation_file"] = str(path.relative_to(target))
         changes["load"] = {
             name: _with_latencies(run, summary, machine, target) for name, summary in result.load.items()
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +192,7 @@ class Result(Record):
 
     warnings: what its figures alone do not say.
     over_budget: SKIPPED because the time given had no room for it, so that another run measures it.
+    validation_file: the classifier's answers to validation texts, by its reference engine; None where it was not asked.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -209,6 +210,7 @@ class Result(Record):
     load: dict[str, LoadSummary] = Field(default_factory=dict)
     parity: Parity | None = None
     predictions_file: RelativeFile | None = None
+    validation_file: RelativeFile | None = None
     token_sha256: str | None = None
     predict_s: float | None = None
     test_items: int | None = None
@@ -273,13 +275,17 @@ class RunSettings(Record):
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run folder as the reports read it; `answers` holds the predictions of every cell that has some."""
+    """A run folder as the reports read it; `answers` holds the predictions of every cell that has some.
+
+    `validation` holds the answers to validation texts of every cell whose classifier was asked them.
+    """
 
     folder: Path
     settings: RunSettings
     environment: Mapping[str, Any]
     results: tuple[Result, ...]
     answers: Mapping[str, Answers]
+    validation: Mapping[str, Answers] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ SETTINGS = "run.json"
 ENVIRONMENT = "environment.json"
 CELLS = "cells"
 PREDICTIONS = "predictions"
+VALIDATION = "validation"
 PARTS = "parts"
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
@@ -140,6 +141,10 @@ def answers_path(folder: Path, cell_id: str) -> Path:
     return folder / PREDICTIONS / f"{cell_id}.parquet"
 
 
+def validation_path(folder: Path, cell_id: str) -> Path:
+    return folder / VALIDATION / f"{cell_id}.parquet"
+
+
 def part_path(folder: Path, cell_id: str, repeat: int) -> Path:
     return folder / PARTS / f"{cell_id}.r{repeat}.json"
 
@@ -167,9 +172,13 @@ def open_run(folder: Path) -> StoredRun:
     if not results:
         raise StoreError(f"{folder} holds no results yet; start it again with `bench run --out {folder}`")
     files = {row.cell.id: inside(folder, row.predictions_file) for row in results if row.predictions_file}
+    asked = {row.cell.id: inside(folder, row.validation_file) for row in results if row.validation_file}
+    different = [*dict.fromkeys((*files.values(), *asked.values()))]
     with ThreadPoolExecutor(usable_cores()) as pool:
-        answers = dict(zip(files, pool.map(read_answers, files.values()), strict=True))
-    return StoredRun(folder=folder, settings=settings, environment=environment, results=results, answers=answers)
+        read = dict(zip(different, pool.map(read_answers, different), strict=True))
+    answers = {name: read[path] for name, path in files.items()}
+    validation = {name: read[path] for name, path in asked.items()}
+    return StoredRun(folder, settings, environment, results, answers, validation)
 
 
 def _planned_results(folder: Path, cells: Iterable[str]) -> Iterable[Result]:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 import bench
-from bench.data.datasets import Limits, prepare_own_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_own_dataset
 from bench.data.reading import AS_IT_IS
 from bench.errors import BenchError
 from bench.execution.console import RunConsole
@@ -32,10 +33,12 @@ from bench.plan.tiers import load_tier
 from bench.results.records import Result, Status
 from bench.results.selftest import SelfCheck, SelfTest, store_selftest
 from bench.results.verdicts import Verdict
+from bench.selftest.stored_faults import stored_checks
 from bench.types import EngineSpec
 
 SAMPLE = Path(bench.__file__).parent / "data" / "samples" / "agnews.tsv"
 REAL_ENGINE = "eager"
+SAVES, TEXT_S = 0.6, 0.004  # of a text that takes longer than the network below needs
 STALL_S, STALL_EVERY = 1.0, 80  # more than 1 % of the queries, so it is p99 that has to show it
 QUERIES = 700  # p99 is printed from 662 on
 CEILING_RPS = 10_000.0  # less than 0.1 ms of a query's time is the harness's
@@ -52,6 +55,7 @@ ENGINES: dict[str, dict[str, Any]] = {
     "stalls": {"fault": "stalls", "stall_s": STALL_S, "every": STALL_EVERY},
     "flips": {"fault": "flips", "share": 0.05},
     "caches": {"fault": "caches"},
+    "remembers": {"fault": "remembers", "saves": SAVES, "text_s": TEXT_S},
     "truncates": {"fault": "truncates", "words": 5},
 }
 
@@ -63,6 +67,8 @@ def run_selftest(console: RunConsole) -> SelfTest:
         plan = _plan(Path(scratch) / "run")
         results = {str(result.cell.engine): result for result in run_plan(plan, console)}
         checks = [*engine_checks(results), *accuracy_checks()]
+        console.start("planted files")
+        checks += stored_checks(plan.tasks[0], plan.recipes[0], plan.out, Path(scratch))
         console.start("planted slowdowns")
         checks += slowdown_checks(_turns(plan, console))
     record = SelfTest(
@@ -121,7 +127,9 @@ def engine_checks(results: dict[str, Result]) -> Iterator[SelfCheck]:
     yield _certificate(message("an engine that reads nothing"), results["does-nothing"])
     yield _certificate(message("an engine that flips 5 % of the labels"), results["flips"])
     yield _certificate(message("an engine that reads 5 words"), results["truncates"], tokens=True)
-    yield _cached(results["caches"])
+    yield _cached(message("an engine that caches answers"), results["caches"])
+    saved = message("an engine that saves {share:.0%} on repeated texts", share=SAVES)
+    yield _cached(saved, results["remembers"])
     yield _stall(results["stalls"])
 
 
@@ -162,11 +170,10 @@ def _certificate(name: str, row: Result, tokens: bool = False) -> SelfCheck:
     return SelfCheck(name=name, expected=expected, found=_answers(row), passed=caught)
 
 
-def _cached(row: Result) -> SelfCheck:
+def _cached(name: str, row: Result) -> SelfCheck:
     caught = row.status is Status.INVALID and "from a cache" in (row.reason or "")
     status = message(str(row.status))
     found = message("{status}: {reason}", status=status, reason=row.reason) if row.reason else status
-    name = message("an engine that caches answers")
     return SelfCheck(name=name, expected=message("INVALID"), found=found, passed=caught)
 
 

@@ -131,6 +131,25 @@ class Caches(WrappedSession):
         )
 
 
+class Remembers(WrappedSession):
+    """Saves this share of the time for a text it has seen before, as a server with a cache of prefixes does."""
+
+    def __init__(self, session: Session, saves: float, text_s: float) -> None:
+        super().__init__(session)
+        self._saves, self._text_s = saves, text_s
+        self._known: set[str] = set()
+
+    def predict(self, texts: Sequence[str]) -> Prediction:
+        until = time.perf_counter()
+        for text in texts:
+            until += self._text_s * (1 - self._saves if text in self._known else 1)
+            self._known.add(text)
+        prediction = self._session.predict(texts)
+        while time.perf_counter() < until:
+            pass
+        return prediction
+
+
 class Truncates(WrappedSession):
     """Reads the first `words` words alone, and says so when asked for its tokens."""
 
@@ -176,6 +195,7 @@ FAULTS: dict[str, Any] = {
     "stalls": Stalls,
     "flips": Flips,
     "caches": Caches,
+    "remembers": Remembers,
     "truncates": Truncates,
     "does-nothing": DoesNothing,
 }

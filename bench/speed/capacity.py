@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.speed.batcher import BatchBudget
-from bench.speed.loadgen import warm_up
+from bench.speed.warmup import warm_up
 from bench.types import Session
 
 DEFAULT_MAX_BATCH = 64

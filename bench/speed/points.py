@@ -13,7 +13,8 @@ import numpy as np
 from bench.errors import BenchError
 from bench.results.speed_records import QUERIES_FOR, Purpose, ServerPoint
 from bench.speed.batcher import Batcher, QueueRecord
-from bench.speed.loadgen import NS_PER_MS, read_verdict
+from bench.speed.figures import NS_PER_MS
+from bench.speed.mlperf import read_verdict
 
 CONFIDENCE = 0.99  # of LoadGen's early stopping
 MORE_QUERIES = 1.1  # than planned: Poisson arrivals within a run's shortest duration

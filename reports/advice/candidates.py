@@ -197,7 +197,14 @@ def _queries(summary: LoadSummary | None) -> int:
 
 
 def _quality_check(f1: Interval, wanted: float) -> Check:
-    """The chance is that of a normal error as wide as the interval's half towards the demand."""
+    """The chance is that of a normal error as wide as the interval's half towards the demand.
+
+    Where there were too few texts for an interval, the value alone speaks, and nobody knows the chance.
+    """
+    if f1.items_needed is not None:
+        why = message("too few texts for an interval: it needs about {n:,}", n=f1.items_needed)
+        value = Measured(f1.value, f1.low, f1.high)
+        return Check("macro F1", "likely" if f1.value >= wanted else "unlikely", value, wanted, reason=why)
     side = f1.value - f1.low if f1.value >= wanted else f1.high - f1.value
     error = side / NormalDist().inv_cdf(0.975)
     chance = 1 - NormalDist(f1.value, error).cdf(wanted) if error > 0 else float(f1.value >= wanted)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from reports.advice.advice import Advice, BreakEven, nearest_on
+from reports.advice.advice import Advice, BreakEven, Rivalry, nearest_on
 from reports.advice.candidates import Candidate, Check, Measured
 from reports.content.provenance import title
 from reports.export.records import json_able
@@ -145,6 +145,10 @@ def _doubt(check: Check) -> str:
             what=message(check.what),
             chance=check.chance,
         )
+    if check.reason is not None:
+        return message(
+            "only its value meets the demand on {what} ({reason})", what=message(check.what), reason=check.reason
+        )
     return message("the demand on {what} lies within the noise of the measurement", what=message(check.what))
 
 
@@ -152,13 +156,7 @@ def _runner_up(advice: Advice) -> str:
     other, rivalry = advice.runner_up, advice.rivalry
     assert other is not None  # noqa: S101 - the caller has both
     assert rivalry is not None  # noqa: S101
-    points = message(
-        "macro F1 {points} points lower (95 % {low} to {high}, {told})",
-        points=figures.points(rivalry.f1.value),
-        low=figures.points(rivalry.f1.low),
-        high=figures.points(rivalry.f1.high),
-        told=message("told apart") if rivalry.f1_apart else message("cannot be told apart"),
-    )
+    points = _points_lower(rivalry)
     if rivalry.faster is None:
         return message("Runner-up {row}: {points}", row=other.name, points=points)
     speed = message(
@@ -167,6 +165,25 @@ def _runner_up(advice: Advice) -> str:
         told=message("told apart") if rivalry.rates_apart else message("cannot be told apart"),
     )
     return message("Runner-up {row}: {points}; {speed}", row=other.name, points=points, speed=speed)
+
+
+def _points_lower(rivalry: Rivalry) -> str:
+    told = message("told apart") if rivalry.f1_apart else message("cannot be told apart")
+    lower = figures.points(rivalry.f1.value)
+    if rivalry.f1.items_needed is not None:
+        return message(
+            "macro F1 {points} points lower ({told}; an interval needs about {n:,} texts)",
+            points=lower,
+            told=told,
+            n=rivalry.f1.items_needed,
+        )
+    return message(
+        "macro F1 {points} points lower (95 % {low} to {high}, {told})",
+        points=lower,
+        low=figures.points(rivalry.f1.low),
+        high=figures.points(rivalry.f1.high),
+        told=told,
+    )
 
 
 def _towards(advice: Advice) -> BreakEven | None:

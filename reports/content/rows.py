@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from bench.results.records import Answers, Result, StoredRun
 from bench.types import DataCard, FitRecord
@@ -58,7 +58,7 @@ class Group:
 
 @dataclass(frozen=True)
 class TaskRows:
-    """Everything the tables of one task are made of."""
+    """Everything the tables of one task are made of; `validation`: the classifier's answers there, by each row's id."""
 
     data: DataCard
     groups: tuple[Group, ...]
@@ -66,6 +66,7 @@ class TaskRows:
     price_per_hour: float | None
     study: str | None = None
     study_axis: str | None = None
+    validation: Mapping[str, Answers] = field(default_factory=dict)
 
     def cells(self) -> Iterator[tuple[Group, Result]]:
         """Every row with its classifier, in the plan's order."""
@@ -97,6 +98,7 @@ def _task(results: list[Result], run: StoredRun) -> TaskRows:
         settings.price_per_hour,
         settings.study,
         settings.study_axis,
+        run.validation,
     )
 
 

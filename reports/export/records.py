@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+from bench.quality.selective import TARGETS, Automation
 from bench.results.records import Result
 from bench.results.speed_records import LoadSummary
+from reports.content.automation import area_of, automation_of, calibration_of
 from reports.content.rows import Group, TaskRows
 from reports.content.speed import against_reference, median_run, price_per_million, usable, verdict
 from reports.content.standing import Standing
@@ -36,7 +39,35 @@ def _row(task: TaskRows, standing: Standing, group: Group, row: Result) -> dict[
     record["parity"] = None
     if row.parity is not None:
         record["parity"] = {**row.parity.model_dump(mode="json", exclude={"flips"}), "flipped": len(row.parity.flips)}
+    record |= _automation(task, group, row)
     return record
+
+
+def _automation(task: TaskRows, group: Group, row: Result) -> dict[str, Any]:
+    """What may be automated at each target; of the row that stands for its classifier the area and the temperature too.
+
+    None where that is not known.
+    """
+    found = [(target, automation_of(task, row, target)) for target in TARGETS]
+    shown = row is group.shown
+    area, scaled = (area_of(task, row), calibration_of(task, row)) if shown else (None, None)
+    return {
+        "automation": {f"{target:g}": each and _automation_record(each) for target, each in found},
+        "area_under_risk_coverage": area and area.model_dump(),
+        "temperature_scaling": scaled and asdict(scaled),
+    }
+
+
+def _automation_record(found: Automation) -> dict[str, Any]:
+    return {
+        "threshold": found.threshold,
+        "chosen_on": found.chosen_on,
+        "on_validation": found.on_validation,
+        "n": found.n,
+        "coverage": found.coverage.model_dump(),
+        "accuracy": found.accuracy and found.accuracy.model_dump(),
+        "fate": found.fate,
+    }
 
 
 def _load(task: TaskRows, group: Group, row: Result, summary: LoadSummary) -> dict[str, Any]:

@@ -10,9 +10,11 @@ import numpy as np
 from bench.results.records import Quality, Result
 from bench.results.speed_records import QUERIES_FOR, LoadRun
 from bench.types import Scenario
+from reports.content.automation import coverage_charts
 from reports.content.rows import TaskRows
 from reports.content.series import Curve, PublishedCurve, curves_of, published_curves_of, score_charts
 from reports.content.speed import median_run, usable
+from reports.content.standing import Standing
 from reports.render.markdown import clean
 from reports.render.words import say, say_marked
 from reports.tables.classes import MOST_CLASSES, MOST_CONFUSIONS
@@ -112,8 +114,8 @@ def _chosen(curve: Curve) -> tuple[int, ...]:
     return () if curve.chosen is None else (curve.chosen,)
 
 
-def scores_record(task: TaskRows, language: str) -> list[dict[str, Any]]:
-    """The charts of scores over a study or the first test texts: lines of (at, value, low, high)."""
+def scores_record(task: TaskRows, standing: Standing, language: str) -> list[dict[str, Any]]:
+    """The charts of scores: a study, the first test texts, shares automated; lines of (at, value, low, high)."""
     return [
         {
             "title": clean(say(chart.title, language)),
@@ -133,7 +135,7 @@ def scores_record(task: TaskRows, language: str) -> list[dict[str, Any]]:
                 for line in chart.lines
             ],
         }
-        for chart in score_charts(task)
+        for chart in (*score_charts(task), *coverage_charts(task, standing))
     ]
 
 

@@ -96,7 +96,7 @@ def _task(page: PageTask, evidence: Evidence, language: str) -> dict[str, Any]:
         "fewest": FEWEST_LATENCIES,
         "server": server_record(rows),
         "curves": curves_record(task, language),
-        "scores": scores_record(task, language),
+        "scores": scores_record(task, standing, language),
         "matrices": matrices_record(rows),
         "hardest": hardest_record(task, texts),
         "flips": flips_record(task, texts),

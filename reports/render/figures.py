@@ -84,6 +84,12 @@ def plus_minus(figure: Interval) -> str:
     return f"{figure.value:.3f} ±{max(figure.high - figure.value, figure.value - figure.low):.3f}"
 
 
+def percent_plus_minus(figure: Interval) -> str:
+    """A share in per cent and the larger half of its 95 % interval in points."""
+    half = max(figure.high - figure.value, figure.value - figure.low)
+    return f"{100 * figure.value:.1f} % ±{100 * half:.1f}"
+
+
 def bounds(figure: Interval) -> str:
     """Both ends of the 95 % interval; where there is none, how many items it takes."""
     if figure.items_needed is not None:

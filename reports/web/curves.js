@@ -90,7 +90,13 @@ function lineLegend(lines) {
   );
 }
 
-// A chart of scores: a study, or the accuracy on the first test texts. Dashed: published, without intervals.
+// In the order given, numbers by their size.
+function named(values) {
+  const different = [...new Set(values)];
+  return different.some(isNaN) ? different : different.sort((a, b) => a - b);
+}
+
+// A chart of scores: a study, shares automated, or the accuracy on the first test texts. Dashed: published, without intervals.
 function scoreCurves(chart) {
   const points = chart.lines.flatMap((line, at) =>
     line.points.map(([x, y, low, high]) => ({
@@ -120,7 +126,7 @@ function scoreCurves(chart) {
         ariaLabel: chart.title,
         x: chart.by_size
           ? { type: "log", base: 2, grid: true, ticks: Math.max(3, width / 110), tickFormat: "," }
-          : { type: "point", domain: [...new Set(points.map((point) => point.x))] },
+          : { type: "point", domain: named(points.map((point) => point.x)) },
         extra: [
           Plot.ruleX(
             points.filter((point) => point.low !== null),

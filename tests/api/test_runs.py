@@ -6,6 +6,7 @@ import csv
 import io
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from gate_runs import losing, stored, with_answers
 from nbclient import NotebookClient
+from pydantic import ValidationError
 from synthetic_runs import full_run
 from tiny_classifiers import sequence_bert, tiny_texts
 
@@ -22,6 +24,8 @@ from bench.cli.results import csv_text
 from bench.errors import NotAvailable, NotComparable, StoreError, UsageError
 from bench.execution.predict import Predictor
 from bench.gates.baseline import make_baseline, write_baseline
+from bench.plan.keywords import make_request
+from bench.plan.plan import RunRequest
 from bench.results.records import Status
 from bench.results.verdicts import Verdict
 from reports.export.flat_rows import flat_rows
@@ -177,3 +181,24 @@ def test_a_notebook_shows_progress_and_the_leaderboard(tmp_path: Path) -> None:
     assert any("application/vnd.jupyter.widget-view+json" in data for data in progress), progress
     assert "<table>" in outputs[1][0]["data"]["text/html"]
     assert "### Leaderboard" in outputs[1][0]["data"]["text/markdown"]
+
+
+def test_every_keyword_of_run_reaches_the_request() -> None:
+    keywords = {name: parameter.default for name, parameter in signature(bench.run).parameters.items()}
+    del keywords["progress"]
+    assert make_request(keywords) == RunRequest()
+    given = make_request(
+        keywords
+        | {"suites": "agnews, weibo", "data": "texts.csv", "label_map": {"1": "good"}, "settings": {"mean": True}}
+        | {"backends": ["eager"], "backends_file": "mine.toml", "prompts": "{text} is", "label_words": {"1": "one"}}
+    )
+    assert given.suites == ("agnews", "weibo")
+    assert given.data == Path("texts.csv")
+    assert given.reading.label_map == (("1", "good"),)
+    assert given.settings == ("mean=true",)
+    assert given.engines == ("eager",)
+    assert given.engines_file == Path("mine.toml")
+    assert given.prompts.templates == ("{text} is",)
+    assert given.prompts.label_words == {"1": "one"}
+    with pytest.raises(ValidationError, match="unheard_of"):
+        make_request(keywords | {"unheard_of": 1})

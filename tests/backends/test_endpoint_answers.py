@@ -28,7 +28,8 @@ from backends.endpoint.redaction import redact
 from bench.errors import EndpointFailed, UsageError
 from bench.execution.cells import answered_from_cache
 from bench.results.records import MeasuredPart, SessionCard
-from bench.speed.loadgen import repeat_speedup, run_scenario
+from bench.speed.loadgen import run_scenario
+from bench.speed.warmup import repeat_speedup
 from bench.types import REMOTE, Ending, Workplace
 
 
@@ -131,7 +132,7 @@ def test_a_server_that_saves_on_repeated_texts_gets_no_rate(
 ) -> None:
     """A cache that saves 60 % made 241 texts/s read as 551: its speed-up of 2.5 is none of an honest server."""
     clock = [0.0]
-    monkeypatch.setattr("bench.speed.loadgen.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr("bench.speed.warmup.time", SimpleNamespace(perf_counter=lambda: clock[0]))
     speedup, least = repeat_speedup(Sleeping(second, clock), TEXTS)  # type: ignore[arg-type]
     part = measured_part(REMOTE, speedup, least)
     reason = answered_from_cache([part])

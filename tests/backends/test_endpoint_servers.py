@@ -22,7 +22,8 @@ from backends.eager import EagerBackend
 from backends.endpoint.engine import EndpointBackend
 from backends.endpoint.session import EndpointSession
 from bench import registry
-from bench.data.datasets import Limits, prepare_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.errors import EndpointFailed
 from bench.models.base import base_weights
@@ -32,7 +33,7 @@ from bench.plan.tiers import Tier
 from bench.results.records import Status
 from bench.results.store import open_run
 from bench.speed.batcher import BatchBudget
-from bench.speed.server_scenario import ServerTest
+from bench.speed.server_runs import ServerTest
 from bench.types import Classifier, Dataset, Prediction, Workplace
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli.main import cli
+from bench.data.assembly import Limits
 from bench.data.checks.checks import check_dataset, check_notes, with_check
 from bench.data.checks.duplicates import conflicting, find_duplicates, plain
 from bench.data.checks.label_errors import confident_learning, find_label_errors, overlapping_classes
-from bench.data.datasets import Limits, open_dataset, prepare_own_dataset, save_dataset
+from bench.data.datasets import prepare_own_dataset
+from bench.data.prepared import open_dataset, save_dataset
 from bench.data.reading import AS_IT_IS
 from bench.types import Dataset
 

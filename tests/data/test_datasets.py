@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.data.datasets import Limits, open_dataset, prepare_dataset, prepare_own_dataset, save_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset, prepare_own_dataset
+from bench.data.prepared import open_dataset, save_dataset
 from bench.data.reading import AS_IT_IS
 from bench.data.suites import load_suite
 from bench.errors import DataError, NotAvailable

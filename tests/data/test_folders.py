@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench.data.datasets import Limits, prepare_own_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_own_dataset
 from bench.data.reading import AS_IT_IS, Reading
 from bench.errors import BenchError, DataError, NotAvailable
 from bench.types import Dataset

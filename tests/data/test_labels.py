@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.data.datasets import Limits, prepare_dataset, prepare_own_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_dataset, prepare_own_dataset
 from bench.data.labels import read_label_map
 from bench.data.reading import Reading
 from bench.data.suites import load_suite

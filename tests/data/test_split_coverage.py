@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.data.assembly import Limits
 from bench.data.cuts import cut_train
-from bench.data.datasets import Limits, prepare_own_dataset
+from bench.data.datasets import prepare_own_dataset
 from bench.data.reading import AS_IT_IS
 from bench.types import Dataset, TrainCut
 

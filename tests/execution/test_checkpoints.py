@@ -14,14 +14,15 @@ from torch import Tensor, nn
 
 from bench import registry
 from bench.classifiers.folder import load_classifier
-from bench.data.datasets import save_dataset
+from bench.data.prepared import save_dataset
 from bench.errors import BenchError, UsageError
 from bench.execution.fit_job import FitTask, fit
 from bench.types import BaseWeights, Classifier, Recipe, Workplace
 from trainers.loop import checkpoints
 from trainers.loop.batches import TokenisedSplit
 from trainers.loop.checkpoints import SPENT, STATE, Checkpoints
-from trainers.loop.loop import LoopParams, train_module
+from trainers.loop.loop import train_module
+from trainers.loop.records import LoopParams
 from trainers.params import read_params
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from own_data_runs import own_data
 from tiny_classifiers import linear, sequence_bert, tiny_texts
 
 import bench
-from bench.execution.memory_job import MemoryTask, longest_texts, measure_memory, peak_bytes
+from bench.execution.memory_job import MemoryTask, longest_texts, measure_memory
 from bench.execution.processes import Outcome, Workers
+from bench.machine.memory import peak_bytes
 from bench.plan.engines import load_engines
 from bench.results.records import Status
 from bench.types import Classifier, Workplace
@@ -75,6 +78,15 @@ def test_processes_that_the_engine_starts_count(workers: Workers, tmp_path: Path
     outcome = fresh(workers, tmp_path, process_jobs.peak_with_child, 200 * MIB)
     own, with_child = outcome.payload
     assert with_child - own > 200 * MIB
+
+
+def test_a_process_s_peak_is_its_own_and_not_its_starter_s() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        assert child.poll() is None
+        assert 1 * MIB < peak_bytes(child.pid) < 60 * MIB < peak_bytes()
+    finally:
+        child.communicate(b"\n")
 
 
 def test_a_process_that_is_gone_has_none() -> None:

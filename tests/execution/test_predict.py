@@ -25,7 +25,8 @@ ODD = "superb\n\n  \nsuperb\u2028and dreadful\nsuperb\x0cdreadful\nsuperb\x85dre
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predictor]:
     folder = tmp_path_factory.mktemp("classifier")
-    from bench.data.datasets import Limits, prepare_own_dataset
+    from bench.data.assembly import Limits
+    from bench.data.datasets import prepare_own_dataset
 
     texts = folder / "two.csv"
     lines = [f"the soup was {('dreadful', 'superb')[at % 2]} {at},{('neg', 'pos')[at % 2]}\n" for at in range(60)]

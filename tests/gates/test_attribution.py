@@ -25,7 +25,7 @@ from tiny_models import WORDS
 
 from bench import registry
 from bench.classifiers.folder import load_classifier, save_classifier
-from bench.data.datasets import save_dataset
+from bench.data.prepared import save_dataset
 from bench.gates.turns import HERE, Side, SpeedWorker
 from bench.gates.worker import WorkerTask
 from bench.plan.engines import load_engines

@@ -13,7 +13,7 @@ from synthetic_runs import answers_of, full_run
 from tiny_classifiers import linear
 from tiny_datasets import tiny_dataset
 
-from bench.data.datasets import find_stored, save_dataset
+from bench.data.prepared import find_stored, save_dataset
 from bench.errors import BenchError, NotAvailable
 from bench.execution.console import RunConsole
 from bench.gates.baseline import make_baseline, write_baseline

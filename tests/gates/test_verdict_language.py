@@ -21,6 +21,7 @@ from bench.gates.quality_rules import Sides, judge, judge_answers, measure_sprea
 from bench.results.records import Interval, Status
 from bench.results.verdicts import Attribution, Check, Judgement, Part, Reason, SpeedJudgement, Swap, Untried, Verdict
 from bench.selftest.checks import SLOWDOWNS, accuracy_checks, engine_checks, slowdown_checks
+from bench.selftest.stored_faults import cross_metric_rank, judge_folder, judge_keys
 from reports.pages.attribution import AttributionPage
 from reports.pages.check import CheckPage
 from reports.pages.selftest import SelfTestPage
@@ -107,7 +108,14 @@ def test_a_check_is_said_whole_and_its_machine_forms_stay_english() -> None:
 
 
 def test_a_self_test_is_said_whole() -> None:
-    found = (*engine_checks(honest_rows()), *accuracy_checks(), *slowdown_checks(planted_turns(SLOWDOWNS)))
+    found = (
+        *engine_checks(honest_rows()),
+        *accuracy_checks(),
+        *slowdown_checks(planted_turns(SLOWDOWNS)),
+        cross_metric_rank(),
+        *(judge_keys(*keys) for keys in ("aab", "aaa", "abc")),
+        *(judge_folder(*both) for both in ((True, True), (False, True), (True, False))),
+    )
     whole = record(True).model_copy(update={"checks": found})
     page = SelfTestPage(whole, "zh")
     assert english_left([page.markdown, printed(page, 200)], {"TextCNN"}) == set()

@@ -9,7 +9,8 @@ import pytest
 from command_line import assert_one_line_error, bench
 from tiny_models import toy_dataset
 
-from bench.data.datasets import Limits, prepare_own_dataset
+from bench.data.assembly import Limits
+from bench.data.datasets import prepare_own_dataset
 from bench.data.reading import AS_IT_IS
 from bench.errors import DataError, UsageError
 from bench.plan.plan import RunRequest, check_request, choose_recipes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from bench.cli.lengths import count_tokens
 from bench.cli.units import parse_milliseconds, parse_price, parse_rate, parse_share
 from bench.errors import UsageError
 from bench.results.demands import Demands, OwnLengths
-from bench.results.records import Status
+from bench.results.records import Interval, Result, Status
 from reports.advice.advice import Advice, advise
 from reports.advice.page import AdvicePage, lines_of, table_of
 from reports.render.words import Joined, Message, catalogue, languages
@@ -71,6 +72,35 @@ def test_a_demand_inside_the_interval_is_doubted_with_its_chance() -> None:
     assert check.fate == "likely"
     assert check.chance and 0.5 < check.chance < 0.95
     assert "not quite" in text_of(given)
+
+
+def test_without_an_interval_no_chance_is_invented() -> None:
+    """Too few texts a class: the ends of the scale are no interval, and half-way between them is no chance."""
+    results = [
+        result.model_copy(update={"quality": result.quality.model_copy(update={"macro_f1": without(result)})})
+        if result.quality
+        else result
+        for result in RUN.results
+    ]
+    [given] = advise(replace(RUN, results=tuple(results)), Demands(min_f1=0.85, rps=50))
+    assert given.chosen
+    assert not given.sure
+    check = given.chosen.checks[0]
+    assert (check.fate, check.chance) == ("likely", None)
+    assert "chance" not in text_of(given)
+    assert "too few texts for an interval: it needs about 600" in text_of(given)
+    [nothing] = advise(replace(RUN, results=tuple(results)), Demands(min_f1=0.99))
+    assert nothing.chosen is None
+    assert given.rivalry
+    rivalry = replace(given.rivalry, f1=Interval(value=0.01, low=-1.0, high=1.0, items_needed=600))
+    lines = text_of(replace(given, rivalry=rivalry))
+    assert "an interval needs about 600 texts" in lines
+    assert "-100" not in lines
+
+
+def without(result: Result) -> Interval:
+    assert result.quality
+    return Interval(value=result.quality.macro_f1.value, low=0.0, high=1.0, items_needed=600)
 
 
 def test_a_single_run_within_ten_percent_of_the_demand_is_doubted() -> None:

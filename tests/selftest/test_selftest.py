@@ -18,7 +18,7 @@ from bench.results.records import Status
 from bench.results.selftest import last_selftest, store_selftest
 from bench.selftest.checks import ENGINES, SLOWDOWNS, accuracy_checks, engine_checks, slowdown_checks
 from bench.selftest.faults import FAULTS, Caches, WrappedSession
-from bench.speed.loadgen import repeat_speedup
+from bench.speed.warmup import repeat_speedup
 from bench.types import EngineSpec, Prediction, Session, Workplace
 from reports.content.provenance import provenance
 from reports.pages.selftest import SelfTestPage
@@ -49,6 +49,7 @@ def test_an_honest_wrapper_changes_nothing(tmp_path: Path) -> None:
         ("truncates", {"words": 1}, (0.0, 1.0)),
         ("does-nothing", {}, (0.0, 1.0)),
         ("caches", {}, (1.0, 1.0)),
+        ("remembers", {"saves": 0.6, "text_s": 1e-6}, (1.0, 1.0)),
         ("slower", {"share": 0.5}, (1.0, 1.0)),
         ("stalls", {"stall_s": 0.01, "every": 2}, (1.0, 1.0)),
     ],
@@ -85,6 +86,25 @@ def test_a_cache_shows_in_the_time_of_the_second_reading(tmp_path: Path) -> None
     assert repeat_speedup(session, TEXTS)[1] < 1.5 < repeat_speedup(Caches(session), TEXTS)[1]
 
 
+def test_time_saved_on_repeated_texts_shows_in_the_planned_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock moves by a step a reading, so that no busy machine is in the figure."""
+    session = open_faulty(tmp_path, fault="remembers", saves=0.6, text_s=1000.0)
+    clock = [0.0]
+
+    def read() -> float:
+        clock[0] += 0.01
+        return clock[0]
+
+    monkeypatch.setattr("bench.selftest.faults.time.perf_counter", read)
+    started = read()
+    session.predict(TEXTS[:1])
+    first_s, started = read() - started, clock[0]
+    session.predict(TEXTS[:1])
+    assert first_s / (read() - started) == pytest.approx(2.5, rel=0.01)
+
+
 # ---------------------------------------------------------------- checks that can fail
 
 
@@ -106,7 +126,7 @@ def test_faults_that_are_not_found_fail_the_self_test() -> None:
     checks = {check.name: check.passed for check in engine_checks(honest_rows())}
     assert checks.pop("an honest engine")
     assert set(checks.values()) == {False}
-    assert len(checks) == 6
+    assert len(checks) == 7
 
 
 def test_an_honest_engine_called_faulty_fails_it_too() -> None:

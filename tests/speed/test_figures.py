@@ -17,8 +17,9 @@ from bench.execution import measure_job as jobs
 from bench.plan.tiers import Tier
 from bench.results.speed_records import MachineLimits, Work
 from bench.speed import limits
+from bench.speed.figures import stages_of, summarise_runs
 from bench.speed.limits import SIZE, machine_limits, measure_limits
-from bench.speed.loadgen import run_scenario, stages_of, summarise_runs
+from bench.speed.loadgen import run_scenario
 from bench.speed.points import MORE_QUERIES, most_late
 from bench.types import StageClock
 

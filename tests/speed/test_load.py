@@ -20,8 +20,11 @@ from bench.plan.tiers import TEXTS_A_CLASS, Tier, load_tier, tier_names
 from bench.quality import intervals
 from bench.quality.parity import REQUIRED, items_to_judge
 from bench.results.speed_records import QUERIES_FOR, LoadRun
-from bench.speed import loadgen
-from bench.speed.loadgen import latency_figures, read_verdict, repeat_speedup, run_scenario, summarise_runs, warm_up
+from bench.speed import warmup
+from bench.speed.figures import latency_figures, summarise_runs
+from bench.speed.loadgen import run_scenario
+from bench.speed.mlperf import read_verdict
+from bench.speed.warmup import repeat_speedup, warm_up
 from bench.types import Prediction, Scenario
 
 # LoadGen's verdict on the 90th percentile takes 64 queries: a busy machine answers fewer in a time, not fewer in all
@@ -92,7 +95,7 @@ class PlannedClock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> PlannedClock:
     planned = PlannedClock()
-    monkeypatch.setattr(loadgen, "time", planned)
+    monkeypatch.setattr(warmup, "time", planned)
     return planned
 
 
@@ -224,7 +227,7 @@ def test_words_and_lengths_met_for_the_first_time_are_no_cache(monkeypatch: pyte
             clock[0] += 1e-5 + 1e-4 * len(parts - self.met)
             self.met |= parts
 
-    monkeypatch.setattr("bench.speed.loadgen.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr("bench.speed.warmup.time", SimpleNamespace(perf_counter=lambda: clock[0]))
     session: Any = FetchesNewWords()
     texts = [" ".join(f"w{number}x{place}" for place in range(20 + number)) for number in range(64)]
     assert repeat_speedup(session, texts) == pytest.approx((1.0, 1.0), abs=0.1)

@@ -18,9 +18,11 @@ from bench.plan.tiers import Tier, load_tier, tier_names
 from bench.results.speed_records import LoadRun
 from bench.speed.batcher import BatchBudget
 from bench.speed.capacity import Capacity, batch_budget, count_words, expected_tokens, find_capacity
-from bench.speed.loadgen import new_settings, read_verdict, start_test, summarise_runs
+from bench.speed.figures import summarise_runs
+from bench.speed.mlperf import new_settings, read_verdict, start_test
 from bench.speed.points import MORE_QUERIES, most_late
-from bench.speed.server_scenario import ServerTest, _why_none, affordable_percentile, confirmation_queries, run_server
+from bench.speed.server_runs import ServerTest, confirmation_queries
+from bench.speed.server_scenario import _why_none, affordable_percentile, run_server
 from bench.types import Prediction, SessionInfo
 
 TIER = Tier(

@@ -24,4 +24,7 @@ def store(run: StoredRun, folder: Path, **environment: object) -> Path:
         write_record(result_path(folder, result.cell.id), result)
     for cell_id, answers in run.answers.items():
         write_answers(answers_path(folder, cell_id), answers)
+    for result in run.results:
+        if result.validation_file:
+            write_answers(folder / result.validation_file, run.validation[result.cell.id])
     return folder

@@ -347,7 +347,8 @@ def sample_run() -> StoredRun:
 
 def golden_runs() -> dict[str, StoredRun]:
     """The runs whose leaderboards are kept, by the name of their golden file."""
-    from synthetic_published import published_runs  # both build on this file
+    from synthetic_automation import automation_run  # all build on this file
+    from synthetic_published import published_runs
     from synthetic_server import server_run
     from synthetic_study import study_run
 
@@ -356,6 +357,7 @@ def golden_runs() -> dict[str, StoredRun]:
         "sample": sample_run(),
         "study": study_run(),
         "server": server_run(),
+        "automation": automation_run(),
         **published_runs(),
     }
 

@@ -16,7 +16,7 @@ from synthetic_runs import (
 
 from bench.results.records import Status, StoredRun
 from bench.results.speed_records import LoadSummary, Purpose, ServerPoint, ServerSearch
-from bench.speed.loadgen import summarise_runs
+from bench.speed.figures import summarise_runs
 
 
 def server_point(purpose: Purpose, rate_rps: float, capacity_rps: float, limit_ms: float) -> ServerPoint:

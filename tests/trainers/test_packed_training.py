@@ -20,7 +20,8 @@ from trainers.cpu.byte_dropout import ByteDropout
 from trainers.cpu.read_rows import read_rows_only
 from trainers.cpu.unpadded_bert import PackedBert, can_pack
 from trainers.loop.batches import TokenisedSplit
-from trainers.loop.loop import LoopParams, train_module
+from trainers.loop.loop import train_module
+from trainers.loop.records import LoopParams
 
 pytestmark = pytest.mark.kernels
 

@@ -26,7 +26,8 @@ from bench.errors import BenchError, NotAvailable, UsageError
 from bench.plan.recipes import recipes_for
 from bench.types import Classifier, Dataset, Prompt, Split, Workplace
 from trainers.loop.batches import grouped_batches
-from trainers.loop.loop import LoopParams, train_module
+from trainers.loop.loop import train_module
+from trainers.loop.records import LoopParams
 from trainers.lora import find_targets
 from trainers.shared.heads import apply_head, choose_logistic_regression, choose_mlp
 from trainers.shared.prompting import BuiltPrompt, continuation_ids

@@ -11,7 +11,9 @@ The same function as transformers' own forward pass, with the same parameters, i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.classifiers.adapters import Bottleneck
+from bench.classifiers.bert_layer import BertLayer, Linear
 from bench.classifiers.sequence import SequenceModule
 from trainers.cpu.byte_dropout import ByteDropout
 
@@ -73,47 +76,82 @@ class PackedBert(SequenceModule):
     def __init__(self, model: Any) -> None:
         super().__init__(model)
         self.random = ByteDropout.seeded()
+        # a tuple, so that the parameters stay registered once, under transformers' own names
+        self._layers = tuple(self._layer(layer) for layer in model.bert.encoder.layer)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         bert, dtype = self.model.bert, _compute_dtype(self.model)
         layout = Layout.of(attention_mask, dtype)
         hidden = self._embed(bert.embeddings, input_ids.flatten()[layout.positions], layout.columns)
-        *inner, last = bert.encoder.layer
-        for layer in inner:
-            hidden = self._finish(layer, hidden, layout.tokens(self._attend(layer, layout, hidden, None)))
+        *inner, last = zip(self._layers, bert.encoder.layer, strict=True)
+        for layer, own in inner:
+            hidden = layer(hidden, hidden, partial(self._attend, own.attention.self, layout))
         firsts = hidden.index_select(0, layout.firsts)
-        firsts = self._finish(last, firsts, self._attend(last, layout, hidden, firsts).reshape(layout.batch, -1))
+        layer, own = last
+        firsts = layer(firsts, hidden, partial(self._attend_firsts, own.attention.self, layout))
         pooled = torch.tanh(bert.pooler.dense(firsts))
         return self.model.classifier(self._drop(pooled, self.model.dropout.p)).float()
+
+    def _layer(self, layer: Any) -> BertLayer:
+        """The layer's own modules, adapters included, with this module's dropout behind the products of residuals."""
+        outputs = (layer.attention.output, layer.output)
+        dropped = {output.dense: partial(self._drop, probability=output.dropout.p) for output in outputs}
+
+        def linear(dense: nn.Module, activation: Callable[[Tensor], Tensor]) -> Linear:
+            return _Dropped(dense, activation, dropped[dense]) if dense in dropped else Linear(dense, activation)
+
+        return BertLayer(layer, _Projection(layer.attention.self), linear)
 
     def _embed(self, embeddings: Any, ids: Tensor, columns: Tensor) -> Tensor:
         types = embeddings.token_type_embeddings.weight[0]
         vectors = embeddings.word_embeddings(ids) + embeddings.position_embeddings(columns) + types
         return self._drop(embeddings.LayerNorm(vectors), embeddings.dropout.p)
 
-    def _attend(self, layer: Any, layout: Layout, hidden: Tensor, firsts: Tensor | None) -> Tensor:
-        """Contexts (b, heads, t, d / heads) of all tokens, or (b, heads, 1, d / heads) of the first ones."""
-        attention = layer.attention.self
+    def _attend(self, attention: Any, layout: Layout, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Contexts (n, d) of all tokens."""
         heads = attention.num_attention_heads
-        keys = layout.rows(attention.key(hidden), heads)
-        values = layout.rows(attention.value(hidden), heads)
-        if firsts is None:
-            queries = layout.rows(attention.query(hidden), heads)
-        else:
-            queries = attention.query(firsts).view(layout.batch, heads, 1, -1)
+        keys, values, queries = (layout.rows(part, heads) for part in (key, value, query))
+        return layout.tokens(self._weigh(attention, layout, queries, keys, values))
+
+    def _attend_firsts(self, attention: Any, layout: Layout, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Contexts (b, d) of the first tokens."""
+        heads = attention.num_attention_heads
+        keys, values = (layout.rows(part, heads) for part in (key, value))
+        queries = query.view(layout.batch, heads, 1, -1)
+        return self._weigh(attention, layout, queries, keys, values).reshape(layout.batch, -1)
+
+    def _weigh(self, attention: Any, layout: Layout, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         scores = (queries * (1 / math.sqrt(keys.shape[-1]))) @ keys.transpose(-1, -2)
         if layout.bias is not None:
             scores = scores + layout.bias
         return self._drop(scores.softmax(dim=-1), attention.dropout.p) @ values
 
-    def _finish(self, layer: Any, hidden: Tensor, contexts: Tensor) -> Tensor:
-        output = layer.attention.output
-        hidden = output.LayerNorm(self._drop(output.dense(contexts), output.dropout.p) + hidden)
-        output = layer.output
-        return output.LayerNorm(self._drop(output.dense(layer.intermediate(hidden)), output.dropout.p) + hidden)
-
     def _drop(self, values: Tensor, probability: float) -> Tensor:
         return self.random(values, probability) if self.training else values
+
+
+class _Projection(nn.Module):
+    """Queries, keys and values by transformers' own modules, which may hold adapters."""
+
+    def __init__(self, attention: Any) -> None:
+        super().__init__()
+        self.query, self.key, self.value = attention.query, attention.key, attention.value
+
+    def forward(self, readers: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        key, value = self.key(hidden), self.value(hidden)
+        return self.query(readers), key, value
+
+
+class _Dropped(Linear):
+    """A linear layer with dropout before the residual."""
+
+    def __init__(self, linear: nn.Module, activation: Callable[[Tensor], Tensor], drop: Callable[[Tensor], Tensor]):
+        super().__init__(linear, activation)
+        self.drop = drop
+
+    def plus(self, states: Tensor, residual: Tensor) -> Tensor:
+        """The product, some of it dropped, added to `residual`."""
+        return self.drop(self.linear(states)) + residual
 
 
 def _compute_dtype(model: Any) -> torch.dtype:

@@ -1,12 +1,15 @@
-"""One point of a training curve from validation logits."""
+"""Computes the logits of a split, and makes a point of a training curve of them."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from scipy.special import log_softmax
+from torch import nn
 
 from bench.quality.scores import macro_scores
 from bench.types import CurvePoint
+from trainers.loop.batches import TokenisedSplit, evaluation_batches
 
 
 def curve_point(
@@ -33,3 +36,20 @@ def with_test_scores(point: CurvePoint, logits: np.ndarray, labels: np.ndarray) 
     predicted = logits.argmax(axis=1)
     f1 = macro_scores(labels, predicted, logits.shape[1]).f1
     return point.model_copy(update={"test_accuracy": float((predicted == labels).mean()), "test_f1": f1})
+
+
+def predict_logits(module: nn.Module, split: TokenisedSplit, device: str, bf16: bool) -> np.ndarray:
+    """Logits float32 (n, k) of a split, in its order; leaves the module in training mode if it was in it."""
+    training = module.training
+    module.eval()
+    logits: np.ndarray | None = None
+    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=bf16):
+        for rows in evaluation_batches(split.lengths):
+            input_ids, attention_mask, _ = split.batch(rows, device)
+            part = module(input_ids, attention_mask).float().cpu().numpy()
+            if logits is None:
+                logits = np.empty((len(split), part.shape[1]), dtype=np.float32)
+            logits[rows] = part
+    module.train(training)
+    assert logits is not None  # noqa: S101 - a split is never empty
+    return logits

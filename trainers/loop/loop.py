@@ -11,63 +11,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
 from torch import nn
 
-from bench.errors import BenchError
+from bench.errors import BenchError, is_out_of_memory
 from bench.machine.memory import keep_freed_memory
 from bench.machine.precision import has_fast_bf16
 from bench.types import CurvePoint, Progress, Workplace
-from trainers.loop.batches import TokenisedSplit, evaluation_batches, grouped_batches
+from trainers.loop.batches import TokenisedSplit, grouped_batches
 from trainers.loop.checkpoints import Checkpoints
-from trainers.loop.evaluate import curve_point, with_test_scores
-from trainers.loop.losses import LossParams, Objective, make_objective
-from trainers.loop.optimisers import OptimiserParams, make_optimiser, share_of_rate
-
-
-class LoopParams(LossParams, OptimiserParams):
-    """Hyperparameters of the loop; `batch_size` is that of an optimiser step, computed in `accumulation` parts.
-
-    With fewer than `min_steps` steps in the epochs asked for, there are as many epochs as it takes. halve_on_oom: when
-    memory runs out, compute each step in twice as many parts and go on; the step stays the same.
-    """
-
-    epochs: int = Field(default=3, ge=1)
-    min_steps: int = Field(default=0, ge=0)
-    batch_size: int = Field(default=32, ge=1)
-    accumulation: int = Field(default=1, ge=1)
-    max_grad_norm: float = 1.0
-    evaluations: int = Field(default=8, ge=1)
-    patience: int | None = None
-    halve_on_oom: bool = False
-
-    @model_validator(mode="after")
-    def _a_contrast_is_computed_whole(self) -> LoopParams:
-        """A contrastive loss compares every text of a step with every other: in parts it is another loss."""
-        if self.contrastive and (self.accumulation > 1 or self.halve_on_oom):
-            raise ValueError(
-                "a contrastive loss compares all texts of a step, so a step cannot be computed in parts: "
-                "leave accumulation and halve_on_oom out and set a smaller batch_size"
-            )
-        return self
-
-
-@dataclass(frozen=True)
-class LoopOutcome:
-    """What the loop did; the module it was given holds the weights of `chosen_step`.
-
-    fit_s: seconds of all steps, since the choice among checkpoints takes them all, and of work that an interruption
-    lost; without evaluations.
-    """
-
-    fit_s: float
-    evaluate_s: float
-    steps: int
-    chosen_step: int
-    epochs: float
-    precision: str
-    curve: tuple[CurvePoint, ...]
-    notes: tuple[str, ...]
+from trainers.loop.evaluate import curve_point, predict_logits, with_test_scores
+from trainers.loop.losses import Objective, make_objective
+from trainers.loop.optimisers import make_optimiser, share_of_rate
+from trainers.loop.records import LoopOutcome, LoopParams
 
 
 @dataclass
@@ -317,37 +272,6 @@ def _set_module_random(module: nn.Module, state: list[int] | None) -> None:
         module.random.set_state(state)  # type: ignore[operator, union-attr]
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on a CPU or a GPU."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
-
-
-def seed_everything(seed: int) -> None:
-    """The same seed gives the same weights on the same machine."""
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # every kernel here writes all it reads; filling memory first costs 6 % of a step
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-
-
-def predict_logits(module: nn.Module, split: TokenisedSplit, device: str, bf16: bool) -> np.ndarray:
-    """Logits float32 (n, k) of a split, in its order; leaves the module in training mode if it was in it."""
-    training = module.training
-    module.eval()
-    logits: np.ndarray | None = None
-    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=bf16):
-        for rows in evaluation_batches(split.lengths):
-            input_ids, attention_mask, _ = split.batch(rows, device)
-            part = module(input_ids, attention_mask).float().cpu().numpy()
-            if logits is None:
-                logits = np.empty((len(split), part.shape[1]), dtype=np.float32)
-            logits[rows] = part
-    module.train(training)
-    assert logits is not None  # noqa: S101 - a split is never empty
-    return logits
-
-
 def _endless(lengths: np.ndarray, batch_size: int, seed: int) -> Iterator[np.ndarray]:
     generator = np.random.default_rng(seed)
     while True:
@@ -360,13 +284,3 @@ def _score(point: CurvePoint) -> tuple[float, float]:
 
 def _stale(curve: list[CurvePoint], best: CurvePoint, patience: int | None) -> bool:
     return patience is not None and sum(point.step > best.step for point in curve) >= patience
-
-
-def trainable_parameters(module: nn.Module) -> int:
-    """Numbers that training moves."""
-    return sum(weight.numel() for weight in module.parameters() if weight.requires_grad)
-
-
-def all_parameters(module: nn.Module) -> int:
-    """Numbers in all weights."""
-    return sum(weight.numel() for weight in module.parameters())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from typing import Any
 
+from bench.machine.memory import peak_bytes
 from bench.types import BaseWeights, ClassifierKind, Dataset, FitRecord, Manifest, Recipe
-from trainers.loop.loop import LoopOutcome
+from trainers.loop.records import LoopOutcome
 
 
 def loop_record(
@@ -31,7 +30,7 @@ def loop_record(
         trainable_parameters=trainable,
         total_parameters=total,
         saved_bytes=saved_bytes,
-        peak_bytes=peak_rss_bytes(),
+        peak_bytes=peak_bytes(),
         precision=outcome.precision,
         curve=outcome.curve,
         notes=(*outcome.notes, *notes),
@@ -62,9 +61,3 @@ def make_manifest(
         fit=fit,
         settings=settings,
     )
-
-
-def peak_rss_bytes() -> int:
-    """Peak resident memory of the training process; the system counts KiB on Linux and bytes on macOS."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

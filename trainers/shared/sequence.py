@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from trainers.cpu.lean_decoder import train_lean
 from trainers.cpu.read_rows import read_rows_only
 from trainers.cpu.unpadded_bert import PackedBert, can_pack
 from trainers.loop.batches import tokenise
-from trainers.loop.loop import LoopParams, all_parameters, seed_everything, train_module, trainable_parameters
+from trainers.loop.loop import train_module
 from trainers.loop.losses import make_objective
+from trainers.loop.modules import all_parameters, seed_everything, trainable_parameters
+from trainers.loop.records import LoopParams
 from trainers.shared.records import loop_record, make_manifest
 from trainers.trainer import RecipeTrainer
 
@@ -38,14 +40,14 @@ class SequenceParams(LoopParams):
 
 @dataclass(frozen=True)
 class Adapted:
-    """A model with adapters built in.
+    """A model, with adapters built in where there are any.
 
     `settings` rebuild it beside the base model as it was (adapters.py); None where `merge` gives a plain model
     instead. `settle` is called when training has ended; `note` is for the table.
     """
 
     module: SequenceModule
-    note: str
+    note: str | None = None
     settings: dict[str, Any] | None = None
     merge: Callable[[], nn.Module] | None = None
     settle: Callable[[], None] | None = None
@@ -78,39 +80,52 @@ def fit_sequence(
     tokenise_s = time.perf_counter() - started
     progress("loading the base model", 0, 1)
     seed_everything(seed)
-    model, fresh = load_for_classes(base, len(data.class_names))
-    total = all_parameters(model)
-    if params.gradient_checkpointing:
-        model.gradient_checkpointing_enable()
-    adapted = adapt(model) if adapt else None
-    module = adapted.module if adapted else SequenceModule(model)
-    if adapted:
-        for name, weight in model.named_parameters():
-            if name in fresh:
-                weight.requires_grad_(True)
+    adapted, total = _prepare(base, params, len(data.class_names), adapt)
     if not params.gradient_checkpointing:
-        module = _in_less_time(module, place.device)
+        adapted = replace(adapted, module=_in_less_time(adapted.module, place.device))
+    module = adapted.module
     trainable = trainable_parameters(module)
     objective = make_objective(params, train.labels, len(data.class_names))
     with read_rows_only(module, train, validation, test) as (train_rows, validation_rows, test_rows):
         outcome = train_module(module, train_rows, validation_rows, params, seed, place, progress, objective, test_rows)
     progress("saving the classifier", 0, 1)
-    if adapted and adapted.settle:
-        adapted.settle()
-    saved_bytes = sum(weight.numel() * 4 for weight in module.parameters() if weight.requires_grad)
+    saved_bytes = _save(adapted, base, out)
     settings: dict[str, Any] = {"before": base.prefix} if base.prefix else {}
-    if adapted and adapted.settings:
+    if adapted.settings:
         settings["adapter"] = adapted.settings
-        _save_beside_base(module, base, out)
-        saved_bytes = (out / TRAINED).stat().st_size
-    else:
-        plain: Any = adapted.merge() if adapted and adapted.merge else module.model
-        plain.save_pretrained(out)
-        link_model(base.path, out, ("tokenizer.json",))
-    notes = (adapted.note,) if adapted else ()
+    notes = (adapted.note,) if adapted.note else ()
     fit = loop_record(outcome, len(train), tokenise_s, trainable, total, saved_bytes, notes)
     manifest = make_manifest("sequence", data, trainer.recipe, seed, fit, max_length, settings, base)
     return save_classifier(out, manifest)
+
+
+def _prepare(base: BaseWeights, params: SequenceParams, class_count: int, adapt: Adapt | None) -> tuple[Adapted, int]:
+    """The base model with a head and its adapters, and the numbers in the weights without these."""
+    model, fresh = load_for_classes(base, class_count)
+    total = all_parameters(model)
+    if params.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
+    if adapt is None:
+        return Adapted(SequenceModule(model)), total
+    adapted = adapt(model)
+    for name, weight in model.named_parameters():
+        if name in fresh:
+            weight.requires_grad_(True)
+    return adapted, total
+
+
+def _save(adapted: Adapted, base: BaseWeights, out: Path) -> int:
+    """Write what was trained, beside links to the base model's files; returns its bytes."""
+    if adapted.settle:
+        adapted.settle()
+    if adapted.settings:
+        _save_beside_base(adapted.module, base, out)
+        return (out / TRAINED).stat().st_size
+    saved_bytes = sum(weight.numel() * 4 for weight in adapted.module.parameters() if weight.requires_grad)
+    plain: Any = adapted.merge() if adapted.merge else adapted.module.model
+    plain.save_pretrained(out)
+    link_model(base.path, out, ("tokenizer.json",))
+    return saved_bytes
 
 
 def _in_less_time(module: SequenceModule, device: str) -> SequenceModule:

@@ -1,0 +1,81 @@
+"""How much each row may answer alone, from its stored answers: thresholds, curves, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.quality.selective import (
+    Automation,
+    Calibration,
+    area_under_risk_coverage,
+    automation,
+    calibration,
+    risk_coverage,
+)
+from bench.results.records import Interval, Result
+from reports.content.rows import Group, TaskRows
+from reports.content.series import ScoreChart, ScoreLine, ScorePoint
+from reports.content.standing import Standing
+from reports.render import figures
+from reports.render.words import message
+
+MOST_LINES = 8
+KEPT = ("held", "likely held")
+
+
+def automation_of(task: TaskRows, row: Result, target: float) -> Automation | None:
+    """What the row's threshold for a target accuracy gives; None where it has no answers or too few chose it."""
+    answers = task.answers.get(row.cell.id)
+    if answers is None:
+        return None
+    found = automation(task.validation.get(row.cell.id), answers, target)
+    return found if found.enough and found.n else None
+
+
+def area_of(task: TaskRows, row: Result) -> Interval | None:
+    """The row's area under the risk-coverage curve."""
+    answers = task.answers.get(row.cell.id)
+    return area_under_risk_coverage(answers) if answers is not None else None
+
+
+def calibration_of(task: TaskRows, row: Result) -> Calibration | None:
+    """What the temperature fitted on validation does to the row's probabilities; None without validation answers."""
+    answers, validation = task.answers.get(row.cell.id), task.validation.get(row.cell.id)
+    return calibration(validation, answers) if answers is not None and validation is not None else None
+
+
+def shown_rows(task: TaskRows, standing: Standing) -> list[tuple[Group, Result]]:
+    """One row a classifier, which stands for it, best first."""
+    rows = [(group, group.shown) for group in task.groups if group.shown and group.shown.cell.id in task.answers]
+    places = standing.places
+    return sorted(rows, key=lambda entry: places.get(entry[1].cell.id, len(places)))
+
+
+def coverage_cell(found: Automation | None) -> str:
+    """ "71.0 % ±2.0", with the accuracy on test behind it where that missed the target."""
+    if found is None:
+        return figures.MISSING
+    shown = figures.percent_plus_minus(found.coverage)
+    if found.accuracy is None or found.fate in KEPT:
+        return shown
+    return message("{coverage} (right {accuracy})", coverage=shown, accuracy=figures.percent(found.accuracy.value))
+
+
+def coverage_charts(task: TaskRows, standing: Standing) -> Iterator[ScoreChart]:
+    """The risk-coverage curve of each of the best classifiers, as the accuracy of what is automated."""
+    rows = shown_rows(task, standing)[:MOST_LINES]
+    lines = [ScoreLine(group.name, points) for group, row in rows if len(points := _points(task, row)) > 1]
+    if lines:
+        yield ScoreChart(
+            kind="automation",
+            title=message("Accuracy of the answers automated, most confident first"),
+            axis=message("share of test texts automated (%)"),
+            metric=message("test accuracy"),
+            by_size=False,
+            lines=tuple(lines),
+        )
+
+
+def _points(task: TaskRows, row: Result) -> tuple[ScorePoint, ...]:
+    curve = risk_coverage(task.answers[row.cell.id])
+    return tuple(ScorePoint(f"{share:.0%}"[:-1], each.value, each.low, each.high) for share, each in curve)
