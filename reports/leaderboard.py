@@ -1,4 +1,4 @@
-"""The leaderboard of a stored run: one section a task, as markdown, for a terminal, and as JSON-able data."""
+"""Makes the leaderboard of a stored run: one section a task, as markdown, for a terminal, and as JSON-able data."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from bench.cli.parameters import Duration, SectionedCommand, section
 from bench.errors import CellsFailed
 
 if TYPE_CHECKING:
-    from bench.plan.plan import RunRequest
+    from bench.plan.request import RunRequest
     from bench.results.records import Result
 
 
@@ -107,7 +107,8 @@ def _run_and_print(choices: dict[str, Any], language: str, *, full: bool, quiet:
     from bench.execution.run import run_plan
     from bench.execution.schedule import Budget
     from bench.machine.threads import usable_cores
-    from bench.plan.plan import check_request, make_plan
+    from bench.plan.choices import check_request
+    from bench.plan.plan import make_plan
     from bench.results.leaderboards import file_in
 
     budget = Budget(choices.get("budget_s"))
@@ -124,7 +125,7 @@ def _run_and_print(choices: dict[str, Any], language: str, *, full: bool, quiet:
 
 def make_request(choices: dict[str, Any]) -> RunRequest:
     """What a command's choices ask for; what was not chosen is left to the plan."""
-    from bench.plan.plan import RunRequest
+    from bench.plan.request import RunRequest
 
     reading, prompts = take_reading(choices), take_prompts(choices)
     return RunRequest(

@@ -1,4 +1,4 @@
-"""Suites: a task's classes, prompt and sources, read from one TOML file each in bench/data/suites/."""
+"""Reads suites, a task's classes, prompt and sources, from one TOML file each in bench/data/suites/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of what a result costs: to train, to hold in memory, to store, to load and to serve."""
+"""Tells what a result costs: to train, to hold in memory, to store, to load and to serve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every column of results by its key, every table's layout, and the tables that they make."""
+"""Lists every column of results by its key and every table's layout, and makes the tables of them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from itertools import chain
 from typing import Any
 
 from bench.types import Scenario
-from reports.columns import costs, quality, speed
+from reports.columns import costs, quality, server, speed
 from reports.columns.column import Layout, Place, ResultColumn, Told
 from reports.columns.speed import WORDS
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
 
 COLUMNS: Mapping[str, ResultColumn] = {
-    column.key: column for column in (*quality.COLUMNS, *speed.COLUMNS, *costs.COLUMNS)
+    column.key: column for column in (*quality.COLUMNS, *speed.COLUMNS, *server.COLUMNS, *costs.COLUMNS)
 }
 
 _OVERVIEW = (
@@ -56,7 +56,13 @@ _PAGE_END = (
     Place("base_model"),
 )
 
-LAYOUTS: Mapping[str, Layout] = {"overview": _OVERVIEW, **quality.LAYOUTS, **speed.LAYOUTS, **costs.LAYOUTS}
+LAYOUTS: Mapping[str, Layout] = {
+    "overview": _OVERVIEW,
+    **quality.LAYOUTS,
+    **speed.LAYOUTS,
+    **server.LAYOUTS,
+    **costs.LAYOUTS,
+}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A task's results as its tables need them: grouped by trained classifier, in the plan's order."""
+"""Groups a task's results as its tables need them: by trained classifier, in the plan's order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the plots draw, in a picture file as on the page: training curves, and scores over numbers of texts."""
+"""Collects what the plots draw: training curves, and scores over numbers of texts."""
 
 from __future__ import annotations
 

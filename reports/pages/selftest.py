@@ -1,4 +1,4 @@
-"""The checks of `bench selftest` as a table."""
+"""Shows the checks of `bench selftest` as a table."""
 
 from __future__ import annotations
 

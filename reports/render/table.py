@@ -1,4 +1,4 @@
-"""A table of printed cells, shown as markdown and on a terminal."""
+"""Shows a table of printed cells as markdown and on a terminal."""
 
 from __future__ import annotations
 

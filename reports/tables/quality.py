@@ -1,4 +1,4 @@
-"""The quality tables: who answers best, with intervals and shared ranks, and how the answers look."""
+"""Shows who answers best, with intervals and shared ranks, and how the answers look."""
 
 from __future__ import annotations
 

@@ -20,9 +20,10 @@ from bench.execution.cells import new_cell
 from bench.execution.hardness import hardness_of_train
 from bench.execution.search import load_space, recipe_toml
 from bench.models.base import base_weights
+from bench.plan.choices import choose_recipes
 from bench.plan.keys import classifier_key
-from bench.plan.plan import RunRequest, choose_recipes
 from bench.plan.recipes import default_recipes, parse_setting, read_recipes, recipes_for, varied
+from bench.plan.request import RunRequest
 from bench.plan.studies import load_study, study_names
 from bench.types import BaseWeights, Dataset, Recipe, TrainCut, Workplace
 from trainers.ready_made import label_order
