@@ -30,6 +30,7 @@ from bench.data.assembly import Limits
 from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.files.cache import cache_dir
+from bench.machine.companions import hide_unfit_companions
 from bench.machine.environment import cpu_card, package_versions
 from bench.machine.instructions import PLAYED, play_smaller_cpu
 from bench.machine.precision import sums_int8_in_32_bits
@@ -79,6 +80,7 @@ class Answering:
 
 
 def main() -> None:
+    hide_unfit_companions()
     arguments = _parser().parse_args()
     if arguments.answer:
         answer(Answering(**json.loads(arguments.answer)))

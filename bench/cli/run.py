@@ -35,7 +35,7 @@ def add_commands(cli: click.Group) -> None:
 
 @click.command(cls=SectionedCommand)
 @section("What to run")
-@csv_option("--suite", "suites", "Suites to run, e.g. agnews,weibo or weibo/tags-stripped.", "suites")
+@csv_option("--suite", "suites", "Suites to run, e.g. agnews,weibo/tags-stripped; or your own: mine.toml.", "suites")
 @recipe_options
 @click.option("--study", metavar="NAME", help="A study: recipes at several settings or sample sizes (`bench list`).")
 @click.option(

@@ -46,6 +46,10 @@ def read_arrow(path: Path, data: bytes, _reading: Reading) -> Rows:
     return _rows(path, table, tuple(table.column_names), "Arrow")
 
 
+# the readers by the ending of a file's name: all that another binary format has to add here
+BINARY = {".parquet": read_parquet, ".pq": read_parquet, ".arrow": read_arrow, ".feather": read_arrow}
+
+
 def _unreadable(path: Path, kind: str, error: Exception) -> DataError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return DataError(f"{path} is no readable {kind} file ({reason}); fetch or write it again")

@@ -15,7 +15,7 @@ from bench.data.parts import stem_of
 from bench.data.prompts import own_wording
 from bench.data.reading import AS_IT_IS, Reading
 from bench.data.sources import Raw, open_path, suite_source
-from bench.data.suites import Suite
+from bench.data.suites import OwnSuite, Suite
 from bench.data.tables import Table
 from bench.text.language import detect_language
 from bench.types import Dataset, Progress, Prompt
@@ -44,22 +44,38 @@ def prepare_dataset(
     if chosen is not None and raw.source.kind != "local":
         raw = replace(raw, notes=(*raw.notes, f"{chosen} has no data for '{suite.folder}'"))
     language = reading.language or suite.language
-    prompt = own_wording(suite.prompt, raw.prompt, suite.class_names, raw.source.name)
+    prompt = own_wording(suite.prompt, raw.prompt, suite.class_names, f"{raw.source.name}/dataset.json")
     return assemble(raw, suite.name, suite.title, language, suite.class_names, prompt, limits)
 
 
 def prepare_own_dataset(path: Path, reading: Reading, limits: Limits, progress: Progress | None) -> Dataset:
     """A user's own texts: labels inferred, numeric ones in numeric order; one file is cut 80/20 into train and test."""
+    return prepare_own_suite(OwnSuite(name=own_name(path), data=path), reading, limits, progress)
+
+
+def prepare_own_suite(suite: OwnSuite, reading: Reading, limits: Limits, progress: Progress | None) -> Dataset:
+    """A user's own texts as their TOML file describes them; what `reading` says, from the command line, comes first."""
+    path = suite.data
     if progress is not None:
         progress(f"reading {path.name}", 0, 1)
-    raw = open_path(path, reading)
+    reading = suite.reading.model_copy(update=reading.model_dump(exclude_defaults=True))
+    raw = _described(open_path(path, reading), suite)
     raw = _settled(raw, reading, named=raw.classes is not None)
     if raw.classes is not None:
         refuse_shifted(_tables(raw), raw.classes)
     class_names = raw.classes or _infer_classes(raw)
     language = reading.language or raw.language or detect_language(raw.train.texts)
-    prompt = own_wording(_own_prompt(class_names), raw.prompt, class_names, raw.source.name)
-    return assemble(raw, own_name(path), raw.title or path.name, language, class_names, prompt, limits)
+    own, where = (suite.prompt, f"{suite.name}.toml") if suite.prompt else (raw.prompt, f"{path}/dataset.json")
+    prompt = own_wording(_own_prompt(class_names), own, class_names, where)
+    return assemble(raw, suite.name, raw.title or path.name, language, class_names, prompt, limits)
+
+
+def _described(raw: Raw, suite: OwnSuite) -> Raw:
+    """What the user's TOML says of the data stands above what the data says of itself."""
+    source = raw.source.model_copy(
+        update={key: value for key in ("licence", "note") if (value := getattr(suite, key)) is not None}
+    )
+    return replace(raw, source=source, classes=suite.class_names or raw.classes, title=suite.title or raw.title)
 
 
 def own_name(path: Path) -> str:

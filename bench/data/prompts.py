@@ -32,8 +32,8 @@ def read_prompt(content: Any, where: str) -> OwnPrompt:
     return own
 
 
-def own_wording(prompt: Prompt, own: OwnPrompt | None, class_names: Sequence[str], folder: str) -> Prompt:
-    """The prompt as dataset.json has it; raises DataError for words that are not one a class."""
+def own_wording(prompt: Prompt, own: OwnPrompt | None, class_names: Sequence[str], where: str) -> Prompt:
+    """The prompt as the file `where` has it; raises DataError for words that are not one a class."""
     if own is None:
         return prompt
     try:
@@ -41,7 +41,7 @@ def own_wording(prompt: Prompt, own: OwnPrompt | None, class_names: Sequence[str
         for wording in own.wordings.values():
             reworded(changed, wording, class_names)
     except UsageError as error:
-        raise DataError(f"{folder}/dataset.json: prompt: {error}") from error
+        raise DataError(f"{where}: prompt: {error}") from error
     return changed.model_copy(update={"wordings": {**prompt.wordings, **own.wordings}})
 
 

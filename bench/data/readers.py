@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.data.binary_files import read_arrow, read_parquet
+from bench.data.binary_files import BINARY, read_parquet
 from bench.data.cells import make_table
 from bench.data.columns import choose_columns
 from bench.data.content import PACKED, Content, decode, read_content
@@ -15,7 +15,6 @@ from bench.data.reading import AS_IT_IS, Reading
 from bench.data.tables import Rows, Table
 from bench.errors import DataError
 
-BINARY = {".parquet": read_parquet, ".pq": read_parquet, ".arrow": read_arrow, ".feather": read_arrow}
 DELIMITED = (".csv", ".tsv", ".txt", ".tab", ".psv", ".dat")
 JSON = (".json", ".jsonl", ".ndjson", ".jl")
 FASTTEXT = (".train", ".valid", ".test", ".ft")

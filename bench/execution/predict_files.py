@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from bench.data.binary_files import BINARY
 from bench.data.columns import choose_text_columns, joined_text
 from bench.data.content import PACKED, decode, read_content
 from bench.data.json_files import looks_like_json
-from bench.data.readers import BINARY, DELIMITED, JSON, read_rows
+from bench.data.readers import DELIMITED, JSON, read_rows
 from bench.data.reading import Reading
 from bench.data.tables import Rows
 from bench.errors import DataError, UsageError

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from bench.data.assembly import Limits
 from bench.data.checks.checks import with_check
-from bench.data.datasets import prepare_dataset, prepare_own_dataset
+from bench.data.datasets import prepare_dataset, prepare_own_dataset, prepare_own_suite
 from bench.data.prepared import save_dataset
-from bench.data.suites import Suite, load_suite
+from bench.data.suites import OwnSuite, Suite, is_own, load_own_suite, load_suite
+from bench.errors import UsageError
 from bench.files.cache import cache_dir, file_name, whole_folder
 from bench.machine.threads import usable_cores
 from bench.plan.choices import check_request, choose_engines
@@ -101,12 +102,35 @@ def default_out(tasks: Iterable[TaskPlan]) -> Path:
 def _sources(request: RunRequest) -> Iterable[Callable[[Limits, Progress], Dataset]]:
     if not request.suites and request.data is not None:
         return [_own_source(request, request.data)]
-    return [_suite_source(request, load_suite(name)) for name in dict.fromkeys(request.suites)]
+    own = _own_suites(request)
+    return [
+        _described_source(request, own[name]) if name in own else _suite_source(request, load_suite(name))
+        for name in dict.fromkeys(request.suites)
+    ]
+
+
+def _own_suites(request: RunRequest) -> dict[str, OwnSuite]:
+    """The user's suites by the path that names them."""
+    own = {name: load_own_suite(Path(name).expanduser()) for name in request.suites if is_own(name)}
+    if own and request.data is not None:
+        raise UsageError(f"--data {request.data}: {next(iter(own))} names its own data; leave --data out")
+    first: dict[str, str] = {}
+    for path, suite in own.items():
+        if first.setdefault(suite.name, path) != path:
+            raise UsageError(f"--suite {path}: {first[suite.name]} has the same name; rename one of them")
+    return own
 
 
 def _own_source(request: RunRequest, data: Path) -> Callable[[Limits, Progress], Dataset]:
     def prepare(limits: Limits, progress: Progress) -> Dataset:
         return prepare_own_dataset(data, request.reading, limits, progress)
+
+    return prepare
+
+
+def _described_source(request: RunRequest, suite: OwnSuite) -> Callable[[Limits, Progress], Dataset]:
+    def prepare(limits: Limits, progress: Progress) -> Dataset:
+        return prepare_own_suite(suite, request.reading, limits, progress)
 
     return prepare
 

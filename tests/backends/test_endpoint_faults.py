@@ -3,74 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from faulty_server import Body, Faulty, Reply, classified, faulty_server
+from endpoint_sessions import EXPECTED, KEY, SERVER, SHORT, TEXTS, WRITING, served, session, spec
+from faulty_server import Body, Faulty, Reply, classified
 from tiny_models import no_progress
 
-from backends.endpoint import client as endpoint_client
 from backends.endpoint.engine import EndpointBackend
 from backends.endpoint.options import LISTED_TEXTS
-from backends.endpoint.session import EndpointSession
-from bench.classifiers.folder import save_classifier
 from bench.errors import EndpointFailed, UsageError
-from bench.plan.tiers import Tier
 from bench.speed.loadgen import run_scenario
 from bench.speed.server_scenario import run_server
-from bench.types import Classifier, EngineSpec, FitRecord, Manifest, Recipe, Workplace
+from bench.types import Workplace
 
-TEXTS = tuple(f"text {'x' * n}" for n in range(12))
-SHORT = Tier(name="short", min_duration_s=0.2, min_queries=20, repeats=1, cell_limit_s=60, fit_limit_s=60)
-SERVER = SHORT.model_copy(update={"server_percentile": 90.0, "server_probe_s": 1.5, "server_resolution": 0.3})
-KEY = "sk-very-secret-0123456789"
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint_client, "FIRST_BACKOFF_S", 0.01)
-
-
-def served(folder: Path, **settings: Any) -> Classifier:
-    settings = {"api": "classify", "max_characters": 100} | settings
-    manifest = Manifest(
-        kind="served",
-        class_names=("even", "odd"),
-        language="en",
-        recipe=Recipe(id="served", title="served", method="served"),
-        seed=0,
-        data_fingerprint="none",
-        fit=FitRecord(fit_s=0.0),
-        settings=settings,
-    )
-    folder.mkdir(exist_ok=True)
-    return save_classifier(folder, manifest)
-
-
-def spec(options: dict[str, Any]) -> EngineSpec:
-    return EngineSpec(name="endpoint", title="endpoint", backend="endpoint", precision="unstated", options=options)
-
-
-@contextmanager
-def session(folder: Path, options: dict[str, Any], **settings: Any) -> Iterator[EndpointSession]:
-    opened = EndpointBackend(spec(options), Workplace("cpu", 1, folder)).load(served(folder / "classifier", **settings))
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
-@pytest.fixture
-def server() -> Iterator[Faulty]:
-    with faulty_server(lambda _, body: classified(body)) as running:
-        yield running
-
-
-EXPECTED = [len(text) % 2 for text in TEXTS]
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 def test_a_good_server_is_asked_as_often_at_once_as_the_option_says(tmp_path: Path, server: Faulty) -> None:
@@ -273,20 +222,21 @@ def test_a_failed_request_makes_the_run_invalid_and_no_latency(tmp_path: Path, s
 
 @pytest.mark.slow
 def test_the_highest_rate_that_an_endpoint_bears(tmp_path: Path, server: Faulty) -> None:
-    """At most 40 answers in any second, else HTTP 429: a rate is found below, and the refusals are counted."""
+    """At most 20 answers in half a second, else HTTP 429: a rate is found below, and the refusals are counted."""
     answered_s: list[float] = []
 
     def limited(_: int, body: Body) -> Reply:
         with server.lock:
             now_s = time.monotonic()
-            if sum(now_s - at_s < 1 for at_s in answered_s[-60:]) >= 40:
+            if sum(now_s - at_s < 0.5 for at_s in answered_s[-40:]) >= 20:
                 return Reply(429, "", {"retry-after": "1"})
             answered_s.append(now_s)
         return classified(body)
 
     server.answer = limited
+    halved = SERVER.model_copy(update={"server_probe_s": 0.75})
     with session(tmp_path, server.options) as opened:
-        found, _ = run_server(opened, TEXTS, TEXTS, SERVER, 0, tmp_path / "log", no_progress)
+        found, _ = run_server(opened, TEXTS, TEXTS, halved, 0, tmp_path / "log", no_progress)
     assert found.valid, found.verdict
     assert 1 <= found.rate_rps <= 45
     assert found.server is not None
@@ -301,25 +251,13 @@ def test_the_highest_rate_that_an_endpoint_bears(tmp_path: Path, server: Faulty)
 @pytest.mark.slow
 def test_an_endpoint_that_refuses_at_every_rate_has_none(tmp_path: Path, server: Faulty) -> None:
     server.answer = lambda number, body: Reply(429, "", {"retry-after": "0"}) if number % 10 == 9 else classified(body)
+    short = SERVER.model_copy(update={"server_probe_s": 0.4})  # ten requests at least, one of them refused
     with session(tmp_path, server.options) as opened:
-        found, latencies_ns = run_server(opened, TEXTS, TEXTS, SERVER, 0, tmp_path / "log", no_progress)
+        found, latencies_ns = run_server(opened, TEXTS, TEXTS, short, 0, tmp_path / "log", no_progress)
     assert not found.valid
     assert found.rate_rps == 0.0
     assert len(latencies_ns) == 0
     assert "answered only at a later try (HTTP 429: " in found.verdict
-
-
-WRITING = {
-    "api": "chat",
-    "reading": "written",
-    "before": "Is it even or odd? ",
-    "after": "",
-    "answers": ["even", "odd"],
-    "answer_kind": "words",
-    "max_new_tokens": 8,
-    "think": "open",
-    "think_tokens": 64,
-}
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_a_run_through_llama_cpp(llama: Server, tmp_path: Path) -> None:
     done = run(
         *("--suite", "agnews", "--methods", "zero-shot-letters,served-letters", "--limit", "6", "--tier", "sample"),
         *("--endpoint", llama.url, "--endpoint-model", llama.model, "--concurrency", "2", "--threads", "1"),
-        *("--scenario", "offline", "--out", str(tmp_path / "run")),
+        *("--scenario", "offline", "--backends", "eager,endpoint", "--out", str(tmp_path / "run")),
     )
     assert done.returncode == 0, done.stderr
     rows = {(row.cell.recipe, row.cell.engine): row for row in open_run(tmp_path / "run").results}

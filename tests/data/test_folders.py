@@ -17,12 +17,7 @@ from bench.types import Dataset
 COMMIT = "a" * 40
 
 
-@pytest.fixture(autouse=True)
-def _no_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+pytestmark = pytest.mark.usefixtures("no_caches")
 
 
 def rows(part: str, count: int = 20) -> dict[str, list[str]]:

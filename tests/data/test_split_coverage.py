@@ -27,9 +27,7 @@ def notes(data: Dataset) -> str:
     return " | ".join(data.card.notes)
 
 
-@pytest.fixture(autouse=True)
-def _no_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("no_caches")
 
 
 def test_classes_without_a_test_text_are_named(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_two_runs_tell_no_spread() -> None:
 
 
 def test_a_text_answered_from_a_cache_makes_the_row_invalid() -> None:
-    """From which speed-up on, tests/backends/test_endpoint_answers.py shows."""
+    """From which speed-up on, tests/backends/test_endpoint_repeats.py shows."""
     load = {"single": load_summary("single", (100.0,))}
     assert judge_speed(load, True, "from a cache") == (Status.INVALID, "from a cache")
 

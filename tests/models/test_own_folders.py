@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from peft import LoraConfig, PromptTuningConfig, get_peft_model
+from own_folders import POINTER, change, classifier_folder
 from safetensors.torch import load_file, save_file
 from tiny_models import (
     CLASS_NAMES,
@@ -30,11 +29,7 @@ from tiny_trainings import fit, logits_of, recipe
 from tokenizers import Tokenizer
 from transformers import (
     AutoModel,
-    AutoModelForCausalLM,
     AutoModelForSequenceClassification,
-    BertConfig,
-    BertForSequenceClassification,
-    BertModel,
     OPTConfig,
     OPTForCausalLM,
     RobertaConfig,
@@ -45,25 +40,7 @@ from bench.errors import AssetError, NotAvailable
 from bench.models.base import base_weights
 from bench.text.tokens import TextTokenizer
 
-POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    return tmp_path / "cache"
-
-
-def change(file: Path, **fields: Any) -> None:
-    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | fields), encoding="utf-8")
-
-
-def classifier_folder(folder: Path, **config: Any) -> Path:
-    torch.manual_seed(0)
-    BertForSequenceClassification(BertConfig(**TINY, pad_token_id=0, num_labels=3, **config)).save_pretrained(folder)
-    save_tokenizer(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 # ---------------------------------------------------------------- what is wrong is named, with the user's file
@@ -283,201 +260,3 @@ def test_an_answer_has_positions_behind_the_longest_prompt(method: str, tmp_path
     assert classifier.manifest.max_length == 64 - behind
     if method == "zero-shot":
         assert np.isfinite(logits_of(classifier, ("goal " * 200,))).all()
-
-
-# ---------------------------------------------------------------- sentence-transformers folders
-
-
-def sentence_folder(folder: Path, modules: tuple[str, ...] = ("Transformer", "Pooling", "Normalize")) -> Path:
-    tiny_bert(folder)
-    entries = [
-        {
-            "idx": at,
-            "name": str(at),
-            "path": "" if at == 0 else f"{at}_{kind}",
-            "type": f"sentence_transformers.models.{kind}",
-        }
-        for at, kind in enumerate(modules)
-    ]
-    (folder / "modules.json").write_text(json.dumps(entries))
-    (folder / "1_Pooling").mkdir()
-    pooling = {"word_embedding_dimension": 32, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling | {"pooling_mode_max_tokens": False}))
-    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 24, "do_lower_case": false}')
-    return folder
-
-
-def test_a_sentence_transformers_folder_is_taken_as_it_says(tmp_path: Path) -> None:
-    base = base_weights(str(sentence_folder(tmp_path / "mine")), None)
-    assert (base.pooling, base.normalise, base.max_length, base.prefix) == ("mean", True, 24, "")
-    assert base.origin.endswith("mine: mean pooling, normalised; at most 24 tokens (max_seq_length)")
-    classifier = fit(recipe("frozen-head"), toy_dataset(), tmp_path / "c", base)
-    assert classifier.manifest.settings == {"pooling": "mean", "normalise": True, "before": ""}
-    assert classifier.manifest.max_length == 24
-    assert "mean pooling, normalised; at most 24 tokens" in classifier.manifest.fit.notes[0]
-
-
-def test_the_vectors_are_those_of_the_transformer_pooled_by_hand(tmp_path: Path) -> None:
-    folder = sentence_folder(tmp_path / "mine", ("Transformer", "Pooling"))
-    (folder / "config_sentence_transformers.json").write_text(
-        json.dumps({"prompts": {"query": "topic about ", "document": ""}, "default_prompt_name": "query"})
-    )
-    base, data = base_weights(str(folder), None), toy_dataset()
-    assert (base.normalise, base.prefix) == (False, "topic about ")
-    classifier = fit(recipe("frozen-head"), data, tmp_path / "c", base)
-    head = load_file(classifier.path / "head.safetensors")
-    model = BertModel.from_pretrained(folder).eval()
-    ids = Tokenizer.from_file(str(folder / "tokenizer.json")).encode("topic about goal team").ids
-    with torch.inference_mode():
-        vector = model(torch.tensor([ids])).last_hidden_state[0].mean(dim=0)
-        expected = head["0.weight"] @ vector + head["0.bias"]
-    np.testing.assert_allclose(logits_of(classifier, ("goal team",))[0], expected, rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("pooling", "expected"),
-    [
-        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "cls"),
-        ({"pooling_mode_lasttoken": True, "pooling_mode_mean_tokens": False}, "last"),
-        ({"pooling_mode": "cls", "pooling_mode_mean_tokens": None}, "cls"),
-        ({"pooling_mode": "mean"}, "mean"),
-    ],
-)
-def test_every_way_to_name_a_pooling_is_read(pooling: dict[str, Any], expected: str, tmp_path: Path) -> None:
-    folder = sentence_folder(tmp_path / "mine")
-    change(folder / "1_Pooling" / "config.json", **pooling)
-    assert base_weights(str(folder), None).pooling == expected
-
-
-@pytest.mark.parametrize(
-    ("modules", "pooling", "reason"),
-    [
-        (("Transformer", "Pooling", "Dense"), {}, r"its vectors pass a Dense module \(2_Dense\)"),
-        (("Transformer", "Pooling"), {"pooling_mode_max_tokens": True}, r"pooling \(mean_tokens \+ max_tokens\)"),
-        (("Transformer", "Pooling"), {"include_prompt": False}, "leaves the prompt out"),
-        (("Transformer",), {}, "has no Pooling module"),
-    ],
-)
-def test_vectors_that_are_not_served_are_refused_where_they_are_needed(
-    modules: tuple[str, ...], pooling: dict[str, Any], reason: str, tmp_path: Path
-) -> None:
-    folder = sentence_folder(tmp_path / "mine", modules)
-    change(folder / "1_Pooling" / "config.json", **pooling)
-    base = base_weights(str(folder), None)
-    for method in ("frozen-head", "own-head"):
-        with pytest.raises(NotAvailable, match=reason):
-            fit(recipe(method), toy_dataset(), tmp_path / method, base)
-
-
-def test_the_transformer_may_stand_in_a_folder_of_its_own_and_read_lower_case(tmp_path: Path) -> None:
-    folder = sentence_folder(tmp_path / "mine")
-    inner = folder / "0_Transformer"
-    inner.mkdir()
-    for name in ("config.json", "model.safetensors", "tokenizer.json", "sentence_bert_config.json"):
-        (folder / name).rename(inner / name)
-    entries = json.loads((folder / "modules.json").read_text())
-    entries[0]["path"] = "0_Transformer"
-    (folder / "modules.json").write_text(json.dumps(entries))
-    change(inner / "sentence_bert_config.json", do_lower_case=True)
-    base = base_weights(str(folder), None)
-    assert "in lower case" in base.origin
-    tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", 24)
-    assert tokenizer.encode(["GOAL Team"]).ids == tokenizer.encode(["goal team"]).ids
-    assert "Lowercase" not in (inner / "tokenizer.json").read_text()
-
-
-def test_a_prompt_that_is_no_default_is_named_and_one_for_classification_taken(tmp_path: Path) -> None:
-    folder = sentence_folder(tmp_path / "mine")
-    prompts = folder / "config_sentence_transformers.json"
-    prompts.write_text(json.dumps({"prompts": {"query": "topic ", "passage": "about "}, "default_prompt_name": None}))
-    base = base_weights(str(folder), None)
-    assert base.prefix == ""
-    assert "no prompt, as none of query, passage is its default" in base.origin
-    change(prompts, prompts={"query": "topic ", "Classification": "about "})
-    base = base_weights(str(folder), None)
-    assert (base.prefix, "prompt 'Classification'" in base.origin) == ("about ", True)
-
-
-def test_a_plain_folder_says_how_it_is_pooled(tmp_path: Path) -> None:
-    tiny_bert(tmp_path / "bert")
-    tiny_gpt2(tmp_path / "gpt2")
-    torch.manual_seed(0)
-    AutoModelForSequenceClassification.from_pretrained(tmp_path / "gpt2", num_labels=3).save_pretrained(
-        tmp_path / "gpt2"
-    )
-    assert "cls pooling, as there is no modules.json" in base_weights(str(tmp_path / "bert"), None).origin
-    assert base_weights(str(tmp_path / "gpt2"), None).pooling == "last"
-
-
-# ---------------------------------------------------------------- adapters
-
-
-def adapter(folder: Path, base: Path, task: str, settings: Any = None) -> Any:
-    """A trained adapter as peft stores it, and the whole model that it makes."""
-    torch.manual_seed(3)
-    auto_class = {"SEQ_CLS": AutoModelForSequenceClassification, "CAUSAL_LM": AutoModelForCausalLM}[task]
-    options = {"num_labels": 3} if task == "SEQ_CLS" else {}
-    targets = ["query", "value"] if task == "SEQ_CLS" else ["q_proj", "v_proj"]
-    model = get_peft_model(
-        auto_class.from_pretrained(base, **options),
-        settings or LoraConfig(task_type=task, r=2, target_modules=targets, init_lora_weights=False),
-    )
-    model.peft_config["default"].base_model_name_or_path = str(base)
-    model.save_pretrained(folder)
-    return model.eval()
-
-
-def test_an_adapter_is_merged_into_the_base_that_it_names(tmp_path: Path) -> None:
-    tiny_bert(tmp_path / "base")
-    whole = adapter(tmp_path / "mine", tmp_path / "base", "SEQ_CLS")
-    base = base_weights(str(tmp_path / "mine"), None)
-    assert "an adapter (LORA) of" in base.origin
-    assert "merged into it" in base.origin
-    classifier = fit(recipe("ready-made"), toy_dataset(), tmp_path / "c", base)
-    ids = Tokenizer.from_file(str(base.path / "tokenizer.json")).encode("goal team word3").ids
-    with torch.inference_mode():
-        expected = whole(input_ids=torch.tensor([ids])).logits[0].numpy()
-    np.testing.assert_allclose(logits_of(classifier, ("goal team word3",))[0], expected, rtol=1e-4, atol=1e-4)
-
-
-def test_a_language_models_adapter_finds_its_base_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny_llama(tmp_path / "base")
-    adapter(tmp_path / "mine", tmp_path / "base", "CAUSAL_LM")
-    change(tmp_path / "mine" / "adapter_config.json", base_model_name_or_path="base")
-    monkeypatch.chdir(tmp_path)
-    base = base_weights("./mine", None)
-    assert base.origin.startswith("folder ./mine, an adapter (LORA) of base")
-    assert fit(recipe("zero-shot"), toy_dataset(), tmp_path / "c", base).kind == "options"
-
-
-def test_an_adapter_without_its_base_is_skipped_by_that_name(tmp_path: Path) -> None:
-    tiny_bert(tmp_path / "base")
-    adapter(tmp_path / "mine", tmp_path / "base", "SEQ_CLS")
-    change(tmp_path / "mine" / "adapter_config.json", base_model_name_or_path="someone/base")
-    with pytest.raises(
-        NotAvailable, match=r"mine is an adapter \(LORA\) of someone/base, which cannot be had: offline"
-    ):
-        base_weights(str(tmp_path / "mine"), None)
-
-
-def test_adapters_that_do_not_fit_or_cannot_be_merged_are_refused(tmp_path: Path) -> None:
-    tiny_bert(tmp_path / "base")
-    adapter(tmp_path / "other", tmp_path / "base", "SEQ_CLS")
-    weights = load_file(tmp_path / "other" / "adapter_model.safetensors")
-    renamed = {name.replace("layer.1", "layer.7"): values for name, values in weights.items()}
-    save_file(renamed, tmp_path / "other" / "adapter_model.safetensors", {"format": "pt"})
-    with pytest.raises(AssetError, match="other is an adapter that does not fit"):
-        base_weights(str(tmp_path / "other"), None)
-    adapter(tmp_path / "headless", tmp_path / "base", "SEQ_CLS")
-    no_head = {name: values for name, values in weights.items() if "classifier.bias" not in name}
-    save_file(no_head, tmp_path / "headless" / "adapter_model.safetensors", {"format": "pt"})
-    with pytest.raises(AssetError, match=r"headless is an adapter without classifier\.bias"):
-        base_weights(str(tmp_path / "headless"), None)
-    tiny_llama(tmp_path / "llama")
-    prompt = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)
-    adapter(tmp_path / "prompt", tmp_path / "llama", "CAUSAL_LM", prompt)
-    with pytest.raises(NotAvailable, match=r"\(PROMPT_TUNING\) that cannot be merged"):
-        base_weights(str(tmp_path / "prompt"), None)
-    shutil.move(tmp_path / "other" / "adapter_model.safetensors", tmp_path / "other" / "adapter_model.bin")
-    with pytest.raises(AssetError, match=r"without adapter_model\.safetensors; nothing is unpickled"):
-        base_weights(str(tmp_path / "other"), None)

@@ -13,7 +13,7 @@ from synthetic_runs import full_run
 
 from bench.gates.baseline import make_baseline
 from bench.gates.check import check_run
-from bench.results.records import Answers, StoredRun
+from bench.results.records import Answers, Result, StoredRun
 from bench.results.store import write_answers, write_json, write_record
 from bench.results.verdicts import Check
 
@@ -61,3 +61,10 @@ def run_pytest(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str
         text=True,
         check=False,
     )
+
+
+def with_data(run: StoredRun, **changes: object) -> StoredRun:
+    def updated(result: Result) -> Result:
+        return result.model_copy(update={"data": result.data.model_copy(update=changes)})
+
+    return replace(run, results=tuple(map(updated, run.results)))
