@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reports.advice.advice import Advice, BreakEven, Rivalry, nearest_on
+from reports.advice.automation import automation_lines
 from reports.advice.candidates import Candidate, Check, Measured
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.words import joined, message
+
+SCORES = ("macro F1", "accuracy")
 
 
 def lines_of(advice: Advice) -> Iterator[str]:
@@ -17,6 +20,7 @@ def lines_of(advice: Advice) -> Iterator[str]:
         yield from _none_meets(advice)
     else:
         yield message("Deploy {row}: {checks}", row=advice.chosen.name, checks=_checks(advice.chosen))
+        yield from automation_lines(advice.chosen)
         yield _how_sure(advice)
         if advice.runner_up:
             yield _runner_up(advice)
@@ -56,7 +60,7 @@ def _checks(candidate: Candidate) -> str:
 
 def _check(check: Check) -> str:
     sign = "<=" if check.what == "p99" else ">="
-    wanted = {"macro F1": figures.score, "RPS": figures.number, "p99": figures.number}[check.what](check.wanted)
+    wanted = (figures.score if check.what in SCORES else figures.number)(check.wanted)
     unit = " ms" if check.what == "p99" else ""
     if check.measured is None:
         return message(
@@ -81,7 +85,7 @@ def shown(what: str, measured: Measured | None) -> str:
     """A figure as the sentences and the table print it; one that was estimated has a ~."""
     if measured is None:
         return MISSING
-    show = figures.score if what == "macro F1" else figures.number
+    show = figures.score if what in SCORES else figures.number
     return ("~" if measured.estimated else "") + show(measured.value)
 
 
@@ -171,6 +175,11 @@ def _break_even(each: BreakEven) -> str:
 def _warnings(advice: Advice) -> Iterator[str]:
     if advice.rule == "cheapest":
         yield message("Rule: the highest rate among the rows that meet the demands")
+    elif advice.rule == "automated":
+        yield message(
+            "Rule: the row that automates the most, by the texts its threshold was chosen on; of rows whose share of "
+            "the test texts cannot be told apart, the one with the highest rate"
+        )
     else:
         yield message(
             "Rule: the best macro F1; of rows the paired tests cannot tell apart, the one with the highest rate"

@@ -11,8 +11,9 @@ from rich.text import Text
 from reports.advice.advice import Advice
 from reports.advice.candidates import Candidate
 from reports.advice.lines import lines_of, shown, volume_of
+from reports.content.automation import automated_cells
 from reports.content.provenance import title
-from reports.export.records import json_able
+from reports.export.records import automation_record, json_able
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean, escape
@@ -61,6 +62,7 @@ def table_of(advice: Advice) -> Table:
         Column("row"),
         Column("meets"),
         numbers("macro F1"),
+        *((numbers("automated"), numbers("right")) if advice.rule == "automated" else ()),
         numbers("rate", "1/s"),
         numbers("p99", "ms"),
         numbers("training", from_width=90),
@@ -91,6 +93,7 @@ def _row(advice: Advice, candidate: Candidate, price: float | None) -> Row:
         candidate.name,
         joined("; ", lacks) if lacks else message("yes"),
         figures.plus_minus(candidate.f1),
+        *(automated_cells(candidate.automation) if advice.rule == "automated" else ()),
         shown("RPS", candidate.rate),
         shown("p99", candidate.p99),
         figures.duration(candidate.training_s),
@@ -146,6 +149,7 @@ def _candidate_record(candidate: Candidate) -> dict[str, Any]:
         "scenario": candidate.scenario,
         "rate_rps": candidate.rate and asdict(candidate.rate),
         "p99_ms": candidate.p99 and asdict(candidate.p99),
+        "automation": automation_record(candidate.automation) if candidate.automation else None,
         "training_s": candidate.training_s,
         "text_s": candidate.text_s,
         "checks": [asdict(check) for check in candidate.checks],
