@@ -77,7 +77,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "bench/text/batching.py": ("tests/text/test_batching.py",),
     "bench/plan/keys.py": ("tests/plan/test_key_parts.py",),
     "trainers/loop/optimisers.py": ("tests/trainers/test_checkpoint_choice.py",),
-    "reports/tables/methods.py": ("tests/reports/test_training_rate.py",),
+    "reports/columns/costs.py": ("tests/reports/test_training_rate.py",),
     "reports/advice/candidates.py": ("tests/reports/test_advice.py",),
     "reports/advice/advice.py": ("tests/reports/test_advice.py",),
 }

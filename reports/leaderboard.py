@@ -22,7 +22,7 @@ from reports.export.records import json_able, task_record
 from reports.html.page import PageTask, render_page
 from reports.plots import Plot, plots_of
 from reports.render.markdown import clean, escape, to_html
-from reports.render.table import Table, spoken, to_markdown, to_rich
+from reports.render.table import Table, say_table, to_markdown, to_rich
 from reports.render.words import ENGLISH, message, say, say_marked
 from reports.tables.automation import automation_tables
 from reports.tables.before_after import before_after_tables
@@ -147,11 +147,11 @@ def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) 
         lead=say(lead(task.data, len(list(task.cells())), run.settings, run.environment), language),
         provenance=tuple(say(line, language) for line in provenance(task.data, run.settings, run.environment)),
         rankings=tuple(say(line, language) for line in ranking_lines(task, standing)),
-        tables=tuple(spoken(table, language) for table in tables_of(task, standing)),
+        tables=tuple(say_table(table, language) for table in tables_of(task, standing)),
         plots=tuple(plots_of(task, language)),
         notes=tuple(say(line, language) for line in data_notes(task.data)),
         problems=tuple(say(line, language) for line in problems_of(task)),
-        board=next((spoken(table, language) for table in _boards(task, standing)), None),
+        board=next((say_table(table, language) for table in _boards(task, standing)), None),
     )
 
 

@@ -17,7 +17,7 @@ from reports.export.records import automation_record, json_able
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean, escape
-from reports.render.table import Column, Row, Table, numbers, spoken, to_markdown, to_rich
+from reports.render.table import Column, Row, Table, numbers, say_table, to_markdown, to_rich
 from reports.render.words import ENGLISH, joined, message, say, say_marked
 
 MOST_ROWS = 12
@@ -42,7 +42,7 @@ class AdvicePage:
             for line in lines_of(advice):
                 console.print(Text(f"- {clean(say(line, self.language))}"))
             console.print()
-            for part in to_rich(spoken(table_of(advice), self.language), console.width):
+            for part in to_rich(say_table(table_of(advice), self.language), console.width):
                 console.print(part)
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class AdvicePage:
 
     def _section(self, advice: Advice) -> str:
         lines = "\n".join(f"- {escape(say(line, self.language))}" for line in lines_of(advice))
-        table = to_markdown(spoken(table_of(advice), self.language))
+        table = to_markdown(say_table(table_of(advice), self.language))
         return f"## {escape(say_marked(title(advice.data), self.language))}\n\n{lines}\n\n{table}"
 
 

@@ -116,10 +116,10 @@ def page_layout(scenarios: Iterable[Scenario]) -> Layout:
     return (*_PAGE_START, *chain.from_iterable(speeds), *_PAGE_END)
 
 
-def exported(told: Told, scenarios: Iterable[Scenario]) -> dict[str, Any]:
+def export_values(told: Told, scenarios: Iterable[Scenario]) -> dict[str, Any]:
     """Every column's value by its names in the exports, texts in English."""
     wanted = {None, *scenarios}
-    parts = (column.exported(told) for column in COLUMNS.values() if column.scenario in wanted)
+    parts = (column.export(told) for column in COLUMNS.values() if column.scenario in wanted)
     return dict(chain.from_iterable(part.items() for part in parts))
 
 

@@ -59,7 +59,7 @@ def with_column(table: Table, column: Column, cells: Iterable[str]) -> Table:
     return replace(table, columns=(*table.columns, column), rows=rows)
 
 
-def spoken(table: Table, language: str) -> Table:
+def say_table(table: Table, language: str) -> Table:
     """The table in another language: headings, title and notes are ours, of the cells those marked so."""
     columns = tuple(
         replace(column, name=say(column.name, language), unit=column.unit and say(column.unit, language))
