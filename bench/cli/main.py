@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 import bench
-from bench.cli import gates, inspect, look, predict, report, results, run, selftest, training
+from bench.cli import gates, inspect, look, plan, predict, report, results, run, selftest, status, training
 from bench.cli.parameters import OneLineGroup
 from bench.errors import BenchError
 from bench.machine.companions import hide_unfit_companions
@@ -71,7 +71,7 @@ def cli(debug: bool) -> None:
     play_smaller_cpu()
 
 
-for part in (run, report, training, look, predict, inspect, gates, selftest, results):
+for part in (run, plan, status, report, training, look, predict, inspect, gates, selftest, results):
     part.add_commands(cli)
 
 

@@ -127,7 +127,8 @@ class MeasuredPart(Record):
     its interval.
     failed_requests: those of an endpoint while the test items were answered, by reason; retried_requests: tries of
     those answered later; unanswered: the items that got no answer in the end; invalid: the answers that name no class,
-    or whose scores are no numbers.
+    or whose scores are no numbers. others_share: of the machine's processor time meanwhile, what other processes took,
+    0 to 1, where shards of a run may be beside each other; None where nobody looked.
     """
 
     session: SessionCard
@@ -141,6 +142,7 @@ class MeasuredPart(Record):
     retried_requests: dict[str, int] = Field(default_factory=dict)
     unanswered: int = 0
     invalid: int = 0
+    others_share: float | None = None
     work: Work | None = None
 
 
@@ -192,6 +194,7 @@ class Result(Record):
 
     warnings: what its figures alone do not say.
     over_budget: SKIPPED because the time given had no room for it, so that another run measures it.
+    beside_others: whether other processes were at work meanwhile, so that its rates are no rates of the machine.
     validation_file: the classifier's answers to validation texts, by its reference engine; None where it was not asked.
     """
 
@@ -218,6 +221,7 @@ class Result(Record):
     work: Work | None = None
     tuning: Tuning | None = None
     over_budget: bool = False
+    beside_others: bool = False
     wall_s: float | None = None
     finished_at: str | None = None
 
