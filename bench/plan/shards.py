@@ -109,7 +109,8 @@ def _pieces(of_one: Sequence[Item], fair_s: float) -> list[Piece]:
     The reference's cell, with which the others are compared, stays with the training; then come the longest.
     """
     training, *cells = of_one
-    first, rest = cells[:1], []
+    first = cells[:1]
+    rest: list[Item] = []
     spent_s = _seconds(training) + sum(map(_seconds, first))
     for cell in sorted(cells[1:], key=_seconds, reverse=True):
         fits = spent_s + _seconds(cell) <= fair_s
