@@ -26,7 +26,7 @@ def _trainable_share(told: Told) -> float | None:
     return min(1.0, fit.trainable_parameters / fit.total_parameters)
 
 
-def training_rate(told: Told) -> float | None:
+def _training_rate(told: Told) -> float | None:
     """Texts a second over all steps, as the training time is; None where nothing was trained in steps."""
     fit = told.fit
     if fit is None or not fit.fit_s or not fit.examples or not fit.steps or not fit.epochs:
@@ -53,7 +53,7 @@ _OF_TRAINING = (
     ResultColumn("training_fit_s", _of_fit("fit_s"), numbers("training"), figures.duration),
     ResultColumn("training_evaluate_s", _of_fit("evaluate_s"), numbers("evaluate"), figures.duration),
     ResultColumn("training_tokenise_s", _of_fit("tokenise_s"), numbers("tokenise"), figures.duration),
-    ResultColumn("training_rate", training_rate, numbers("training rate", "texts/s"), figures.number),
+    ResultColumn("training_rate", _training_rate, numbers("training rate", "texts/s"), figures.number),
     ResultColumn("training_steps", _of_fit("steps")),
     ResultColumn("training_chosen_step", _of_fit("chosen_step")),
     ResultColumn("training_epochs", _of_fit("epochs"), numbers("epochs"), figures.number),
