@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from bench.files.cache import file_name
 from bench.plan.plan import TaskPlan
 from bench.quality.chance import quality_warnings
-from bench.quality.parity import certify
+from bench.quality.parity import certify, constraint_warnings
 from bench.quality.scores import measure_quality
 from bench.results.autotuned import Tuning
 from bench.results.records import Answers, Cell, MeasuredPart, Parity, Result, Status
@@ -143,9 +143,10 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
         base_origin=manifest.base_origin,
         session=first.session,
         quality=quality,
-        warnings=quality_warnings(quality),
+        warnings=(*quality_warnings(quality), *constraint_warnings(first.free_writing)),
         load=load if certified else {},
         parity=parity,
+        free_writing=first.free_writing,
         predictions_file=f"predictions/{entry.cell.id}.parquet" if trained else None,
         token_sha256=first.token_sha256,
         predict_s=first.predict_s,

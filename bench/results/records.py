@@ -120,6 +120,25 @@ class Quality(Record):
         return sum(score.support == 0 for score in self.per_class)
 
 
+class FreeWriting(Record):
+    """A constrained classifier against the same one writing freely in the same engine: the constraint's certificate.
+
+    items: texts that both answered; both_valid: those for which both named a class, on which alone they are compared.
+    equal_labels: of these, None where there are none; required: the share that passes; lost, won: texts that only free
+    writing, only the constraint has right; free_valid_share: of all items.
+    """
+
+    items: int
+    both_valid: int
+    equal_labels: float | None
+    required: float
+    lost: int
+    won: int
+    mcnemar_p: float
+    free_valid_share: float
+    passed: bool
+
+
 class MeasuredPart(Record):
     """What one process measured of a cell; a cell of several repeats has several.
 
@@ -144,6 +163,7 @@ class MeasuredPart(Record):
     invalid: int = 0
     others_share: float | None = None
     work: Work | None = None
+    free_writing: FreeWriting | None = None
 
 
 class Flip(Record):
@@ -212,6 +232,7 @@ class Result(Record):
     warnings: tuple[str, ...] = ()
     load: dict[str, LoadSummary] = Field(default_factory=dict)
     parity: Parity | None = None
+    free_writing: FreeWriting | None = None
     predictions_file: RelativeFile | None = None
     validation_file: RelativeFile | None = None
     token_sha256: str | None = None
