@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bench.cli.options import full_option, json_option, lang_option
-from bench.cli.units import parse_milliseconds, parse_price, parse_rate, parse_share
+from bench.cli.units import parse_accuracy, parse_milliseconds, parse_price, parse_rate, parse_share
 
 FORMATS = ("csv", "parquet", "model-index", "mlflow", "tensorboard")
 
@@ -43,6 +43,12 @@ class Unit(click.ParamType):
 @click.option("--p99", "p99_ms", type=Unit(parse_milliseconds), metavar="TIME", help="Slowest 1 %, e.g. 20ms or 0.02s.")
 @click.option("--min-f1", type=Unit(parse_share), metavar="SHARE", help="Macro F1 it must reach, e.g. 0.93 or 93%.")
 @click.option(
+    "--accuracy",
+    type=Unit(parse_accuracy),
+    metavar="SHARE",
+    help="Automate what reaches this accuracy, e.g. 0.99; a person answers the rest.",
+)
+@click.option(
     "--price", "price_per_hour", type=Unit(parse_price), metavar="PRICE", help="Price of the machine, e.g. 1.2/h."
 )
 @click.option(
@@ -69,7 +75,8 @@ def advise(
 ) -> None:
     """Name the row of a run FOLDER to deploy, the runner-up, and how sure that is.
 
-    With --min-f1 the cheapest row that meets the demands; without it the best one.
+    With --min-f1 the cheapest row that meets the demands; with --accuracy the one that automates the most; else the
+    best one.
     """
     from bench.cli.result_commands import advise_command
 

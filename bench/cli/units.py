@@ -33,6 +33,14 @@ def parse_share(text: str) -> float:
     return value
 
 
+def parse_accuracy(text: str) -> float:
+    """A share in (0, 1): "0.99", "99%"; 1 is more than any number of texts can show."""
+    value = parse_share(text)
+    if value == 1:
+        raise UsageError(f"'{text}' cannot be shown by any number of texts; give an accuracy such as 0.99 or 99%")
+    return value
+
+
 def parse_price(text: str) -> float:
     """Price an hour: "1.2/h", "1.2", "$1.2/h", "900/month" (730 hours)."""
     return _positive(_CURRENCY.sub("", text), _HOURS, "a price such as 1.2/h or 900/month", shown=text)

@@ -11,12 +11,16 @@ from bench.types import Record
 
 
 class Demands(Record):
-    """rps in 1/s, p99 in milliseconds, macro F1 as a share, price of the machine an hour; None: not demanded."""
+    """rps in 1/s, p99 in milliseconds, macro F1 as a share, price of the machine an hour; None: not demanded.
+
+    accuracy: what automated answers must keep, below 1; the other texts go to a person.
+    """
 
     rps: float | None = None
     p99_ms: float | None = None
     min_f1: float | None = None
     price_per_hour: float | None = None
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True)

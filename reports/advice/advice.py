@@ -8,6 +8,7 @@ from typing import Literal
 
 from bench.errors import unknown_name
 from bench.quality.ranking import paired_difference
+from bench.quality.selective import automate_differently
 from bench.results.demands import Demands, OwnLengths
 from bench.results.records import Interval, StoredRun
 from bench.types import DataCard
@@ -15,7 +16,8 @@ from reports.advice.candidates import Candidate, candidates_of
 from reports.content.rows import TaskRows, tasks_of
 from reports.content.standing import Standing, standing_of
 
-Rule = Literal["cheapest", "best"]
+Rule = Literal["cheapest", "best", "automated"]
+SIGNIFICANT = 0.05
 FIRST_VOLUME = 2.0  # nobody has fewer texts: below it, one row is the cheaper one from the start
 
 
@@ -91,9 +93,9 @@ def _advise(
     seeds: int,
 ) -> Advice:
     standing = standing_of(task)
-    rule: Rule = "cheapest" if demands.min_f1 is not None else "best"
+    rule = _rule(demands)
     candidates = candidates_of(task, demands, lengths)
-    ordered = _in_order([candidate for candidate in candidates if candidate.meets], standing, rule)
+    ordered = _in_order([candidate for candidate in candidates if candidate.meets], task, standing, rule)
     chosen, runner_up = (*ordered, None, None)[:2]
     others = sorted((row for row in candidates if row not in ordered), key=_distance)
     by_name = {candidate.name: candidate for candidate in candidates}
@@ -113,18 +115,43 @@ def _advise(
     )
 
 
-def _in_order(candidates: Sequence[Candidate], standing: Standing, rule: Rule) -> list[Candidate]:
-    """Cheapest: by rate. Best: the fastest of those that the tests cannot tell from the best one, again and again."""
+def _rule(demands: Demands) -> Rule:
+    if demands.accuracy is not None:
+        return "automated"
+    return "cheapest" if demands.min_f1 is not None else "best"
+
+
+def _in_order(candidates: Sequence[Candidate], task: TaskRows, standing: Standing, rule: Rule) -> list[Candidate]:
+    """Cheapest: by rate. Else the fastest of those that the tests cannot tell from the best one, again and again.
+
+    The best one has the highest macro F1, or automates the most of the texts its threshold was chosen on: so what it
+    automates of the test texts is not the highest of many.
+    """
     rest = sorted(candidates, key=_rate, reverse=True)
     if rule == "cheapest" or standing.ranking is None:
         return rest
     ordered = []
     while rest:
-        best = max(rest, key=lambda candidate: candidate.f1.value)
-        first = next(row for row in rest if row is best or not _apart(standing, best, row))
+        best = max(rest, key=_seen if rule == "automated" else lambda candidate: candidate.f1.value)
+        first = next(row for row in rest if row is best or not _worse(task, standing, rule, best, row, len(rest) - 1))
         ordered.append(first)
         rest.remove(first)
     return ordered
+
+
+def _seen(candidate: Candidate) -> float:
+    return candidate.automation.seen if candidate.automation else 0.0
+
+
+def _worse(task: TaskRows, standing: Standing, rule: Rule, best: Candidate, other: Candidate, others: int) -> bool:
+    """Whether a row is told apart from the best one; `others` are compared with it."""
+    if rule == "best":
+        return _apart(standing, best, other)
+    if best.automation is None or other.automation is None:
+        return True
+    answers = (task.answers[best.row.cell.id], task.answers[other.row.cell.id])
+    thresholds = (best.automation.threshold, other.automation.threshold)
+    return automate_differently(*answers, thresholds) * others < SIGNIFICANT
 
 
 def _rate(candidate: Candidate) -> float:

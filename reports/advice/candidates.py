@@ -9,9 +9,11 @@ from typing import Literal
 
 import numpy as np
 
+from bench.quality.selective import Automation, texts_to_choose
 from bench.results.demands import Demands, OwnLengths
 from bench.results.records import Interval, Result, Status
 from bench.results.speed_records import QUERIES_FOR, LoadRun, LoadSummary
+from reports.content.automation import automation_of
 from reports.content.rows import Group, TaskRows
 from reports.content.speed import usable
 from reports.render.words import message
@@ -60,7 +62,7 @@ class Check:
 class Candidate:
     """A row that keeps its classifier's answers: training in machine seconds, a text in machine seconds.
 
-    `refused`: why it must not be deployed, whatever it meets.
+    `refused`: why it must not be deployed, whatever it meets. automation: what it may answer alone, where demanded.
     """
 
     group: Group
@@ -71,6 +73,7 @@ class Candidate:
     p99: Measured | None
     checks: tuple[Check, ...]
     refused: str | None = None
+    automation: Automation | None = None
 
     @property
     def name(self) -> str:
@@ -109,6 +112,10 @@ def _candidate(task: TaskRows, group: Group, row: Result, demands: Demands, leng
         scaled = _scaled(task, row, lengths, rate, p99)
         rate, p99, reason = scaled or (None, None, message("your texts cannot be counted in its tokens"))
     checks = [_quality_check(row.quality.macro_f1, demands.min_f1)] if demands.min_f1 is not None else []
+    automated = None
+    if demands.accuracy is not None:
+        automated = automation_of(task, row, demands.accuracy)
+        checks.append(_accuracy_check(automated, demands.accuracy))
     if demands.rps is not None:
         checks.append(_check("RPS", rate, demands.rps, 1, reason))
     if demands.p99_ms is not None:
@@ -117,7 +124,7 @@ def _candidate(task: TaskRows, group: Group, row: Result, demands: Demands, leng
         )
         checks.append(_check("p99", p99, demands.p99_ms, -1, why))
     name = summary.scenario if summary else None
-    return Candidate(group, row, row.quality.macro_f1, rate, name, p99, tuple(checks), _refusal(row))
+    return Candidate(group, row, row.quality.macro_f1, rate, name, p99, tuple(checks), _refusal(row), automated)
 
 
 def _refusal(row: Result) -> str | None:
@@ -210,6 +217,19 @@ def _quality_check(f1: Interval, wanted: float) -> Check:
     chance = 1 - NormalDist(f1.value, error).cdf(wanted) if error > 0 else float(f1.value >= wanted)
     measured = Measured(f1.value, f1.low, f1.high)
     return Check("macro F1", _fate(measured, wanted, 1), measured, wanted, chance)
+
+
+def _accuracy_check(found: Automation | None, wanted: float) -> Check:
+    """Of the answers automated, on test texts."""
+    if found is None:
+        needed = texts_to_choose(wanted)
+        reason = message("too few texts to choose a threshold by: it takes {n:,}", n=needed)
+        return Check("accuracy", "unknown", None, wanted, reason=reason)
+    if found.accuracy is None:
+        reason = message("nothing to automate: no threshold keeps it")
+        return Check("accuracy", "unknown", None, wanted, reason=reason)
+    measured = Measured(found.accuracy.value, found.accuracy.low, found.accuracy.high)
+    return Check("accuracy", _fate(measured, wanted, 1), measured, wanted)
 
 
 def _check(what: str, measured: Measured | None, wanted: float, sign: int, reason: str | None) -> Check:

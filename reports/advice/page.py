@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.text import Text
 
 from reports.advice.advice import Advice, BreakEven, Rivalry, nearest_on
+from reports.advice.automation import automation_lines
 from reports.advice.candidates import Candidate, Check, Measured
+from reports.content.automation import automated_cells
 from reports.content.provenance import title
-from reports.export.records import json_able
+from reports.export.records import automation_record, json_able
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean, escape
@@ -20,6 +22,7 @@ from reports.render.table import Column, Row, Table, numbers, spoken, to_markdow
 from reports.render.words import ENGLISH, joined, message, say, say_marked
 
 MOST_ROWS = 12
+SCORES = ("macro F1", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def lines_of(advice: Advice) -> Iterator[str]:
         yield from _none_meets(advice)
     else:
         yield message("Deploy {row}: {checks}", row=advice.chosen.name, checks=_checks(advice.chosen))
+        yield from automation_lines(advice.chosen)
         yield _how_sure(advice)
         if advice.runner_up:
             yield _runner_up(advice)
@@ -99,7 +103,7 @@ def _checks(candidate: Candidate) -> str:
 
 def _check(check: Check) -> str:
     sign = "<=" if check.what == "p99" else ">="
-    wanted = {"macro F1": figures.score, "RPS": figures.number, "p99": figures.number}[check.what](check.wanted)
+    wanted = (figures.score if check.what in SCORES else figures.number)(check.wanted)
     unit = " ms" if check.what == "p99" else ""
     if check.measured is None:
         return message(
@@ -123,7 +127,7 @@ def _check(check: Check) -> str:
 def _shown(what: str, measured: Measured | None) -> str:
     if measured is None:
         return MISSING
-    show = figures.score if what == "macro F1" else figures.number
+    show = figures.score if what in SCORES else figures.number
     return ("~" if measured.estimated else "") + show(measured.value)
 
 
@@ -213,6 +217,11 @@ def _break_even(each: BreakEven) -> str:
 def _warnings(advice: Advice) -> Iterator[str]:
     if advice.rule == "cheapest":
         yield message("Rule: the highest rate among the rows that meet the demands")
+    elif advice.rule == "automated":
+        yield message(
+            "Rule: the row that automates the most, by the texts its threshold was chosen on; of rows whose share of "
+            "the test texts cannot be told apart, the one with the highest rate"
+        )
     else:
         yield message(
             "Rule: the best macro F1; of rows the paired tests cannot tell apart, the one with the highest rate"
@@ -238,6 +247,7 @@ def table_of(advice: Advice) -> Table:
         Column("row"),
         Column("meets"),
         numbers("macro F1"),
+        *((numbers("automated"), numbers("right")) if advice.rule == "automated" else ()),
         numbers("rate", "1/s"),
         numbers("p99", "ms"),
         numbers("training", from_width=90),
@@ -268,6 +278,7 @@ def _row(advice: Advice, candidate: Candidate, price: float | None) -> Row:
         candidate.name,
         joined("; ", lacks) if lacks else message("yes"),
         figures.plus_minus(candidate.f1),
+        *(automated_cells(candidate.automation) if advice.rule == "automated" else ()),
         _shown("RPS", candidate.rate),
         _shown("p99", candidate.p99),
         figures.duration(candidate.training_s),
@@ -328,6 +339,7 @@ def _candidate_record(candidate: Candidate) -> dict[str, Any]:
         "scenario": candidate.scenario,
         "rate_rps": candidate.rate and asdict(candidate.rate),
         "p99_ms": candidate.p99 and asdict(candidate.p99),
+        "automation": automation_record(candidate.automation) if candidate.automation else None,
         "training_s": candidate.training_s,
         "text_s": candidate.text_s,
         "checks": [asdict(check) for check in candidate.checks],

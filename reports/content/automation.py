@@ -61,6 +61,14 @@ def coverage_cell(found: Automation | None) -> str:
     return message("{coverage} (right {accuracy})", coverage=shown, accuracy=figures.percent(found.accuracy.value))
 
 
+def automated_cells(found: Automation | None) -> tuple[str, str]:
+    """Coverage and the accuracy that came out."""
+    if found is None:
+        return figures.MISSING, figures.MISSING
+    right = figures.percent_plus_minus(found.accuracy) if found.accuracy else figures.MISSING
+    return figures.percent_plus_minus(found.coverage), right
+
+
 def coverage_charts(task: TaskRows, standing: Standing) -> Iterator[ScoreChart]:
     """The risk-coverage curve of each of the best classifiers, as the accuracy of what is automated."""
     rows = shown_rows(task, standing)[:MOST_LINES]

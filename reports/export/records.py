@@ -52,13 +52,14 @@ def _automation(task: TaskRows, group: Group, row: Result) -> dict[str, Any]:
     shown = row is group.shown
     area, scaled = (area_of(task, row), calibration_of(task, row)) if shown else (None, None)
     return {
-        "automation": {f"{target:g}": each and _automation_record(each) for target, each in found},
+        "automation": {f"{target:g}": each and automation_record(each) for target, each in found},
         "area_under_risk_coverage": area and area.model_dump(),
         "temperature_scaling": scaled and asdict(scaled),
     }
 
 
-def _automation_record(found: Automation) -> dict[str, Any]:
+def automation_record(found: Automation) -> dict[str, Any]:
+    """What a threshold gives, as numbers."""
     return {
         "threshold": found.threshold,
         "chosen_on": found.chosen_on,

@@ -84,6 +84,11 @@ def plus_minus(figure: Interval) -> str:
     return f"{figure.value:.3f} ±{max(figure.high - figure.value, figure.value - figure.low):.3f}"
 
 
+def threshold(value: float) -> str:
+    """Four decimals, rounded down, so that no answer that reached the threshold misses the printed one."""
+    return f"{math.floor(value * 10_000) / 10_000:.4f}"
+
+
 def percent_plus_minus(figure: Interval) -> str:
     """A share in per cent and the larger half of its 95 % interval in points."""
     half = max(figure.high - figure.value, figure.value - figure.low)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.quality.selective import TARGETS, Automation, class_automation, texts_to_choose
 from bench.results.records import Interval, Result
-from reports.content.automation import area_of, automation_of, calibration_of, shown_rows
+from reports.content.automation import area_of, automated_cells, automation_of, calibration_of, shown_rows
 from reports.content.rows import Group, TaskRows
 from reports.content.standing import Standing
 from reports.render import figures
@@ -25,7 +25,7 @@ _HALVES = message(
     "validation texts); half of the test texts chose the threshold, the other half measured it"
 )
 _CHOSEN = message("where a checkpoint was chosen on validation its answers there are a little better than elsewhere")
-_AREA = message("AURC: mean error rate over all shares automated, most confident first; ±?: fewer than 10 errors")
+_AREA = message("AURC: mean error rate over all shares automated, most confident first; ±?: fewer than 50 errors")
 
 
 def automation_tables(task: TaskRows, standing: Standing) -> list[Table]:
@@ -65,7 +65,7 @@ def _coverage_row(task: TaskRows, group: Group, row: Result, found: list[Automat
         group.name,
         by,
         _area(area) if area else MISSING,
-        *(cell for each in found for cell in _pair(each)),
+        *(cell for each in found for cell in automated_cells(each)),
     )
 
 
@@ -73,13 +73,6 @@ def _area(area: Interval) -> str:
     if area.items_needed is not None:
         return f"{area.value:.4f} ±?"
     return f"{area.value:.4f} ±{max(area.high - area.value, area.value - area.low):.4f}"
-
-
-def _pair(found: Automation | None) -> tuple[str, str]:
-    if found is None:
-        return MISSING, MISSING
-    right = figures.percent_plus_minus(found.accuracy) if found.accuracy else MISSING
-    return figures.percent_plus_minus(found.coverage), right
 
 
 def _calibration(task: TaskRows, rows: list[tuple[Group, Result]]) -> Table:
@@ -153,4 +146,5 @@ def _class_columns(target: float) -> tuple[Column, Column, Column]:
 def _class_cells(found: Automation | None) -> tuple[str, str, str]:
     if found is None or not found.enough:
         return MISSING, MISSING, MISSING
-    return figures.score(found.threshold), *_pair(found)
+    from_on = MISSING if found.threshold is None else figures.threshold(found.threshold)
+    return from_on, *automated_cells(found)

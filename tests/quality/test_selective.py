@@ -109,7 +109,7 @@ def test_the_area_is_the_mean_risk_over_all_coverages() -> None:
     # risks 0, 1/2, 1/3, 2/4
     found = area_under_risk_coverage(answers([0.9, 0.8, 0.7, 0.6], [True, False, True, False]))
     assert found.value == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2) / 4)
-    assert found.items_needed == 20  # 10 errors are needed, half of the texts are errors
+    assert found.items_needed == 100  # 50 errors are needed, half of the texts are errors
 
 
 @given(seed=st.integers(0, 2**16), n=st.integers(1, 40))
