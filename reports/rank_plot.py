@@ -44,7 +44,9 @@ def _draw(axes: Axes, across: Across, language: str) -> None:
     places = {row.name: at for at, row in enumerate(rows)}
     for number, group in enumerate(across.groups):
         beside = len(rows) + 0.15 + 0.12 * number
-        axes.plot([beside, beside], [places[group[0]], places[group[-1]]], color="black", linewidth=4, solid_capstyle="butt")
+        axes.plot(
+            [beside, beside], [places[group[0]], places[group[-1]]], color="black", linewidth=4, solid_capstyle="butt"
+        )
     if across.critical_difference is not None:
         axes.plot([1, 1 + across.critical_difference], [-0.6, -0.6], color="black", linewidth=2)
     axes.set_yticks(range(len(rows)), [clean(row.name) for row in rows], parse_math=False)

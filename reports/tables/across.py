@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.quality.across import FEWEST_SUITES_FOR_TEST, Across, AcrossRow
+from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
 from reports.render.words import joined, message
@@ -54,7 +55,9 @@ def _notes(across: Across) -> tuple[str, ...]:
     return (
         texts,
         test,
-        message("that all of them are equal: p = {p:.3f} (Friedman, Iman and Davenport)", p=across.friedman_p),
+        message(
+            "that all of them are equal: p {p} (Friedman, Iman and Davenport)", p=figures.p_value(across.friedman_p)
+        ),
     )
 
 

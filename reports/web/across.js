@@ -40,19 +40,10 @@ function rankChart(width, { methods, groups, difference }) {
       ),
       Plot.dot(methods, { x: "mean", y: "name", r: 5, fill: colour(0) }),
       Plot.link(bars, { x1: "x", x2: "x", y1: "from", y2: "to", stroke: "currentColor", strokeWidth: 4 }),
-      ...(difference === null
-        ? []
-        : [
-            Plot.link([difference], {
-              x1: 1,
-              x2: 1 + difference,
-              y1: names[0],
-              y2: names[0],
-              dy: -18,
-              stroke: "currentColor",
-              strokeWidth: 2,
-            }),
-          ]),
+      Plot.link(
+        difference === null ? [] : [{ from: 1, to: 1 + difference, name: names[0] }],
+        { x1: "from", x2: "to", y1: "name", y2: "name", dy: -20, stroke: "currentColor", strokeWidth: 2 },
+      ),
     ],
   });
 }
