@@ -34,7 +34,7 @@ from bench.results.records import Status
 from bench.results.store import open_run
 from bench.speed.batcher import BatchBudget
 from bench.speed.server_runs import ServerTest
-from bench.types import Classifier, Dataset, Prediction, Workplace
+from bench.types import Classifier, Dataset, Ending, Prediction, Workplace
 
 pytestmark = pytest.mark.slow
 
@@ -115,6 +115,20 @@ def test_llama_cpp_serves_a_model_that_is_not_here(recipe: str, llama: Server, d
     assert together.token_counts.min() > 10
     alone = through(llama, classifier, data.test.texts, concurrency=1)
     assert (alone.labels == together.labels).mean() >= 0.75
+
+
+def test_llama_cpp_keeps_to_the_permitted_answers(llama: Server, data: Dataset, folder: Path) -> None:
+    """By its grammar, as the weights' own mask does, and by a JSON schema in a chat."""
+    classifier = made("zero-shot-constrained", data, folder)
+    expected, served = eager(classifier, data.test.texts), through(llama, classifier, data.test.texts)
+    assert (served.labels >= 0).all()
+    assert (served.labels == expected.labels).mean() >= 0.5
+    there = made("served-constrained", data, folder)
+    for constrain in ("grammar", "json"):
+        found = through(llama, there, data.test.texts, constrain=constrain)
+        assert (found.labels >= 0).all()
+        assert found.endings is not None
+        assert set(found.endings.tolist()) == {Ending.WHOLE}
 
 
 def test_llama_cpp_as_a_wrong_server(llama: Server, data: Dataset, folder: Path) -> None:
