@@ -56,7 +56,7 @@ def _notes(across: Across) -> tuple[str, ...]:
         texts,
         test,
         message(
-            "that all of them are equal: p {p} (Friedman, Iman and Davenport)", p=figures.p_value(across.friedman_p)
+            "that all of them are equal: p {p} (Friedman, Iman and Davenport)", p=figures.p_relation(across.friedman_p)
         ),
     )
 
