@@ -148,7 +148,7 @@ def _method_claim(comparison: MethodComparison) -> str:
             ahead=comparison.ahead,
             behind=comparison.behind,
             points=figures.points(difference.value),
-            p=_p(comparison.p_adjusted),
+            p=figures.p_relation(comparison.p_adjusted),
             n=difference.items_needed,
         )
     return message(
