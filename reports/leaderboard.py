@@ -192,7 +192,7 @@ def render_leaderboard(run: StoredRun, language: str = ENGLISH) -> Leaderboard:
 
 
 def _over_all(across: Across, left_out: tuple[str, ...], language: str) -> AcrossSuites:
-    return AcrossSuites(across, spoken(across_table(across, left_out), language), say(caption(across), language))
+    return AcrossSuites(across, say_table(across_table(across, left_out), language), say(caption(across), language))
 
 
 def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) -> Section:
