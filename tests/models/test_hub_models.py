@@ -16,7 +16,8 @@ from tiny_trainings import FAST, fit, logits_of, recipe
 
 from bench.errors import AssetError, NotAvailable, UsageError
 from bench.models.base import base_weights
-from bench.plan.plan import RunRequest, choose_recipes
+from bench.plan.choices import choose_recipes
+from bench.plan.request import RunRequest
 
 
 @pytest.fixture
