@@ -33,7 +33,7 @@ _PAIRS = (("**", "**"), ("__", "__"), *zip(words.OPENING, "\"'”’“»`*_)）
 _TRAILING = " \t\n.,;:!?。，；：！？、"
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 _LETTER = r"[^\W_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af]"  # of words between spaces
-_SEPARATORS = re.compile(r"[\s_/-]+")
+_BETWEEN = re.compile(r"(?<=[^\s_/-])[\s_/-]+(?=[^\s_/-])")  # a sign at an end is part of a name: "A-" is no A
 _FIELDS = ("label", "class", "answer", "category", "prediction", "classification", "result", "topic", "sentiment")
 _MOST_CHARACTERS = 8_000  # of an answer's end; nobody settles on a class further from it
 
@@ -184,7 +184,7 @@ def _as_it_is(name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    return _SEPARATORS.sub(" ", name.strip().casefold()).strip()
+    return _BETWEEN.sub(" ", name.strip().casefold())
 
 
 def _bare(name: str) -> str:
@@ -251,7 +251,7 @@ def _leaves(content: Any, fields: Sequence[str] | None, depth: int = 0) -> Itera
 
 def _pattern(name: str, case_counts: bool) -> re.Pattern[str]:
     """The name on its own: part of no longer word, but found inside a sentence where words have no spaces between."""
-    body = r"[\s_/-]+".join(re.escape(part) for part in _SEPARATORS.split(name) if part) or re.escape(name)
+    body = r"[\s_/-]+".join(re.escape(part) for part in _BETWEEN.split(name))
     before = after = ""
     if name[:1].isalnum() and not _UNSPACED.match(name[:1]):
         before = rf"(?<!{_LETTER})(?<!\w[-'’_])(?<!\d[.,])(?<![&@#$+])"
@@ -273,7 +273,7 @@ def _is_a_name(said: str, mention: Mention) -> bool:
         return True
     if len(name) > 1:
         return alone
-    if name == "A" and (alone or words.LISTED.match(rest)):
+    if name == "A" and (alone or rest.startswith(",") or words.LISTED.match(rest)):
         return True
     return alone and bool(words.BEGINNING.search(said[: mention.start]))  # "Neither do I." ends with one too
 
