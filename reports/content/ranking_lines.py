@@ -104,16 +104,12 @@ def _better_classifiers(groups: Sequence[Group], standing: Standing) -> Iterator
                     behind=names[first.behind],
                     points=figures.points(first.difference.value),
                     n=first.n,
-                    p=_p(first.p_adjusted),
+                    p=figures.p_relation(first.p_adjusted),
                 )
             )
     if claims:
         more = [message("all pairs: the table of paired tests")] if len(claims) > MOST_CLAIMS else []
         yield message("Better, as classifiers: {claims}", claims=joined("; ", (*claims[:MOST_CLAIMS], *more)))
-
-
-def _p(p: float) -> str:
-    return figures.p_value(p) if p < 0.001 else f"= {figures.p_value(p)}"
 
 
 def _methods(task: TaskRows, standing: Standing) -> Iterator[str]:
@@ -146,6 +142,15 @@ def _method_label(name: str, scores: Sequence[float]) -> str:
 
 def _method_claim(comparison: MethodComparison) -> str:
     difference = comparison.difference
+    if difference.items_needed is not None:
+        return message(
+            "{ahead} is better than {behind} by {points} points (p {p}; an interval needs about {n:,} texts)",
+            ahead=comparison.ahead,
+            behind=comparison.behind,
+            points=figures.points(difference.value),
+            p=figures.p_relation(comparison.p_adjusted),
+            n=difference.items_needed,
+        )
     return message(
         "{ahead} is better than {behind} by {points} points (95 % {low} to {high}, p {p})",
         ahead=comparison.ahead,
@@ -153,7 +158,7 @@ def _method_claim(comparison: MethodComparison) -> str:
         points=figures.points(difference.value),
         low=figures.points(difference.low),
         high=figures.points(difference.high),
-        p=_p(comparison.p_adjusted),
+        p=figures.p_relation(comparison.p_adjusted),
     )
 
 

@@ -89,8 +89,8 @@ def test_whoever_was_slow_between_looking_and_taking_gives_way(tmp_path: Path, m
         looked = store.names("leases")
         store.put("leases/cell~000000", json.dumps({"worker": "dead", "title": "", "since": ""}).encode())
         assert quick.try_lease("cell", "a cell")
-        answers = iter([looked])
-        monkeypatch.setattr(store, "names", lambda folder: next(answers, None) or FolderStore(tmp_path).names(folder))
+        seen = [looked]  # what the slow one read before the quick one was there
+        monkeypatch.setattr(store, "names", lambda folder: seen.pop() if seen else FolderStore(tmp_path).names(folder))
         assert slow.try_lease("cell", "a cell") is None
         assert FolderStore(tmp_path).names("leases") == ["cell~000001"]
 
