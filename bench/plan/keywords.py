@@ -57,6 +57,7 @@ def _templates(given: Names | None) -> tuple[str, ...]:
 _SETTLE: dict[str, Callable[[Any], Any]] = {
     "suites": lambda given: _names(given) or (),
     "scenarios": lambda given: _names(given) or (),
+    "bases": lambda given: _names(given) or (),
     "methods": _names,
     "backends": _names,
     "data": _path,
