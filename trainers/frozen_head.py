@@ -7,9 +7,10 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from bench.classifiers.folder import save_classifier
 from bench.classifiers.pretrained import link_model
@@ -29,6 +30,7 @@ class FrozenHeadParams(Params):
     """The head, and strengths (inverse regularisation) of it to choose from; tokens of a text that are read.
 
     normalise: whether vectors are brought to length 1; None as the base model says, and yes where it does not.
+    epochs, batch_size, learning_rate: of the small network (head = "mlp"); None is scikit-learn's own.
     """
 
     head: Literal["logistic", "mlp"] = "logistic"
@@ -36,6 +38,21 @@ class FrozenHeadParams(Params):
     strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
     max_length: int = 256
     normalise: bool | None = None
+    epochs: int | None = Field(default=None, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0.0)
+
+    @property
+    def steps(self) -> dict[str, Any]:
+        """What is given of how the small network is trained."""
+        given = {name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate")}
+        return {name: value for name, value in given.items() if value is not None}
+
+    @model_validator(mode="after")
+    def _a_network_is_trained_in_steps(self) -> FrozenHeadParams:
+        if self.steps and self.head != "mlp":
+            raise ValueError(f"{', '.join(self.steps)}: logistic regression is not trained in steps; set head = 'mlp'")
+        return self
 
 
 class FrozenHeadTrainer(RecipeTrainer):
@@ -61,7 +78,7 @@ class FrozenHeadTrainer(RecipeTrainer):
         progress("fitting the head", 0, 1)
         fixed = (vectors, data.train.labels, validation_vectors, data.validation.labels, len(data.class_names))
         if params.head == "mlp":
-            head = choose_mlp(*fixed, params.strengths, params.hidden, seed)
+            head = choose_mlp(*fixed, params.strengths, params.hidden, seed, **params.steps)
         else:
             head = choose_logistic_regression(*fixed, params.strengths, seed)
         link_model(base.path, out)

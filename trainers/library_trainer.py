@@ -6,12 +6,13 @@ import math
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset as TorchDataset
 
+from bench.classifiers.adapters import add_lora, merge_lora
 from bench.classifiers.folder import save_classifier
 from bench.classifiers.pretrained import link_model
 from bench.errors import BenchError, UsageError
@@ -22,22 +23,29 @@ from trainers.loop.batches import TokenisedSplit, tokenise
 from trainers.loop.checkpoints import Checkpoints
 from trainers.loop.evaluate import curve_point
 from trainers.loop.losses import LossParams
-from trainers.loop.modules import all_parameters
+from trainers.loop.modules import all_parameters, trainable_parameters
 from trainers.loop.records import LoopOutcome
+from trainers.lora import LoraSettings
 from trainers.params import read_params
 from trainers.shared.records import loop_record, make_manifest
 from trainers.shared.sequence import SequenceParams, load_for_classes, text_length
 from trainers.trainer import RecipeTrainer
 
 
+class LibraryParams(SequenceParams, LoraSettings):
+    """A fine-tune's; weights: all of them, or a low-rank update that is merged when training ends."""
+
+    weights: Literal["all", "lora"] = "all"
+
+
 class LibraryTrainer(RecipeTrainer):
     """Batches grouped by length, bf16 where it is fast; the loss is the model's own, so loss parameters are refused."""
 
-    params_type = SequenceParams
+    params_type = LibraryParams
 
     def fit(self, data: Dataset, seed: int, out: Path, progress: Progress) -> Classifier:
         """Train on all of data.train and write the classifier folder."""
-        params, base = read_params(self.recipe, SequenceParams), self.require_base()
+        params, base = read_params(self.recipe, LibraryParams), self.require_base()
         _refuse(params)
         max_length = text_length(base, params.max_length, 0)
         started = time.perf_counter()
@@ -45,21 +53,40 @@ class LibraryTrainer(RecipeTrainer):
         train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
         tokenise_s = time.perf_counter() - started
         torch.manual_seed(seed)
-        model, _ = load_for_classes(base, len(data.class_names))
+        model, fresh = load_for_classes(base, len(data.class_names))
         model.config.pad_token_id = train.pad_id  # a decoder's own forward finds the last token by it
+        total = all_parameters(model)
+        notes = _adapt(model, params, fresh) if params.weights == "lora" else ()
+        trainable = trainable_parameters(model)
         outcome = _train(model, train, validation, params, seed, self.place, progress)
+        if params.weights == "lora":
+            model = merge_lora(model)
         model.save_pretrained(out)
         link_model(base.path, out, ("tokenizer.json",))
-        total = all_parameters(model)
-        fit = loop_record(outcome, len(train), tokenise_s, total, total, 4 * total)
+        fit = loop_record(outcome, len(train), tokenise_s, trainable, total, 4 * trainable, notes)
         settings: dict[str, Any] = {"before": base.prefix} if base.prefix else {}
         manifest = make_manifest("sequence", data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)
 
 
-def _refuse(params: SequenceParams) -> None:
+def _adapt(model: Any, params: LibraryParams, fresh: set[str]) -> tuple[str, ...]:
+    """Put LoRA into the model, in place; layers that the base has no weights for are trained whole."""
+    settings = params.of(model)
+    model.requires_grad_(False)
+    add_lora(model, params.r, params.alpha, params.dropout, settings["targets"])
+    for name, weight in model.named_parameters():
+        if name in fresh:
+            weight.requires_grad_(True)
+    return (f"LoRA on {', '.join(settings['targets'])}, r {params.r}, alpha {params.alpha}; merged",)
+
+
+def _refuse(params: LibraryParams) -> None:
     """What this trainer cannot do is an error, never silence."""
     plain = LossParams()
+    if params.weights != "lora":
+        for name in LoraSettings.model_fields:
+            if getattr(params, name) != LoraSettings.model_fields[name].default:
+                raise UsageError(f"{name} is LoRA's: set weights = 'lora'")
     changed = [name for name in LossParams.model_fields if getattr(params, name) != getattr(plain, name)]
     for name in (*changed, *(["test_curve"] if params.test_curve else []), *(["patience"] if params.patience else [])):
         raise UsageError(f"{name} is not for the library Trainer; use the method full-finetune")

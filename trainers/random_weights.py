@@ -76,7 +76,8 @@ def _settings(
     if head == "linear":
         return "sequence", {}
     if head == "options":
-        from trainers.shared.prompting import PromptParams, build_prompt
+        from trainers.shared.prompting import build_prompt
+        from trainers.shared.questions import PromptParams
         from trainers.zero_shot import options_settings
 
         prompt = build_prompt(PromptParams(answers="letters"), data, base, seed)

@@ -10,22 +10,22 @@ from pydantic import Field, model_validator
 from bench.classifiers.folder import save_classifier
 from bench.types import Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
-from trainers.shared.prompting import PromptParams, ask
+from trainers.shared.prompting import BuiltPrompt, ask
+from trainers.shared.questions import WritingParams
 from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
 
-class ServedParams(PromptParams):
+class ServedParams(WritingParams):
     """The prompt's; how the endpoint is asked, and how its answer is read.
 
     api: chat completions, completions, or vLLM's /classify. reading: a written answer, or the logprobs of the first
-    token. max_new_tokens: of an answer; think_tokens: of a thought before it (think = "open"). max_characters: where a
-    text is cut, because its tokens are counted behind the endpoint only.
+    token. think_tokens: of a thought before the answer (think = "open"). max_characters: where a text
+    is cut, because its tokens are counted behind the endpoint only.
     """
 
     api: Literal["chat", "completions", "classify"] = "chat"
     reading: Literal["written", "logprobs"] = "written"
-    max_new_tokens: int = Field(default=8, ge=1)
     think_tokens: int = Field(default=512, ge=1)
     max_characters: int = Field(default=8000, ge=1)
 
@@ -47,6 +47,10 @@ class ServedTrainer(RecipeTrainer):
         """Write the prompt and how to read the answer as a classifier folder."""
         params = read_params(self.recipe, ServedParams)
         out.mkdir(parents=True, exist_ok=True)
+        asked = None
+        if params.api != "classify":
+            asked = ask(params.model_copy(update={"chat": params.api == "chat"}), data, seed)
+            asked.save(out)
         fit = FitRecord(
             fit_s=0.0,
             examples=params.shots * len(data.class_names),
@@ -54,7 +58,7 @@ class ServedTrainer(RecipeTrainer):
             saved_bytes=0,
             notes=(_note(params),),
         )
-        manifest = make_manifest("served", data, self.recipe, seed, fit, None, _settings(params, data, seed))
+        manifest = make_manifest("served", data, self.recipe, seed, fit, None, _settings(params, asked))
         return save_classifier(out, manifest)
 
 
@@ -70,19 +74,18 @@ def _note(params: ServedParams) -> str:
     return f"asked through {ways[params.api]}; {read}"
 
 
-def _settings(params: ServedParams, data: Dataset, seed: int) -> dict[str, Any]:
+def _settings(params: ServedParams, asked: BuiltPrompt | None) -> dict[str, Any]:
     """The settings of a `served` classifier (backends/endpoint/served.py)."""
     common = {"api": params.api, "max_characters": params.max_characters}
-    if params.api == "classify":
+    if asked is None:
         return common
-    asked = ask(params.model_copy(update={"chat": params.api == "chat"}), data, seed)
     return {
         **common,
         "reading": params.reading,
-        "before": asked.before,
-        "after": asked.after,
+        **asked.settings,
         "answers": list(asked.words),
         "answer_kind": params.answers,
+        "mention": params.mention,
         "max_new_tokens": params.max_new_tokens,
         "think": params.think,
         "think_tokens": params.think_tokens if params.think == "open" else 0,

@@ -12,7 +12,6 @@ from bench.classifiers.adapters import add_lora, merge_lora
 from bench.classifiers.folder import save_classifier
 from bench.classifiers.option_scoring import OptionsModule, longest_sequence
 from bench.classifiers.pretrained import link_model, load_pretrained
-from bench.text.tokens import TextTokenizer
 from bench.types import Classifier, Dataset, Manifest, Progress
 from trainers.cpu.lean_decoder import train_lean
 from trainers.generate import generate_settings
@@ -22,24 +21,26 @@ from trainers.loop.modules import all_parameters, seed_everything, trainable_par
 from trainers.loop.records import LoopParams
 from trainers.lora import LoraSettings
 from trainers.params import read_params
-from trainers.shared.prompting import PromptParams, build_prompt, end_of_answer, prompt_length
+from trainers.shared.prompting import build_prompt, end_of_answer, prompt_length
 from trainers.shared.quantised import dequantise, load_quantised
+from trainers.shared.questions import WritingParams
 from trainers.shared.records import loop_record, make_manifest
 from trainers.trainer import RecipeTrainer
 from trainers.zero_shot import options_settings, read_behind
 
 
-class SftParams(LoopParams, PromptParams, LoraSettings):
+class SftParams(LoopParams, WritingParams, LoraSettings):
     """The loop's, the prompt's and the adapter's.
 
     weights: all of them, a low-rank update ("lora"), or that over a base in 4 bits ("qlora", Dettmers et al. 2023).
     serve: compare the answers' likelihoods ("options"), or let the model write and read its answer ("generate").
+    test_curve: whether test is scored beside validation, for the table only.
     """
 
     weights: Literal["all", "lora", "qlora"] = "all"
     serve: Literal["options", "generate"] = "options"
     max_length: int = 512
-    max_new_tokens: int = 8
+    test_curve: bool = False
 
 
 class SftTrainer(RecipeTrainer):
@@ -55,8 +56,9 @@ class SftTrainer(RecipeTrainer):
         written = params.max_new_tokens if params.serve == "generate" else 0
         max_length = prompt_length(base, params.max_length, max(read_behind(settings), written))
         started = time.perf_counter()
-        tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, prompt.before, prompt.after)
+        tokenizer = prompt.tokenizer(base, max_length)
         train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
+        test = tokenise(data.test, tokenizer) if params.test_curve else None
         tokenise_s = time.perf_counter() - started
         seed_everything(seed)
         model = self._model(params)
@@ -70,14 +72,17 @@ class SftTrainer(RecipeTrainer):
             module.check_outputs()
         train_lean(module, self.place.device)
         trainable = trainable_parameters(module)
-        outcome = train_module(module, train, validation, params, seed, self.place, progress, objective=answer_loss)
+        outcome = train_module(module, train, validation, params, seed, self.place, progress, answer_loss, test)
         if params.weights != "all":
             model = merge_lora(dequantise(model))
         model.save_pretrained(out)
         link_model(base.path, out, _but_weights(base.path))
-        fit = loop_record(outcome, len(train), tokenise_s, trainable, total, 4 * trainable, (_note(params),))
+        prompt.save(out)
+        fit = loop_record(
+            outcome, len(train), tokenise_s, trainable, total, 4 * trainable, (_note(params), *prompt.notes)
+        )
         if params.serve == "generate":
-            settings = generate_settings(prompt, params.answers, params.max_new_tokens)
+            settings = generate_settings(prompt, params)
         manifest: Manifest = make_manifest(params.serve, data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)
 

@@ -13,14 +13,8 @@ from bench.classifiers.option_scoring import TAKEN_AWAY
 from bench.classifiers.pretrained import link_model
 from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
-from trainers.shared.prompting import (
-    BuiltPrompt,
-    PromptParams,
-    build_prompt,
-    continuation_ids,
-    prompt_length,
-    shared_prefix_ids,
-)
+from trainers.shared.prompting import BuiltPrompt, build_prompt, continuation_ids, prompt_length, shared_prefix_ids
+from trainers.shared.questions import PromptParams
 from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
@@ -46,6 +40,7 @@ class ZeroShotTrainer(RecipeTrainer):
         base, params = self.require_base(), read_params(self.recipe, ZeroShotParams)
         prompt = build_prompt(params, data, base, seed)
         link_model(base.path, out)
+        prompt.save(out)
         settings = options_settings(base, prompt, params.normalisation)
         max_length = prompt_length(base, params.max_length, read_behind(settings))
         started = time.perf_counter()
@@ -62,6 +57,7 @@ class ZeroShotTrainer(RecipeTrainer):
             notes=(
                 f"answers: {', '.join(map(str.strip, prompt.answers))}; {params.normalisation}",
                 *(() if as_tree else (ONE_BY_ONE,)),
+                *prompt.notes,
             ),
         )
         manifest = make_manifest("options", data, self.recipe, seed, fit, max_length, settings, base)
@@ -77,8 +73,7 @@ def options_settings(base: BaseWeights, prompt: BuiltPrompt, normalisation: str,
     """The settings of an `options` classifier, without what calibration takes away."""
     tokenizer_json = base.path / "tokenizer.json"
     return {
-        "before": prompt.before,
-        "after": prompt.after,
+        **prompt.settings,
         "label_token_ids": continuation_ids(tokenizer_json, prompt, end),
         "normalisation": normalisation,
         "prefix_ids": shared_prefix_ids(tokenizer_json, prompt.before),
@@ -111,7 +106,7 @@ def _calibrate(
         tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length)
         encoded = tokenizer.encode([prompt.premise])
     else:
-        tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, prompt.before, prompt.after)
+        tokenizer = prompt.tokenizer(base, max_length)
         encoded = tokenizer.encode(CONTENT_FREE)
     scores = []
     with torch.inference_mode():

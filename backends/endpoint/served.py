@@ -15,6 +15,7 @@ from backends.endpoint.session import Asker, Questions, Replies, joined
 from backends.shared.answers import answers, certain
 from bench.classifiers.written_answers import BEGIN_OF_THOUGHT, END_OF_THOUGHT, AnswerReader, Written
 from bench.errors import EndpointFailed
+from bench.text.neighbours import read_examples
 from bench.types import Classifier
 
 TOP_LOGPROBS = 20  # the most that hosted servers and vLLM give unless told otherwise
@@ -35,6 +36,7 @@ class TextAsker:
 
     def __init__(self, classifier: Classifier, options: EndpointOptions) -> None:
         self.settings = classifier.manifest.settings
+        self.examples = read_examples(classifier)
         self.classes = len(classifier.class_names)
         self.url = options.url
         self.class_names = classifier.class_names
@@ -85,7 +87,8 @@ class AskedText(TextAsker):
     def ask(self, client: EndpointClient, items: Sequence[str]) -> Replies | None:
         """The answers; a chat takes one text a request."""
         before, after = self.settings["before"], self.settings["after"]
-        prompts = [f"{before}{text}{after}" for text in items]
+        shown = [self.examples.before_text(text) if self.examples else "" for text in items]
+        prompts = [f"{before}{examples}{text}{after}" for examples, text in zip(shown, items, strict=True)]
         if self.settings["api"] == "completions":
             body = {"prompt": prompts, "temperature": 0, **self._wanted()}
             return client.post(f"{self.url}/completions", body, lambda answer: self._read(answer, len(items)))
@@ -111,7 +114,7 @@ class ServedWriting(AskedText):
 
     def __init__(self, classifier: Classifier, options: EndpointOptions) -> None:
         super().__init__(classifier, options)
-        self._reader = AnswerReader(self.settings["answers"])
+        self._reader = AnswerReader(self.settings["answers"], self.settings.get("mention", "settled"))
 
     def _wanted(self) -> dict[str, Any]:
         think = self.settings["think"]

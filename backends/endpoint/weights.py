@@ -160,7 +160,7 @@ class WritingAsker(WeightsAsker):
     def __init__(self, classifier: Classifier, options: EndpointOptions) -> None:
         super().__init__(classifier, options)
         self.settings = classifier.manifest.settings
-        self._reader = AnswerReader(self.settings["answers"])
+        self._reader = AnswerReader(self.settings["answers"], self.settings.get("mention", "settled"))
 
     def ask(self, client: EndpointClient, items: Sequence[Ids]) -> Replies | None:
         """The labels read from what was written."""

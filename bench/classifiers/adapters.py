@@ -115,13 +115,18 @@ def merge_lora(model: Any) -> Any:
 
 
 class Bottleneck(nn.Module):
-    """Down to `width`, ReLU, up again, added to its input; up starts near zero, so the model starts as it was."""
+    """Down to `width`, ReLU, up again, added to its input.
+
+    Down starts as N(0, 0.01), up near zero and the biases at it, so that the model starts as it was.
+    """
 
     def __init__(self, features: int, width: int) -> None:
         super().__init__()
         self.down = nn.Linear(features, width)
         self.up = nn.Linear(width, features)
+        nn.init.normal_(self.down.weight, std=0.01)
         nn.init.normal_(self.up.weight, std=1e-3)
+        nn.init.zeros_(self.down.bias)
         nn.init.zeros_(self.up.bias)
 
     def forward(self, hidden: Tensor) -> Tensor:

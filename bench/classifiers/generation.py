@@ -1,7 +1,8 @@
 """`generate` classifiers: a causal language model writes, and a class is read from what it wrote.
 
 settings: before, after (the prompt around a text); answers, one for each class; answer_kind "letters" | "words";
-max_new_tokens; think_tokens, the budget of a think block that the prompt leaves open (0: there is none).
+mention, which name in it counts (written_answers.py), "settled" where it is not there; max_new_tokens; think_tokens,
+the budget of a think block that the prompt leaves open (0: there is none).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Writer(ABC):
         self.tokenizer = tokenizer
         self.max_new_tokens: int = settings["max_new_tokens"]
         self.think_tokens: int = settings["think_tokens"]
-        self._reader = AnswerReader(settings["answers"])
+        self._reader = AnswerReader(settings["answers"], settings.get("mention", "settled"))
         self.stops = _stop_ids(configs, tokenizer)
         self.end_of_thought = tokenizer.token_to_id(END_OF_THOUGHT)
 

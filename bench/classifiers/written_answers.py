@@ -8,7 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from bench.classifiers import answer_words as words
 from bench.types import Ending
@@ -38,6 +38,9 @@ _FIELDS = ("label", "class", "answer", "category", "prediction", "classification
 _MOST_CHARACTERS = 8_000  # of an answer's end; nobody settles on a class further from it
 
 
+Mentioned = Literal["settled", "first", "last"]
+
+
 class Written(NamedTuple):
     """What a model wrote; `cut`: it did not end by itself within its tokens."""
 
@@ -62,7 +65,9 @@ class AnswerReader:
     list. Letters count in capitals and on their own, words in any case; an article or a pronoun is no letter.
     """
 
-    def __init__(self, answers: Sequence[str]) -> None:
+    def __init__(self, answers: Sequence[str], mention: Mentioned = "settled") -> None:
+        """`mention`: what the answer settles on, or as some write-ups count, the first or last name in it at all."""
+        self._mention = mention
         self._answers = [unicodedata.normalize("NFKC", answer).strip() for answer in answers]
         self._exact = [(key, _unique(self._answers, key)) for key in (_as_it_is, _folded, _bare)]
         folded = Counter(_folded(answer) for answer in self._answers)
@@ -89,6 +94,12 @@ class AnswerReader:
             return -1 if cut and self._may_go_on(said) else label
         if not said:
             return -1
+        if self._mention != "settled":
+            return self._counted(said, cut)
+        return self._meant(said, cut)
+
+    def _meant(self, said: str, cut: bool) -> int:
+        """What the answer settles on."""
         if (label := self._structured(said)) is not None:
             return label
         mentions = self._mentions(said)
@@ -97,6 +108,15 @@ class AnswerReader:
         if found is None or (cut and found.end == len(said) and self._may_go_on(said[found.start :])):
             return -1
         return found.label
+
+    def _counted(self, said: str, cut: bool) -> int:
+        """The first or the last name, whatever is said of it."""
+        mentions = self._mentions(said)
+        if not mentions:
+            return -1
+        found = mentions[0 if self._mention == "first" else -1]
+        half = cut and found.end == len(said) and self._may_go_on(said[found.start :])
+        return -1 if half else found.label
 
     def _first_line(self, said: str) -> Mention | None:
         """A first line that is a name and nothing else, whatever the model goes on with: but no list of names."""

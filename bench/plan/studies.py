@@ -15,9 +15,10 @@ from bench.types import Recipe, Record, TrainCut
 
 
 class Variant(Record):
-    """One value along a study's axis."""
+    """One value along a study's axis; `without` are hyperparameters of the recipe that go back to their defaults."""
 
     name: str
+    without: tuple[str, ...] = ()
     params: dict[str, Any] = Field(default_factory=dict)
     cut: TrainCut = TrainCut()
 
@@ -41,8 +42,13 @@ class Study(Record):
             one
             for recipe in recipes
             for variant in self.variants
-            for one in varied([recipe], variant.name, variant.params, variant.cut)
+            for one in varied([_without(recipe, variant.without)], variant.name, variant.params, variant.cut)
         )
+
+
+def _without(recipe: Recipe, names: tuple[str, ...]) -> Recipe:
+    left = {name: value for name, value in recipe.params.items() if name not in names}
+    return recipe.model_copy(update={"params": left})
 
 
 def study_names() -> list[str]:

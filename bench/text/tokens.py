@@ -14,6 +14,7 @@ from weakref import WeakSet
 import numpy as np
 
 from bench.errors import AssetError, DataError, NotAvailable
+from bench.text.neighbours import Examples, read_examples
 from bench.types import Classifier
 
 if TYPE_CHECKING:
@@ -51,24 +52,31 @@ class TextTokenizer:
     Text, prefix and suffix are tokenised together, because joining their tokens would give other ids at the seams.
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_length: int, before: str = "", after: str = "") -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, max_length: int, before: str = "", after: str = "", examples: Examples | None = None
+    ) -> None:
+        """`examples` stand between `before` and each text, those nearest to it; as many as leave the text whole."""
         tokenizer.no_truncation()  # tokenizer.json files carry limits of their own that are not the classifier's
         tokenizer.no_padding()
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.before = before
         self.after = after
+        self.examples = examples
         self.pad_id = _pad_id(tokenizer)
         # only a suffix has to be found again in a truncated text, and only that needs the slower encoding with offsets
-        self._encode_batch = tokenizer.encode_batch if after else tokenizer.encode_batch_fast
+        self._encode_batch = tokenizer.encode_batch if after or examples else tokenizer.encode_batch_fast
         self._settled_by: tuple[str, ...] | None = None
         _in_use.add(self)
-        fixed = len(tokenizer.encode(before + after).ids)
+        lead = examples.lead if examples else ""
+        fixed = len(tokenizer.encode(before + lead + after).ids)
         if fixed >= max_length:
             raise NotAvailable(f"the prompt alone has {fixed} tokens, no room for a text in {max_length}; shorten it")
 
     @classmethod
-    def from_file(cls, tokenizer_json: Path, max_length: int, before: str = "", after: str = "") -> TextTokenizer:
+    def from_file(
+        cls, tokenizer_json: Path, max_length: int, before: str = "", after: str = "", examples: Examples | None = None
+    ) -> TextTokenizer:
         """From a tokenizer.json; raises AssetError when it is missing or cannot be read."""
         from tokenizers import Tokenizer
 
@@ -80,23 +88,40 @@ class TextTokenizer:
             raise AssetError(
                 f"{tokenizer_json} cannot be read ({error}); train or copy the classifier again"
             ) from error
-        return cls(tokenizer, max_length, before, after)
+        return cls(tokenizer, max_length, before, after, examples)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Token ids of every text; raises DataError for what is no valid Unicode text."""
         try:
-            encodings = self._encode_batch([self.before + text + self.after for text in texts])
-        except TypeError as error:
+            leads = [self.before_text(text) for text in texts]
+            encodings = self._encode_batch([lead + text + self.after for lead, text in zip(leads, texts, strict=True)])
+        except (TypeError, AttributeError) as error:
             raise DataError(_first_invalid(texts)) from error
         ids = [encoding.ids for encoding in encodings]
         truncated = np.zeros(len(ids), dtype=bool)
         for row, row_ids in enumerate(ids):
             if len(row_ids) > self.max_length:
-                ids[row] = self._cut(encodings[row], len(self.before) + len(texts[row]))
-                truncated[row] = True
+                lead, encoding = self._with_fewer(texts[row], leads[row], encodings[row])
+                ids[row] = encoding.ids
+                if len(encoding.ids) > self.max_length:
+                    ids[row] = self._cut(encoding, len(lead) + len(texts[row]))
+                    truncated[row] = True
             elif not row_ids:  # an empty text of a tokenizer without special tokens
                 ids[row] = [self.pad_id]
         return Encoded(ids, truncated)
+
+    def before_text(self, text: str) -> str:
+        """All that stands before a text."""
+        return self.before + self.examples.before_text(text) if self.examples else self.before
+
+    def _with_fewer(self, text: str, lead: str, encoding: Encoding) -> tuple[str, Encoding]:
+        """The lead and the encoding with the farthest examples left out until the text is whole, or none is left."""
+        for count in range(self.examples.count - 1, -1, -1) if self.examples else ():
+            lead = self.before + self.examples.before_text(text, count)  # type: ignore[union-attr]
+            encoding = self.tokenizer.encode(lead + text + self.after)
+            if len(encoding.ids) <= self.max_length:
+                break
+        return lead, encoding
 
     def settle_cache(self, texts: Sequence[str]) -> None:
         """Let the cache of words hold what other texts left in it and nothing more, however often a text comes.
@@ -109,7 +134,7 @@ class TextTokenizer:
             return
         model._clear_cache()
         for text in texts:  # one by one: of threads that find the cache locked, words are dropped
-            self.tokenizer.encode(self.before + text + self.after)
+            self.tokenizer.encode(self.before_text(text) + text + self.after)
         for word in _filling_words():
             model.tokenize(word)
         self._settled_by = tuple(texts)
@@ -154,7 +179,8 @@ def load_tokenizer(classifier: Classifier) -> TextTokenizer:
     if manifest.max_length is None:
         raise AssetError(f"{classifier.path}/manifest.json has no max_length; train the classifier again")
     before, after = manifest.settings.get("before", ""), manifest.settings.get("after", "")
-    return TextTokenizer.from_file(classifier.path / "tokenizer.json", manifest.max_length, before, after)
+    examples = read_examples(classifier)
+    return TextTokenizer.from_file(classifier.path / "tokenizer.json", manifest.max_length, before, after, examples)
 
 
 def _pad_id(tokenizer: Tokenizer) -> int:

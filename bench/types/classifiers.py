@@ -86,6 +86,8 @@ class CurvePoint(Record):
     recall: float
     f1: float
     test_accuracy: float | None = None
+    test_precision: float | None = None
+    test_recall: float | None = None
     test_f1: float | None = None
 
 

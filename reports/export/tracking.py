@@ -16,7 +16,18 @@ from reports.export.flat_rows import flat_rows
 
 SETTINGS = frozenset({"seed", "threads"})  # numbers that were chosen, not measured
 LONGEST = 500  # MLflow's limit of a parameter
-CURVE = ("training_loss", "validation_loss", "accuracy", "precision", "recall", "f1", "test_accuracy", "test_f1")
+CURVE = (
+    "training_loss",
+    "validation_loss",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "test_accuracy",
+    "test_precision",
+    "test_recall",
+    "test_f1",
+)
 
 
 def log_to_mlflow(run: StoredRun, out: Path | None) -> str:

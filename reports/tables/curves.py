@@ -25,7 +25,7 @@ _COLUMNS = (
 )
 
 _NOTE = message("on the validation part of train, macro averages; the checkpoint is chosen there, never on test")
-_TEST_COLUMNS = (numbers("test accuracy"), numbers("test F1"))
+_TEST_COLUMNS = tuple(map(numbers, ("test accuracy", "test precision", "test recall", "test F1")))
 
 
 def curve_tables(task: TaskRows) -> list[Table]:
@@ -52,7 +52,7 @@ def _curve(group: Group, fit: FitRecord) -> Table:
             figures.loss(point.precision),
             figures.loss(point.recall),
             figures.loss(point.f1),
-            *((figures.loss(point.test_accuracy), figures.loss(point.test_f1)) if tested else ()),
+            *(_on_test_split(point) if tested else ()),
             _mark(point, fit, best_on_test),
         )
         for point in fit.curve
@@ -63,6 +63,11 @@ def _curve(group: Group, fit: FitRecord) -> Table:
         notes.append(_on_test(fit, best_on_test))
     columns = (*_COLUMNS[:-1], *(_TEST_COLUMNS if tested else ()), _COLUMNS[-1])
     return Table(message("Training curve: {name}", name=f"{group.name}{base}"), columns, rows, tuple(notes))
+
+
+def _on_test_split(point: CurvePoint) -> tuple[str, ...]:
+    scores = (point.test_accuracy, point.test_precision, point.test_recall, point.test_f1)
+    return tuple(map(figures.loss, scores))
 
 
 def _on_test(fit: FitRecord, best: CurvePoint) -> str:

@@ -15,7 +15,7 @@ from tiny_trainings import TRAINED as METHODS
 from transformers import AutoModelForSequenceClassification
 
 from bench import registry
-from bench.classifiers.adapters import TRAINED, add_adapter, add_lora, merge_lora
+from bench.classifiers.adapters import TRAINED, Bottleneck, add_adapter, add_lora, merge_lora
 from bench.classifiers.folder import load_classifier
 from bench.classifiers.modules import load_module, load_switched
 from bench.classifiers.pretrained import load_with_new_head
@@ -201,3 +201,11 @@ def test_what_is_trained_can_be_exported(tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose(
         session.predict(data.test.texts).probabilities, answers(classifier, data.test.texts), atol=1e-5
     )
+
+
+def test_a_bottleneck_starts_as_published() -> None:
+    torch.manual_seed(0)
+    layer = Bottleneck(256, 64)
+    assert layer.down.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    assert not layer.down.bias.any() and not layer.up.bias.any()
+    assert layer.up.weight.std().item() < 0.002

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.classifiers.written_answers import AnswerReader, Written
+from bench.classifiers.written_answers import AnswerReader, Mentioned, Written
 from bench.types import Ending
 
 LETTERS = tuple("ABCDEFGHI")
@@ -355,3 +355,19 @@ def test_reading_never_fails(written: str, names: list[str]) -> None:
 def test_an_endless_answer_is_read_like_any(part: str) -> None:
     """No pattern goes back and forth over it, which would take for ever."""
     assert AnswerReader(["A", "正面", "not spam"]).read(part * 100_000) in (-1, 0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("mention", "written", "label"),
+    [
+        ("last", "The answer is 1. No: 0", 0),
+        ("last", "0 or 1? It is not 0, so 1", 1),
+        ("last", "nothing", -1),
+        ("first", "B, not A", 1),
+        ("first", "<think>A</think>C or B", 2),
+        ("settled", "It is not 0, so 1", 1),
+    ],
+)
+def test_write_ups_that_count_a_certain_mention(mention: Mentioned, written: str, label: int) -> None:
+    names = LETTERS if mention == "first" else ("0", "1")
+    assert AnswerReader(names, mention).read(written) == label

@@ -47,6 +47,8 @@ def study_run() -> StoredRun:
             recall=f1,
             f1=f1,
             test_accuracy=f1 + gain,
+            test_precision=f1 + gain,
+            test_recall=f1 + gain,
             test_f1=f1 + gain,
         )
         for step, f1, gain in ((100, 0.9, 0.0), (200, 0.91, -0.02), (300, 0.89, 0.02))

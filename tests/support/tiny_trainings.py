@@ -72,6 +72,15 @@ TRAINED: dict[str, tuple[Recipe, Callable[[Path], BaseWeights] | None]] = {
     "full-finetune, R-Drop": (recipe("full-finetune", **FAST, r_drop=1.0), tiny_bert),
     "full-finetune, contrast": (recipe("full-finetune", **FAST, contrastive=0.1), tiny_bert),
     "library-trainer": (recipe("library-trainer", **FAST), tiny_bert),
+    "library-trainer with LoRA": (
+        recipe(
+            "library-trainer",
+            **(FAST | {"epochs": 40, "r": 16, "alpha": 32}),
+            weights="lora",
+            targets=["query", "key", "value", "dense"],
+        ),
+        tiny_bert,
+    ),
     "own-head": (recipe("own-head", **FAST), tiny_bert),
     "lora": (
         recipe("lora", **(FAST | {"epochs": 40, "r": 16, "alpha": 32, "targets": ["query", "key", "value", "dense"]})),

@@ -111,6 +111,15 @@ def test_contrast_is_on_the_pooled_vector_not_on_the_logits() -> None:
     assert not module.classifier._forward_pre_hooks, "the hook must not stay"
 
 
+def test_contrast_on_the_logits_where_a_recipe_says_so() -> None:
+    module = Headed().eval()
+    ids, mask, target = batch()
+    expected = supervised_contrastive(module(ids, mask), target, 0.07)
+    torch.testing.assert_close(loss_of(LossParams(contrastive=1.0, contrast_on="logits"), module), expected)
+    loss_of(LossParams(contrastive=1.0, contrast_on="logits"), module).backward()
+    assert module.classifier.weight.grad.any()
+
+
 def test_smoothing_is_torchs() -> None:
     module = Headed().eval()
     ids, mask, target = batch()

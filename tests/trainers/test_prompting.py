@@ -19,8 +19,11 @@ from bench.classifiers.option_scoring import OptionsModule
 from bench.classifiers.pretrained import load_pretrained
 from bench.errors import NotAvailable, UsageError
 from bench.plan.engines import load_engines
+from bench.text.neighbours import read_examples
+from bench.text.tokens import load_tokenizer
 from bench.types import Classifier, Prediction, Prompt, Workplace
-from trainers.shared.prompting import BuiltPrompt, PromptParams, build_prompt, continuation_ids, shared_prefix_ids
+from trainers.shared.prompting import BuiltPrompt, build_prompt, continuation_ids, shared_prefix_ids
+from trainers.shared.questions import PromptParams
 
 
 def built(folder: Path, **params: object) -> object:
@@ -126,8 +129,6 @@ def test_what_a_template_cannot_have_beside_it(tmp_path: Path, params: dict[str,
 
 
 def test_texts_with_braces_are_asked_as_they_are(tmp_path: Path) -> None:
-    from bench.text.tokens import load_tokenizer
-
     base = tiny_chat(tmp_path / "base")
     classifier = fit(recipe("zero-shot", template="about {text} :"), toy_dataset(), tmp_path / "c", base)
     tokenizer = load_tokenizer(classifier)
@@ -144,6 +145,59 @@ def test_every_method_that_asks_takes_the_prompts_of_the_command_line() -> None:
         if issubclass(getattr(registry.find("trainer", name), "params_type", object), PromptParams)
     }
     assert asking == set(ASKING)
+
+
+def test_examples_nearest_to_each_text(tmp_path: Path) -> None:
+    data = toy_dataset()
+    classifier = fit(recipe("zero-shot", shots=1, examples="nearest"), data, tmp_path / "c", tiny_chat(tmp_path / "b"))
+    tokenizer = load_tokenizer(classifier)
+    asked = "coach league match"
+    shown = tokenizer.before_text(asked)
+    assert shown.endswith("topic about ") and shown.count(": sports") >= 2
+    own = data.train.texts[5]
+    assert f"about {own} :" not in tokenizer.before_text(f" {own.upper()} "), "a text is no example of itself"
+    expected = tokenizer.tokenizer.encode(f"{shown}{asked} :").ids
+    assert tokenizer.encode([asked]).ids == [expected] or len(expected) > tokenizer.max_length
+    again = load_tokenizer(classifier).encode(data.test.texts[:4]).ids
+    assert again == [tokenizer.encode([text]).ids[0] for text in data.test.texts[:4]]
+
+
+def test_the_farthest_examples_make_room_for_the_text(tmp_path: Path) -> None:
+    data, base = toy_dataset(), tiny_chat(tmp_path / "b")
+    classifier = fit(recipe("zero-shot", shots=2, examples="nearest", max_length=40), data, tmp_path / "c", base)
+    encoded = load_tokenizer(classifier).encode([data.test.texts[0], " ".join(["goal"] * 60)])
+    assert all(len(ids) <= 40 for ids in encoded.ids)
+    assert encoded.truncated.tolist() == [False, True]
+
+
+def test_no_example_is_a_text_of_test(tmp_path: Path) -> None:
+    data = toy_dataset()
+    tested = replace(data, test=data.train.take(np.arange(len(data.train) - 6)))
+    left = {" ".join(text.split()[:40]) for text in data.train.texts[-6:]}
+    for chosen in ("balanced", "random"):
+        prompt = build_prompt(PromptParams(shots=2, examples=chosen), tested, tiny_chat(tmp_path / chosen), seed=0)
+        shown = {part.removeprefix("topic about ").rpartition(" :")[0] for part in prompt.before.split("\n\n")[:-1]}
+        assert shown and {one.rpartition(" : ")[0] or one for one in shown} <= left
+
+
+def test_random_examples_are_the_seeds(tmp_path: Path) -> None:
+    one, other = (
+        build_prompt(PromptParams(shots=2, examples="random"), toy_dataset(), tiny_chat(tmp_path), seed)
+        for seed in (0, 1)
+    )
+    assert one != other and one.before.count("\n\n") == 6
+    with pytest.raises(UsageError, match="there are none: set shots too"):
+        registry.find("trainer", "zero-shot").check(recipe("zero-shot", examples="nearest"))
+
+
+@pytest.mark.parametrize("method", ["sft", "generate", "served"])
+def test_every_method_shows_the_nearest(tmp_path: Path, method: str) -> None:
+    more = {**FAST, "epochs": 1} if method == "sft" else {}
+    base = None if method == "served" else tiny_chat(tmp_path / "b")
+    classifier = fit(recipe(method, shots=1, examples="nearest", **more), toy_dataset(), tmp_path / "c", base)
+    examples = read_examples(classifier)
+    assert examples is not None and examples.count == 3
+    assert "examples.json" in classifier.manifest.files
 
 
 def test_too_many_classes_for_letters(tmp_path: Path) -> None:

@@ -241,6 +241,18 @@ def test_two_classes_give_scikit_learns_probabilities() -> None:
     assert head.weights["0.weight"].flags["C_CONTIGUOUS"]
 
 
+def test_the_small_network_is_trained_as_long_as_asked() -> None:
+    generator = np.random.default_rng(0)
+    features, labels = generator.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 2
+    fixed = (features, labels, features, labels, 2, (1.0,), 8)
+    once, often = choose_mlp(*fixed, seed=0, epochs=1), choose_mlp(*fixed, seed=0, epochs=300, batch_size=8)
+    assert often.point.training_loss < once.point.training_loss / 2
+    faster = choose_mlp(*fixed, seed=0, epochs=1, learning_rate=0.1)
+    assert not np.allclose(once.weights["0.weight"], faster.weights["0.weight"])
+    with pytest.raises(UsageError, match="epochs: logistic regression is not trained in steps"):
+        registry.find("trainer", "frozen-head").check(recipe("frozen-head", epochs=3))
+
+
 def test_answers_must_differ(tmp_path: Path) -> None:
     base = tiny_llama(tmp_path / "base")
     with pytest.raises(NotAvailable, match="same answer"):

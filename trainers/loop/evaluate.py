@@ -32,10 +32,10 @@ def curve_point(
 
 
 def with_test_scores(point: CurvePoint, logits: np.ndarray, labels: np.ndarray) -> CurvePoint:
-    """The point with accuracy and macro F1 of logits float (n, k) on test; for the table, nothing is chosen by them."""
-    predicted = logits.argmax(axis=1)
-    f1 = macro_scores(labels, predicted, logits.shape[1]).f1
-    return point.model_copy(update={"test_accuracy": float((predicted == labels).mean()), "test_f1": f1})
+    """The point with its scores of logits float (n, k) on test; for the table, nothing is chosen by them."""
+    tested = curve_point(0, 0.0, None, logits, labels)
+    scores = tested.model_dump(include={"accuracy", "precision", "recall", "f1"})
+    return point.model_copy(update={f"test_{name}": score for name, score in scores.items()})
 
 
 def predict_logits(module: nn.Module, split: TokenisedSplit, device: str, bf16: bool) -> np.ndarray:

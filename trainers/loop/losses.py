@@ -22,7 +22,8 @@ class LossParams(Params):
     """Parts of the loss; at their defaults it is plain cross-entropy.
 
     r_drop: weight of the symmetric KL divergence between two dropout passes. contrastive: share of the contrastive
-    loss, the rest is cross-entropy; temperature is its temperature.
+    loss, the rest is cross-entropy; temperature is its temperature. contrast_on: the vectors that the head reads
+    (Gunel et al. 2021), or the logits that it gives.
     """
 
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
@@ -30,6 +31,7 @@ class LossParams(Params):
     r_drop: float = Field(default=0.0, ge=0.0)
     contrastive: float = Field(default=0.0, ge=0.0, le=1.0)
     temperature: float = Field(default=0.07, gt=0.0)
+    contrast_on: Literal["pooled", "logits"] = "pooled"
 
 
 def make_objective(params: LossParams, labels: np.ndarray, class_count: int) -> Objective:
@@ -40,7 +42,7 @@ def make_objective(params: LossParams, labels: np.ndarray, class_count: int) -> 
     weight = torch.from_numpy(balanced_weights(labels, class_count)) if params.class_weights else None
 
     def objective(module: nn.Module, input_ids: Tensor, attention_mask: Tensor, target: Tensor) -> Tensor:
-        with _pooled_vectors(module, wanted=params.contrastive > 0) as pooled:
+        with _pooled_vectors(module, wanted=params.contrastive > 0 and params.contrast_on == "pooled") as pooled:
             logits = module(input_ids, attention_mask).float()
         loss = _cross_entropy(logits, target, weight, params.label_smoothing)
         if params.r_drop:
@@ -48,7 +50,7 @@ def make_objective(params: LossParams, labels: np.ndarray, class_count: int) -> 
             loss = (loss + _cross_entropy(again, target, weight, params.label_smoothing)) / 2
             loss = loss + params.r_drop * symmetric_kl(logits, again)
         if params.contrastive:
-            contrast = supervised_contrastive(pooled[0], target, params.temperature)
+            contrast = supervised_contrastive(pooled[0] if pooled else logits, target, params.temperature)
             loss = (1 - params.contrastive) * loss + params.contrastive * contrast
         return loss
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -60,14 +61,30 @@ def choose_mlp(
     strengths: Sequence[float],
     hidden: int,
     seed: int,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
 ) -> Head:
-    """The same with one hidden layer of ReLU units, by scikit-learn's MLPClassifier; every class must be in train."""
+    """The same with one hidden layer of ReLU units, by scikit-learn's MLPClassifier; every class must be in train.
+
+    With a number of epochs given all of them are run; otherwise it stops by itself, after at most 200.
+    """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
+    stops_itself = epochs is None and len(labels) >= EARLY_STOPPING_TEXTS
+    fixed: dict[str, Any] = {"early_stopping": stops_itself, "random_state": seed}
+    if epochs is not None:
+        fixed |= {"max_iter": epochs, "n_iter_no_change": epochs}
+    if batch_size is not None:
+        fixed["batch_size"] = min(batch_size, len(labels))
+    if learning_rate is not None:
+        fixed["learning_rate_init"] = learning_rate
+
     def fit(strength: float) -> tuple[dict[str, np.ndarray], float]:
-        model = MLPClassifier(
-            (hidden,), alpha=1 / strength, early_stopping=len(labels) >= EARLY_STOPPING_TEXTS, random_state=seed
-        ).fit(features, labels)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # of a number of epochs that was asked for
+            model = MLPClassifier((hidden,), alpha=1 / strength, **fixed).fit(features, labels)
         inner, outer = model.coefs_
         weight, bias = _rows_of_all_classes(outer.T, model.intercepts_[1], class_count)
         first = {"0.weight": _contiguous(inner.T), "0.bias": _contiguous(model.intercepts_[0])}

@@ -5,87 +5,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from string import ascii_uppercase
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, field_validator
+import numpy as np
 
 from bench.errors import NotAvailable, UsageError
-from bench.text.prompts import IN_QUESTION, check_template, fill, halves, needs, reworded
+from bench.text.language import is_spaceless, lacks_words
+from bench.text.neighbours import Examples, same_text
 from bench.text.splits import stratified_order
-from bench.types import BaseWeights, Dataset, Prompt, Wording
-from trainers.params import Params
+from bench.text.tokens import TextTokenizer
+from bench.types import BaseWeights, Dataset
+from trainers.shared.questions import PLACE, PromptParams, question_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-PLACE = "\x00text\x00"
 EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
 OPEN_THOUGHT = "<think>\n"
-FIRST_SPACELESS = "\u2e80"  # from here on: Chinese, Japanese and Korean writing and its wide signs
-
-
-class PromptParams(Params):
-    """How the model is asked.
-
-    answers: the classes' label words after the prompt, or letters after a list of options. template: the whole prompt,
-    with {text}, and {options}, {descriptions}, {question} where they belong; asked as it stands. question, noun,
-    label_words, descriptions (one a class, or by class): parts of it, instead of the suite's. wording: one of the
-    suite's own ways to ask, where it has it. chat: inside the base model's chat template. think: "none", an empty think
-    block before the answer ("empty"), or one left open for the model to fill ("open"). shots: examples a class from
-    train, each cut to `shot_words` words. rotation: by how many places the options move on from the suite's order.
-    text_last: question and options stand before the text instead of after it, in the part that all prompts share and
-    that is computed once (letters only). suffix: a last line of the question, such as /no_think.
-    """
-
-    answers: Literal["words", "letters"] = "words"
-    template: str | None = None
-    question: str | None = None
-    noun: str | None = None
-    label_words: tuple[str, ...] | dict[str, str] | None = None
-    descriptions: tuple[str, ...] | dict[str, str] | None = None
-    wording: str | None = None
-    chat: bool = False
-    think: Literal["none", "empty", "open"] = "none"
-    shots: int = Field(default=0, ge=0)
-    shot_words: int = Field(default=40, ge=1)
-    rotation: int = Field(default=0, ge=0)
-    text_last: bool = False
-    suffix: str = ""
-
-    @field_validator("template")
-    @classmethod
-    def _template_has_places(cls, template: str | None) -> str | None:
-        return template if template is None else check_template(template)
-
-    @field_validator("question")
-    @classmethod
-    def _question_has_places(cls, question: str | None) -> str | None:
-        return question if question is None else check_template(question, IN_QUESTION)
-
-    def prompt_of(self, data: Dataset) -> Prompt:
-        """The task's prompt in the recipe's wording; raises UsageError for words that are not one a class."""
-        prompt = data.prompt
-        if self.wording in prompt.wordings:
-            prompt = reworded(prompt, prompt.wordings[str(self.wording)], data.class_names)
-        own = Wording(
-            template=self.template,
-            question=self.question,
-            noun=self.noun,
-            label_words=self.label_words,
-            descriptions=self.descriptions,
-        )
-        return reworded(prompt, own, data.class_names)
 
 
 @dataclass(frozen=True)
 class BuiltPrompt:
-    """What stands before and after a text, each class's answer as it follows, and the word that it is read by."""
+    """What stands before and after a text, each class's answer as it follows, and the word that it is read by.
+
+    `notes` are for the table. Where the examples depend on the text, they stand between `before` and it (`nearest`).
+    """
 
     before: str
     after: str
     answers: tuple[str, ...]
     words: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    nearest: Examples | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What stands around a text, as a classifier's settings have it."""
+        around: dict[str, Any] = {"before": self.before, "after": self.after}
+        return around | {"nearest": True} if self.nearest else around
+
+    def save(self, folder: Path) -> None:
+        """Write what the settings alone do not hold into a classifier's folder."""
+        if self.nearest:
+            self.nearest.save(folder)
+
+    def tokenizer(self, base: BaseWeights, max_length: int) -> TextTokenizer:
+        """What reads texts within this prompt."""
+        path = base.path / "tokenizer.json"
+        return TextTokenizer.from_file(path, max_length, self.before, self.after, self.nearest)
 
     @property
     def premise(self) -> str:
@@ -98,117 +65,80 @@ def build_prompt(params: PromptParams, data: Dataset, base: BaseWeights, seed: i
     asked = ask(params, data, seed)
     if not params.chat:
         return asked
-    before, after = _in_chat(base, asked.before, asked.after, params.think)
-    return replace(asked, before=before, after=after)
+    lead = asked.nearest.lead if asked.nearest else ""
+    before, after = _in_chat(base, asked.before + lead, asked.after, params.think)
+    return replace(asked, before=before.removesuffix(lead), after=after)
 
 
 def ask(params: PromptParams, data: Dataset, seed: int) -> BuiltPrompt:
     """The prompt for a task, for a chat the user's message; the server or a base model's template makes it a chat."""
     prompt = params.prompt_of(data)
-    before, after, cue, answers = _question(params, prompt, data.class_names)
+    before, after, cue, answers = question_of(params, prompt, data.class_names)
     words = answers if params.answers == "letters" else prompt.label_words
     read_by = tuple(word.strip() for word in words)
+    nearest = _nearest(params, data, before, after + cue, answers) if params.examples == "nearest" else None
     shots = [f"{before}{text}{after}{cue}{answers[label]}\n\n" for text, label in _examples(params, data, seed)]
-    before = "".join(shots) + before
+    before = "" if nearest else "".join(shots) + before
+    notes = _wording_notes(params, data)
+    if not params.chat and params.think == "none":
+        return BuiltPrompt(before, after + cue, answers, read_by, notes, nearest)
     if not params.chat:
-        return BuiltPrompt(before, after + cue, answers, read_by)
-    return BuiltPrompt(before, after, tuple(answer.strip() for answer in answers), read_by)
+        after = _with_thought(after + cue, params.think)
+    return BuiltPrompt(before, after, tuple(answer.strip() for answer in answers), read_by, notes, nearest)
 
 
-def _question(
-    params: PromptParams, prompt: Prompt, class_names: Sequence[str]
-) -> tuple[str, str, str, tuple[str, ...]]:
-    """Before the text, after it, the cue for an answer outside a chat, the answers."""
-    if prompt.exact:
-        return _as_it_stands(params, prompt, class_names)
-    suffix = f"\n{params.suffix}" if params.suffix else ""
-    if params.answers == "words":
-        if params.rotation or params.text_last:
-            raise UsageError("rotation and text_last move option letters; set answers = 'letters'")
-        before, after = halves(prompt.template, _values(prompt, class_names))
-        after, cue = (after + suffix, "") if not params.chat else (_without_cue(after) + suffix, "")
-        return before, after, cue, tuple(f" {word.strip()}" for word in prompt.label_words)
-    return _letters(prompt, class_names, params.rotation, params.text_last, suffix)
+def _with_thought(asked: str, think: str) -> str:
+    """Outside a chat a thought begins on a line of its own, unless the template has begun it already."""
+    block = EMPTY_THOUGHT if think == "empty" else OPEN_THOUGHT
+    return asked if asked.endswith(block) else f"{asked.rstrip()}\n{block}"
 
 
-def _as_it_stands(
-    params: PromptParams, prompt: Prompt, class_names: Sequence[str]
-) -> tuple[str, str, str, tuple[str, ...]]:
-    """A person's own template: nothing is added to it, so that what would be is refused."""
-    if params.suffix or params.text_last:
-        raise UsageError("suffix and text_last change the suite's prompt; a template of your own has them in itself")
-    if params.answers == "words":
-        if params.rotation:
-            raise UsageError("rotation moves option letters; set answers = 'letters'")
-        answers = tuple(word.strip() for word in prompt.label_words)
-        values = _values(prompt, class_names)
-    else:
-        if not needs(prompt.template, "options") and not needs(prompt.question, "options"):
-            raise UsageError("a template whose answers are letters must list them: put {options} where they belong")
-        order, answers = _order(len(class_names), params.rotation)
-        values = _values(prompt, class_names, order)
-    before, after = halves(prompt.template, values)
-    written = before + PLACE + after
-    spaced = written[-1].isspace() or written[-1] >= FIRST_SPACELESS
-    return before, after, "", tuple(answer if spaced else f" {answer}" for answer in answers)
-
-
-def _values(prompt: Prompt, class_names: Sequence[str], order: Sequence[int] | None = None) -> dict[str, str]:
-    """What the places of a template stand for, the text apart; `order`: the classes as their letters list them."""
-    words = [word.strip() for word in prompt.label_words]
-    lines = list(words)
-    if order is not None:
-        lines = [f"{letter}. {words[label]}" for letter, label in zip(ascii_uppercase, order, strict=False)]
-    values = {"options": "\n".join(lines) if order is not None else f"{', '.join(words[:-1])} or {words[-1]}"}
-    if needs(prompt.template, "descriptions") or needs(prompt.question, "descriptions"):
-        told = prompt.descriptions or ("",) * len(words)
-        missing = [name for name, description in zip(class_names, told, strict=True) if not description.strip()]
-        if missing:
-            raise UsageError(f"the prompt has {{descriptions}}, but none is given of {', '.join(missing)}")
-        said = told if order is None else [told[label] for label in order]
-        pairs = zip(lines, said, strict=True)
-        values["descriptions"] = "\n".join(f"{line}: {description.strip()}" for line, description in pairs)
-    return {**values, "question": fill(prompt.question, values)}
-
-
-def _without_cue(after: str) -> str:
-    """In a chat the question ends the message: a last line such as "Topic:" would ask for a continuation."""
-    lines = after.rstrip().splitlines()
-    return "\n".join(lines[:-1]).rstrip() if len(lines) > 1 and "?" in after else after
-
-
-def _order(class_count: int, rotation: int) -> tuple[list[int], tuple[str, ...]]:
-    """The classes in the order of their letters, and each class's letter: class c at place (c + rotation)."""
-    if class_count > len(ascii_uppercase):
-        raise NotAvailable(f"{class_count} classes are more than there are letters (26); set answers = 'words'")
-    places = [(label + rotation) % class_count for label in range(class_count)]
-    return [places.index(place) for place in range(class_count)], tuple(ascii_uppercase[place] for place in places)
-
-
-def _letters(
-    prompt: Prompt, class_names: Sequence[str], rotation: int, text_last: bool, suffix: str
-) -> tuple[str, str, str, tuple[str, ...]]:
-    """Article, question, options A to D, or the article last."""
-    order, letters = _order(len(class_names), rotation)
-    values = _values(prompt, class_names, order)
-    asked = f"Question: {values['question']}\n{values['options']}"
-    before, after = f"{prompt.noun}: ", f"\n\n{asked}{suffix}"
-    if text_last:
-        before, after = f"{asked}\n\n{before}", suffix
-    return before, after, "\nAnswer:", tuple(f" {letter}" for letter in letters)
+def _wording_notes(params: PromptParams, data: Dataset) -> tuple[str, ...]:
+    """Which of the suite's ways to ask was taken, where a recipe wants a certain one."""
+    if params.wording is None or params.template is not None:
+        return ()
+    if params.wording in data.prompt.wordings:
+        return (f"asked in the wording '{params.wording}'",)
+    return (f"this data has no wording '{params.wording}': asked in its usual one",)
 
 
 def _examples(params: PromptParams, data: Dataset, seed: int) -> list[tuple[str, int]]:
-    """`shots` texts of each class, in an order that mixes the classes."""
+    """`shots` texts of each class, in an order that mixes the classes, or as many in all by chance; none of test."""
+    if not params.shots or params.examples == "nearest":
+        return []
+    tested = set(map(same_text, data.test.texts))
     wanted = dict.fromkeys(range(len(data.class_names)), params.shots)
-    chosen = []
-    for row in stratified_order(data.train.labels, seed):
-        label = int(data.train.labels[row])
-        if wanted[label]:
+    in_all = params.shots * len(data.class_names)
+    by_chance = params.examples == "random"
+    rows = np.random.RandomState(seed).permutation(len(data.train)) if by_chance else None
+    chosen: list[tuple[str, int]] = []
+    for row in stratified_order(data.train.labels, seed) if rows is None else rows:
+        label, text = int(data.train.labels[row]), data.train.texts[row]
+        if len(chosen) == in_all:
+            break
+        if (by_chance or wanted[label]) and same_text(text) not in tested:
             wanted[label] -= 1
-            words = data.train.texts[row].split()
-            chosen.append((" ".join(words[: params.shot_words]), label))
+            chosen.append((_shortened(text, params.shot_words), label))
     return chosen
+
+
+def _shortened(text: str, words: int) -> str:
+    return " ".join(text.split()[:words])
+
+
+def _nearest(params: PromptParams, data: Dataset, before: str, after: str, answers: Sequence[str]) -> Examples:
+    """All of train to choose from, as many a text as `shots` of each class are."""
+    texts = data.train.texts
+    return Examples(
+        texts=texts,
+        shown=tuple(_shortened(text, params.shot_words) for text in texts),
+        answers=tuple(answers[label] for label in data.train.labels),
+        count=min(params.shots * len(data.class_names), len(texts)),
+        by_character=is_spaceless(data.language) or lacks_words(texts),
+        before=before,
+        after=after,
+        lead=before,
+    )
 
 
 def _in_chat(base: BaseWeights, before: str, after: str, think: str) -> tuple[str, str]:
