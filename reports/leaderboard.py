@@ -26,6 +26,7 @@ from reports.render.table import Table, spoken, to_markdown, to_rich
 from reports.render.words import ENGLISH, message, say, say_marked
 from reports.tables.automation import automation_tables
 from reports.tables.before_after import before_after_tables
+from reports.tables.cascades import cascade_tables
 from reports.tables.classes import class_tables
 from reports.tables.comparisons import comparison_tables
 from reports.tables.costs import cost_tables
@@ -167,6 +168,7 @@ def tables_of(task: TaskRows, standing: Standing) -> tuple[Table, ...]:
         *overview_tables(task, standing),
         *quality_tables(task, standing),
         *automation_tables(task, standing),
+        *cascade_tables(task),
         *doubtful_tables(task),
         *published_tables(task),
         *study_tables(task),

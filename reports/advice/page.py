@@ -12,6 +12,7 @@ from rich.text import Text
 from reports.advice.advice import Advice, BreakEven, Rivalry, nearest_on
 from reports.advice.automation import automation_lines
 from reports.advice.candidates import Candidate, Check, Measured
+from reports.advice.cascades import offer_lines, offer_record
 from reports.content.automation import automated_cells
 from reports.content.provenance import title
 from reports.export.records import automation_record, json_able
@@ -71,6 +72,8 @@ def lines_of(advice: Advice) -> Iterator[str]:
             yield message("Runner-up: none, no other row meets the demands")
         if advice.chosen and (break_even := _towards(advice)):
             yield _break_even(break_even)
+    if advice.offer:
+        yield from offer_lines(advice.offer)
     if advice.between:
         yield _break_even(advice.between)
     yield from _warnings(advice)
@@ -317,6 +320,7 @@ def _record(advice: Advice) -> dict[str, Any]:
         "rivalry": _rivalry_record(advice),
         "break_even": [asdict(each) for each in advice.break_evens],
         "between": asdict(advice.between) if advice.between else None,
+        "cascade": offer_record(advice.offer) if advice.offer else None,
         "estimated_for_texts": advice.own_texts,
         "excluded": list(advice.excluded),
         "rows": [_candidate_record(row) for row in advice.rows],
