@@ -1,4 +1,4 @@
-"""What the commands advise, export and merge do."""
+"""What the commands advise, export, merge and trend do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.console import Console
 from bench import registry
 from bench.cli.lengths import own_lengths
 from bench.cli.report import print_leaderboard
-from bench.errors import UsageError
+from bench.errors import StoreError, UsageError
 from bench.files.cache import write_whole
 from bench.results.demands import Demands
 from bench.results.merging import merge_runs
@@ -77,6 +77,23 @@ def merge_command(folders: tuple[Path, ...], out: Path, language: str, *, full: 
     """Merge, then print the leaderboards of the whole."""
     merge_runs(folders, out)
     print_leaderboard(out, as_json, language=language, full=full)
+
+
+def trend_command(folders: tuple[Path, ...], page: Path | None, language: str, as_json: bool) -> None:
+    """Print the trends of two run folders or more; write the page where asked for."""
+    if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
+        raise UsageError("bench trend takes two or more different run folders")
+    if page is not None and page.is_dir():
+        raise StoreError(f"--html {page} is a folder; name a file")
+    history = registry.find("report", "trends")([open_run(folder) for folder in folders])
+    shown = registry.find("report", "trend")(history, language)
+    if as_json:
+        sys.stdout.write(json.dumps(shown.to_dict(), ensure_ascii=False, indent=1) + "\n")
+    else:
+        shown.print(Console(highlight=False))
+    if page is not None:
+        write_whole(page, shown.page().encode("utf-8"))
+        Console(stderr=True, highlight=False).print(f"written: {page}", soft_wrap=True, markup=False)
 
 
 def _write_rows(run: StoredRun, form: str, out: Path) -> None:

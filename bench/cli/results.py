@@ -1,4 +1,4 @@
-"""The commands that use results: advise, export, merge."""
+"""The commands that use results: advise, export, merge, trend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMATS = ("csv", "parquet", "model-index", "mlflow", "tensorboard")
 
 def add_commands(cli: click.Group) -> None:
     """Register them with the group."""
-    for command in (advise, export, merge):
+    for command in (advise, export, merge, trend):
         cli.add_command(command)
 
 
@@ -119,3 +119,18 @@ def merge(folders: tuple[Path, ...], out: Path, full: bool, language: str, as_js
     from bench.cli.result_commands import merge_command
 
     merge_command(folders, out, language, full=full, as_json=as_json)
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN RUN...")
+@click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with pictures.")
+@lang_option
+@json_option
+def trend(folders: tuple[Path, ...], page: Path | None, language: str, as_json: bool) -> None:
+    """Show how each row's figures went over several RUNs, and which slide or change beyond chance.
+
+    Runs are ordered by the time they ended. Quality is followed on the same texts, rates on the same machine.
+    """
+    from bench.cli.result_commands import trend_command
+
+    trend_command(folders, page, language, as_json)
