@@ -40,6 +40,7 @@ from reports.tables.parity import parity_tables
 from reports.tables.published import published_tables
 from reports.tables.quality import best_row, detail_tables, quality_tables
 from reports.tables.server import server_tables
+from reports.tables.slices import slice_tables
 from reports.tables.speed import rps_tables, stage_tables
 from reports.tables.studies import prompt_tables, seed_tables, study_tables
 from reports.tables.thinking import thinking_tables
@@ -185,6 +186,7 @@ def tables_of(task: TaskRows, standing: Standing) -> tuple[Table, ...]:
         *failure_tables(task),
         *time_tables(task),
         *detail_tables(task),
+        *slice_tables(task, standing),
         *(class_tables(*best) if best else ()),
         *comparison_tables(task, standing),
         *curve_tables(task),
