@@ -17,6 +17,7 @@ from reports.brief import brief_section
 from reports.content.provenance import data_notes, lead, provenance, title
 from reports.content.ranking_lines import ranking_lines
 from reports.content.rows import TaskRows, tasks_of
+from reports.content.scope import scope_notes
 from reports.content.standing import Standing, standing_of
 from reports.export.records import json_able, task_record
 from reports.html.page import PageTask, render_page
@@ -62,6 +63,7 @@ class Section:
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     board: Table | None = None
+    scope: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ class Leaderboard:
     def brief(self, width: int) -> Iterator[RenderableType]:
         """One screen a task for a terminal of `width` columns."""
         for section in self.sections:
-            table = replace(section.board, notes=section.board.notes[:1]) if section.board else None
+            board = section.board
+            table = replace(board, notes=(*board.notes[:1], *section.scope)) if board else None
             yield from brief_section(
                 section.title,
                 section.lead,
@@ -154,6 +157,7 @@ def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) 
         notes=tuple(say(line, language) for line in data_notes(task.data)),
         problems=tuple(say(line, language) for line in problems_of(task)),
         board=next((spoken(table, language) for table in _boards(task, standing)), None),
+        scope=tuple(say(line, language) for line in scope_notes(row for _, row in task.cells())),
     )
 
 

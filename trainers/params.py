@@ -29,5 +29,6 @@ def read_params(recipe: Recipe, kind: type[AnyParams]) -> AnyParams:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        wrong = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"recipe '{recipe.id}': {where} = {first['input']!r}: {wrong}") from error
+        named = f"{where} = {first['input']!r}: " if where else ""
+        said = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"recipe '{recipe.id}': {named}{said}") from error

@@ -11,7 +11,7 @@ from bench.classifiers.folder import save_classifier
 from bench.types import Classifier, Dataset, FitRecord, Progress
 from trainers.params import read_params
 from trainers.shared.prompting import BuiltPrompt, ask
-from trainers.shared.questions import WritingParams
+from trainers.shared.questions import WritingParams, permitted_answers
 from trainers.shared.records import make_manifest
 from trainers.trainer import RecipeTrainer
 
@@ -33,6 +33,11 @@ class ServedParams(WritingParams):
     def _goes_together(self) -> ServedParams:
         if self.think != "none" and (self.api != "chat" or self.reading != "written"):
             raise ValueError("a model thinks in a chat whose answer is written: api = 'chat', reading = 'written'")
+        if self.constrained and (self.api == "classify" or self.reading != "written" or self.think == "open"):
+            raise ValueError(
+                "constrained answers are written, with no thought before: api = 'chat' or 'completions', reading = "
+                "'written', think = 'none' or 'empty'"
+            )
         if self.chat:
             raise ValueError("is named by api = 'chat'")
         return self
@@ -70,7 +75,10 @@ def _note(params: ServedParams) -> str:
     }
     if params.api == "classify":
         return f"asked through {ways[params.api]}"
-    read = "logprobs of the first token" if params.reading == "logprobs" else "the answer is read from what it writes"
+    written = (
+        "only the classes' answers may be written" if params.constrained else "the answer is read from what it writes"
+    )
+    read = "logprobs of the first token" if params.reading == "logprobs" else written
     return f"asked through {ways[params.api]}; {read}"
 
 
@@ -84,9 +92,10 @@ def _settings(params: ServedParams, asked: BuiltPrompt | None) -> dict[str, Any]
         "reading": params.reading,
         **asked.settings,
         "answers": list(asked.words),
-        "answer_kind": params.answers,
+        "answer_kind": params.answer_kind,
         "mention": params.mention,
         "max_new_tokens": params.max_new_tokens,
         "think": params.think,
         "think_tokens": params.think_tokens if params.think == "open" else 0,
+        **({"permitted": permitted_answers(asked.answers)} if params.constrained else {}),
     }

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from bench.classifiers.adapters import add_lora, merge_lora
@@ -14,7 +15,7 @@ from bench.classifiers.option_scoring import OptionsModule, longest_sequence
 from bench.classifiers.pretrained import link_model, load_pretrained
 from bench.types import Classifier, Dataset, Manifest, Progress
 from trainers.cpu.lean_decoder import train_lean
-from trainers.generate import generate_settings
+from trainers.generate import answer_tokens, generate_settings
 from trainers.loop.batches import tokenise
 from trainers.loop.loop import train_module
 from trainers.loop.modules import all_parameters, seed_everything, trainable_parameters
@@ -42,6 +43,12 @@ class SftParams(LoopParams, WritingParams, LoraSettings):
     max_length: int = 512
     test_curve: bool = False
 
+    @model_validator(mode="after")
+    def _written(self) -> SftParams:
+        if self.constrained and self.serve != "generate":
+            raise ValueError("constrained answers are written: set serve = 'generate'")
+        return self
+
 
 class SftTrainer(RecipeTrainer):
     """The loss is on the answer's tokens only, its end included, over the whole vocabulary."""
@@ -53,7 +60,8 @@ class SftTrainer(RecipeTrainer):
         params, base = read_params(self.recipe, SftParams), self.require_base()
         prompt = build_prompt(params, data, base, seed)
         settings = options_settings(base, prompt, "sum", end_of_answer(base))
-        written = params.max_new_tokens if params.serve == "generate" else 0
+        writing = generate_settings(prompt, params)
+        written = answer_tokens(writing) if params.serve == "generate" else 0
         max_length = prompt_length(base, params.max_length, max(read_behind(settings), written))
         started = time.perf_counter()
         tokenizer = prompt.tokenizer(base, max_length)
@@ -82,7 +90,7 @@ class SftTrainer(RecipeTrainer):
             outcome, len(train), tokenise_s, trainable, total, 4 * trainable, (_note(params), *prompt.notes)
         )
         if params.serve == "generate":
-            settings = generate_settings(prompt, params)
+            settings = writing
         manifest: Manifest = make_manifest(params.serve, data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import model_validator
 
 from bench.classifiers.folder import save_classifier
 from bench.classifiers.option_scoring import TAKEN_AWAY
@@ -28,6 +29,12 @@ class ZeroShotParams(PromptParams):
 
     normalisation: Literal["sum", "per-token", "calibrated", "pmi"] = "calibrated"
     max_length: int = 512
+
+    @model_validator(mode="after")
+    def _scored(self) -> ZeroShotParams:
+        if self.constrained:
+            raise ValueError("likelihoods of all answers are compared, nothing is written: take method = 'generate'")
+        return self
 
 
 class ZeroShotTrainer(RecipeTrainer):

@@ -22,7 +22,9 @@ class EndpointOptions(Record):
     requests in flight when many texts are asked at once. texts_per_request: by default 1 for prompts and up to
     LISTED_TEXTS for /classify and /predict; completions take lists too. Timeouts in seconds: to connect, and for the
     whole of an answer. retries: how often a request is sent again after no connection, HTTP 429 or 5xx. body: fields
-    added to every request, in the place of the harness's own; omit: fields that this server refuses.
+    added to every request, in the place of the harness's own; omit: fields that this server refuses. constrain: how the
+    server is told which answers are permitted, by default as the software that it names itself does: "choice" (vLLM's
+    structured outputs), "grammar" (llama.cpp's GBNF), else "json" (OpenAI's response_format with a JSON schema).
     """
 
     url: str
@@ -36,6 +38,7 @@ class EndpointOptions(Record):
     retries: int = Field(default=3, ge=0, le=10)
     body: dict[str, Any] = Field(default_factory=dict)
     omit: tuple[str, ...] = ()
+    constrain: Literal["choice", "grammar", "json"] | None = None
 
     @field_validator("url")
     @classmethod

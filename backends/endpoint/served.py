@@ -10,13 +10,14 @@ import numpy as np
 
 from backends.endpoint.answers import classify_url, read_choices, read_classes, read_prompt_tokens, read_written
 from backends.endpoint.client import EndpointClient
+from backends.endpoint.constraints import Constraint
 from backends.endpoint.options import LISTED_TEXTS, EndpointOptions
 from backends.endpoint.session import Asker, Questions, Replies, joined
 from backends.shared.answers import answers, certain
 from bench.classifiers.written_answers import BEGIN_OF_THOUGHT, END_OF_THOUGHT, AnswerReader, Written
 from bench.errors import EndpointFailed
 from bench.text.neighbours import read_examples
-from bench.types import Classifier
+from bench.types import Classifier, Ending
 
 TOP_LOGPROBS = 20  # the most that hosted servers and vLLM give unless told otherwise
 
@@ -86,16 +87,25 @@ class AskedText(TextAsker):
 
     def ask(self, client: EndpointClient, items: Sequence[str]) -> Replies | None:
         """The answers; a chat takes one text a request."""
+        return self._ask(client, items, self._wanted(), self._read)
+
+    def _ask(
+        self,
+        client: EndpointClient,
+        items: Sequence[str],
+        wanted: dict[str, Any],
+        read: Callable[[Any, int], Replies],
+    ) -> Replies | None:
         before, after = self.settings["before"], self.settings["after"]
         shown = [self.examples.before_text(text) if self.examples else "" for text in items]
         prompts = [f"{before}{examples}{text}{after}" for examples, text in zip(shown, items, strict=True)]
         if self.settings["api"] == "completions":
-            body = {"prompt": prompts, "temperature": 0, **self._wanted()}
-            return client.post(f"{self.url}/completions", body, lambda answer: self._read(answer, len(items)))
+            body = {"prompt": prompts, "temperature": 0, **wanted}
+            return client.post(f"{self.url}/completions", body, lambda answer: read(answer, len(items)))
         replies = []
         for prompt in prompts:
-            body = {"messages": [{"role": "user", "content": prompt}], "temperature": 0, **self._wanted()}
-            reply = client.post(f"{self.url}/chat/completions", body, lambda answer: self._read(answer, 1))
+            body = {"messages": [{"role": "user", "content": prompt}], "temperature": 0, **wanted}
+            reply = client.post(f"{self.url}/chat/completions", body, lambda answer: read(answer, 1))
             if reply is None:
                 return None
             replies.append(reply)
@@ -110,11 +120,32 @@ class AskedText(TextAsker):
 
 
 class ServedWriting(AskedText):
-    """The class is read from what the model wrote after its thought, which servers keep apart or leave in the text."""
+    """The class is read from what the model wrote after its thought, which servers keep apart or leave in the text.
+
+    Where the classifier is constrained, the server is told which answers are permitted.
+    """
 
     def __init__(self, classifier: Classifier, options: EndpointOptions) -> None:
         super().__init__(classifier, options)
         self._reader = AnswerReader(self.settings["answers"], self.settings.get("mention", "settled"))
+        self._constraint: Constraint | None = None
+
+    def check(self, client: EndpointClient) -> None:
+        """The server has the model, and takes the constraint."""
+        super().check(client)
+        if "permitted" in self.settings:
+            self._constraint = Constraint(self.settings["permitted"], client, self.settings["api"] == "chat")
+
+    def ask(self, client: EndpointClient, items: Sequence[str]) -> Replies | None:
+        """The answers, constrained where the classifier is."""
+        if self._constraint is None:
+            return self.ask_freely(client, items)
+        wanted = {**self._wanted(), **self._constraint.fields}
+        return self._ask(client, items, wanted, self._read_constrained)
+
+    def ask_freely(self, client: EndpointClient, items: Sequence[str]) -> Replies | None:
+        """The answers without the classifier's constraint."""
+        return super().ask(client, items)
 
     def _wanted(self) -> dict[str, Any]:
         think = self.settings["think"]
@@ -125,9 +156,18 @@ class ServedWriting(AskedText):
 
     def _read(self, answer: Any, prompts: int) -> Replies:
         written = [self._behind_thought(read_written(choice)) for choice in read_choices(answer, prompts)]
-        labels, endings = zip(*map(self._reader.read_ending, written), strict=True)
-        read = np.array(labels, dtype=np.int64)
-        return Replies(certain(read, self.classes), read, read_prompt_tokens(answer), np.array(endings, dtype=np.uint8))
+        return self._replies(answer, [self._reader.read_ending(each) for each in written])
+
+    def _read_constrained(self, answer: Any, prompts: int) -> Replies:
+        if self._constraint is None:
+            return self._read(answer, prompts)
+        written = map(read_written, read_choices(answer, prompts))
+        return self._replies(answer, [self._constraint.read(each) for each in written])
+
+    def _replies(self, answer: Any, read: Sequence[tuple[int, Ending]]) -> Replies:
+        labels = np.array([label for label, _ in read], dtype=np.int64)
+        endings = np.array([ending for _, ending in read], dtype=np.uint8)
+        return Replies(certain(labels, self.classes), labels, read_prompt_tokens(answer), endings)
 
     def _behind_thought(self, written: Written) -> Written:
         """A thought that the server's template opened shows its end alone: cut off before that, all is thought."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -78,6 +79,18 @@ class Asker(Protocol):
         ...
 
 
+@runtime_checkable
+class FreeAsker(Protocol):
+    """An asker of written answers, which can leave a classifier's constraint out."""
+
+    def ask_freely(self, client: EndpointClient, items: Sequence[Any]) -> Replies | None:
+        """As `ask`, without the constraint."""
+        ...
+
+
+Ask = Callable[[EndpointClient, Sequence[Any]], Replies | None]
+
+
 class EndpointSession:
     """As many requests in flight as the options say, one where a single request holds all texts.
 
@@ -95,6 +108,13 @@ class EndpointSession:
 
     def predict(self, texts: Sequence[str]) -> Prediction:
         """From raw strings to labels; any number of texts. Raises EndpointFailed when the server is gone."""
+        return self._predict(texts, self._asker.ask)
+
+    def predict_freely(self, texts: Sequence[str]) -> Prediction:
+        """As `predict`, without the constraint that the classifier may have."""
+        return self._predict(texts, self._asker.ask_freely if isinstance(self._asker, FreeAsker) else self._asker.ask)
+
+    def _predict(self, texts: Sequence[str], ask: Ask) -> Prediction:
         clock, started = self.clock, perf_counter()
         questions = self._asker.prepare(texts)
         prepared = perf_counter()
@@ -102,7 +122,7 @@ class EndpointSession:
         size = self._texts_per_request(len(texts))
         parts = [slice(start, min(start + size, len(texts))) for start in range(0, len(texts), size)]
         try:
-            replies = self._ask([questions.items[part] for part in parts])
+            replies = self._ask([questions.items[part] for part in parts], ask)
         finally:
             answered = perf_counter()
             clock.forward_s += answered - prepared
@@ -124,8 +144,8 @@ class EndpointSession:
             return options.texts_per_request
         return max(1, min(self._asker.texts_per_request, -(-texts // options.concurrency)))
 
-    def _ask(self, requests: Sequence[Sequence[Any]]) -> list[Replies | None]:
-        replies = list((map if len(requests) == 1 else self._pool.map)(self._reply, requests))
+    def _ask(self, requests: Sequence[Sequence[Any]], ask: Ask) -> list[Replies | None]:
+        replies = list((map if len(requests) == 1 else self._pool.map)(partial(self._reply, ask), requests))
         if requests:
             self._client.check_answered()
         if self._client.gave_up:
@@ -137,14 +157,14 @@ class EndpointSession:
             )
         return replies
 
-    def _reply(self, items: Sequence[Any]) -> Replies | None:
+    def _reply(self, ask: Ask, items: Sequence[Any]) -> Replies | None:
         """One request's answers; where it is refused, its texts are asked one by one to find out for which."""
         try:
-            return self._asker.ask(self._client, items)
+            return ask(self._client, items)
         except TextRefused:
             if len(items) == 1:
                 return self._refused()
-        replies = [self._reply([item]) for item in items]
+        replies = [self._reply(ask, [item]) for item in items]
         answered = [reply for reply in replies if reply is not None]
         return joined(answered) if len(answered) == len(replies) else None
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from backends.endpoint.answers import classify_url, read_choices, read_classes, read_written
 from backends.endpoint.client import ANSWER_BYTES, EndpointClient
+from backends.endpoint.constraints import Constraint
 from backends.endpoint.options import LISTED_TEXTS, EndpointOptions
 from backends.endpoint.session import Asker, Questions, Replies
 from backends.shared.answers import answers, certain
@@ -17,7 +18,7 @@ from bench.classifiers.option_scoring import TAKEN_AWAY
 from bench.classifiers.written_answers import END_OF_THOUGHT, AnswerReader, Written
 from bench.errors import EndpointFailed
 from bench.text.tokens import load_tokenizer
-from bench.types import Classifier
+from bench.types import Classifier, Ending
 
 Ids = list[int]
 
@@ -161,24 +162,45 @@ class WritingAsker(WeightsAsker):
         super().__init__(classifier, options)
         self.settings = classifier.manifest.settings
         self._reader = AnswerReader(self.settings["answers"], self.settings.get("mention", "settled"))
+        self._constraint: Constraint | None = None
+
+    def check(self, client: EndpointClient) -> None:
+        """The server has the model, and takes the constraint."""
+        super().check(client)
+        if "permitted" in self.settings:
+            self._constraint = Constraint(self.settings["permitted"], client, chat=False)
 
     def ask(self, client: EndpointClient, items: Sequence[Ids]) -> Replies | None:
-        """The labels read from what was written."""
+        """The labels read from what was written, constrained where the classifier is."""
+        if self._constraint is None:
+            return self.ask_freely(client, items)
+        return self._ask(client, items, self._constraint.read, self._constraint.fields)
+
+    def ask_freely(self, client: EndpointClient, items: Sequence[Ids]) -> Replies | None:
+        """The labels without the classifier's constraint."""
+        return self._ask(client, items, self._reader.read_ending, {"max_tokens": self.settings["max_new_tokens"]})
+
+    def _ask(
+        self,
+        client: EndpointClient,
+        items: Sequence[Ids],
+        read: Callable[[Written], tuple[int, Ending]],
+        wanted: dict[str, Any],
+    ) -> Replies | None:
         asked: list[Ids] | None = list(items)
         if self.settings["think_tokens"]:
             asked = self._after_thought(client, items)
-        if asked is None:
-            return None
-        written = self._write(client, asked, self.settings["max_new_tokens"])
+        written = None if asked is None else self._write(client, asked, **wanted)
         if written is None:
             return None
-        read, endings = zip(*map(self._reader.read_ending, written), strict=True)
-        labels = np.array(read, dtype=np.int64)
-        return Replies(certain(labels, self.classes), labels, endings=np.array(endings, dtype=np.uint8))
+        found = [read(each) for each in written]
+        labels = np.array([label for label, _ in found], dtype=np.int64)
+        endings = np.array([ending for _, ending in found], dtype=np.uint8)
+        return Replies(certain(labels, self.classes), labels, endings=endings)
 
     def _after_thought(self, client: EndpointClient, items: Sequence[Ids]) -> list[Ids] | None:
         """The prompts with the model's thought behind them, closed where it went over its budget."""
-        thoughts = self._write(client, items, self.settings["think_tokens"], stop=[END_OF_THOUGHT])
+        thoughts = self._write(client, items, max_tokens=self.settings["think_tokens"], stop=[END_OF_THOUGHT])
         if thoughts is None:
             return None
         encode = self.tokenizer.tokenizer.encode
@@ -187,16 +209,8 @@ class WritingAsker(WeightsAsker):
             [*ids, *encode(thought, add_special_tokens=False).ids] for ids, thought in zip(items, closed, strict=True)
         ]
 
-    def _write(
-        self, client: EndpointClient, prompts: Sequence[Ids], max_tokens: int, **more: Any
-    ) -> list[Written] | None:
-        body = {
-            "prompt": list(prompts),
-            "max_tokens": max_tokens,
-            "temperature": 0,
-            "skip_special_tokens": False,
-            **more,
-        }
+    def _write(self, client: EndpointClient, prompts: Sequence[Ids], **wanted: Any) -> list[Written] | None:
+        body = {"prompt": list(prompts), "temperature": 0, "skip_special_tokens": False, **wanted}
         return client.post(f"{self.url}/completions", body, partial(_read_texts, prompts=len(prompts)))
 
 

@@ -49,11 +49,22 @@ class GenerationSession:
             threads,
             load_s=loaded - started,
             convert_s=perf_counter() - loaded,
-            details={"decoding": "greedy", "keeps_freed_memory": kept, **batching_details(self._limits)},
+            details={
+                "decoding": "greedy, constrained" if self._generator.permitted else "greedy",
+                "keeps_freed_memory": kept,
+                **batching_details(self._limits),
+            },
         )
 
     def predict(self, texts: Sequence[str]) -> Prediction:
         """From raw strings to labels; any number of texts."""
+        return self._predict(texts, free=False)
+
+    def predict_freely(self, texts: Sequence[str]) -> Prediction:
+        """As `predict`, without the constraint that the classifier may have."""
+        return self._predict(texts, free=True)
+
+    def _predict(self, texts: Sequence[str], free: bool) -> Prediction:
         if self._generator is None:
             raise RuntimeError("the session is closed")
         clock, started = self.clock, perf_counter()
@@ -65,9 +76,10 @@ class GenerationSession:
         batches = pack(lengths, self._limits.token_budget, self._limits.max_batch)
         for rows in batches:
             began = perf_counter()
-            written = self._generator.write([encoded.ids[row] for row in rows])
+            written = self._generator.write([encoded.ids[row] for row in rows], free)
             clock.forward_s += perf_counter() - began
-            labels[rows], endings[rows] = zip(*map(self._generator.read, written), strict=True)
+            read = [self._generator.read(answer, free) for answer in written]
+            labels[rows], endings[rows] = zip(*read, strict=True)
             clock.padded_tokens += len(rows) * int(lengths[rows].max())
         clock.real_tokens += int(lengths.sum())
         clock.batches += len(batches)

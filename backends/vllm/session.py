@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from time import perf_counter
+from typing import Any
 
 from backends.vllm.model import DISTRIBUTIONS, close_model, refusal
 from backends.vllm.tasks import Served, serve_generate, serve_options, serve_sequence
@@ -60,14 +61,26 @@ class VllmSession:
 
     def predict(self, texts: Sequence[str]) -> Prediction:
         """From raw strings to labels; any number of texts."""
+        served = self._opened()
+        return self._predict(texts, served.compute, served.read)
+
+    def predict_freely(self, texts: Sequence[str]) -> Prediction:
+        """As `predict`, without the constraint that the classifier may have."""
+        served = self._opened()
+        return self._predict(texts, *(served.freely or (served.compute, served.read)))
+
+    def _opened(self) -> Served:
         if self._served is None:
             raise RuntimeError("the session is closed")
+        return self._served
+
+    def _predict(self, texts: Sequence[str], compute: Callable[..., Any], read: Callable[..., Any]) -> Prediction:
         clock, started = self.clock, perf_counter()
         encoded = self._tokenizer.encode(texts)
         tokenised = perf_counter()
-        outputs = self._served.compute(encoded.ids) if texts else []
+        outputs = compute(encoded.ids) if texts else []
         computed = perf_counter()
-        probabilities, labels = self._served.read(outputs)
+        probabilities, labels, *endings = read(outputs)
         lengths = encoded.lengths
         clock.tokenise_s += tokenised - started
         clock.forward_s += computed - tokenised
@@ -75,7 +88,7 @@ class VllmSession:
         clock.real_tokens += int(lengths.sum())
         clock.padded_tokens += int(lengths.sum())
         clock.batches += 1
-        return Prediction(probabilities, labels, lengths, encoded.truncated)
+        return Prediction(probabilities, labels, lengths, encoded.truncated, *endings)
 
     def token_sha256(self, texts: Sequence[str]) -> str | None:
         """Hash of the token ids the model reads for these texts."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,21 +17,26 @@ from backends.vllm.lora import lora_folders
 from backends.vllm.model import open_model
 from bench.classifiers.generation import Writer
 from bench.classifiers.option_scoring import adjustment
+from bench.classifiers.permitted_answers import most_tokens
 from bench.classifiers.written_answers import Written
 from bench.text.tokens import TextTokenizer
 from bench.types import Backend, Classifier
 
-Answers = tuple[np.ndarray, np.ndarray]
+Answers = tuple[np.ndarray, np.ndarray] | tuple[np.ndarray, np.ndarray, np.ndarray]
 MOST_CANDIDATES = 128  # vLLM's own limit of logprob_token_ids
 
 
 @dataclass(frozen=True)
 class Served:
-    """A model in vLLM: `compute` takes the ids of n texts, `read` makes probabilities (n, k) and labels (n,) of it."""
+    """A model in vLLM: `compute` takes the ids of n texts, `read` makes probabilities (n, k) and labels (n,) of it.
+
+    Of written answers `read` gives endings (n,) too; freely: the same two without a classifier's constraint.
+    """
 
     llm: Any
     compute: Callable[[Sequence[Sequence[int]]], Any]
     read: Callable[[Any], Answers]
+    freely: tuple[Callable[[Sequence[Sequence[int]]], Any], Callable[[Any], Answers]] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     convert_s: float = 0.0
 
@@ -63,7 +69,7 @@ def serve_sequence(classifier: Classifier, tokenizer: TextTokenizer, engine: Bac
     def read(outputs: Any) -> Answers:
         return answers(_rows([output.outputs.probs for output in outputs], len(classifier.class_names)))
 
-    return Served(llm, compute, read, {"lora": None if adapter is None else "unmerged"}, convert_s)
+    return Served(llm, compute, read, None, {"lora": None if adapter is None else "unmerged"}, convert_s)
 
 
 def serve_options(classifier: Classifier, tokenizer: TextTokenizer, engine: Backend) -> Served:
@@ -85,22 +91,36 @@ def serve_options(classifier: Classifier, tokenizer: TextTokenizer, engine: Back
         scores = [likelihoods(words, reads, found) for found in outputs]
         return answers((_rows(scores, len(words)) - offset) / divisor)
 
-    return Served(llm, in_waves(compute), read, {"requests_per_text": len(reads), "prefix_caching": True})
+    return Served(llm, in_waves(compute), read, None, {"requests_per_text": len(reads), "prefix_caching": True})
 
 
 def serve_generate(classifier: Classifier, tokenizer: TextTokenizer, engine: Backend) -> Served:
     """Greedy continuations, read as every engine's are."""
     settings = classifier.manifest.settings
+    permitted = settings.get("permitted", ())
     # a thought is read again with its end written behind it, which may take other tokens than it was written in
-    room = settings["max_new_tokens"] + 2 * settings["think_tokens"] + 32
-    llm = _open_decoder(classifier.path, engine, tokenizer.max_length + room)
+    written = max(settings["max_new_tokens"], most_tokens(permitted or [""]))
+    room = written + 2 * settings["think_tokens"] + 32
+    # the grammar of a constraint is made of the tokenizer's texts
+    llm = _open_decoder(classifier.path, engine, tokenizer.max_length + room, skip_tokenizer_init=not permitted)
     writer = VllmWriter(classifier, tokenizer.tokenizer, llm)
+    decoding = "greedy, constrained" if permitted else "greedy"
+    return Served(
+        llm,
+        in_waves(writer.write),
+        partial(_read_written, writer, len(classifier.class_names)),
+        (
+            in_waves(partial(writer.write, free=True)),
+            partial(_read_written, writer, len(classifier.class_names), free=True),
+        ),
+        {"decoding": decoding, "prefix_caching": True},
+    )
 
-    def read(written: list[Written]) -> Answers:
-        labels = np.array([writer.read(answer)[0] for answer in written], dtype=np.int64)
-        return certain(labels, len(classifier.class_names)), labels
 
-    return Served(llm, in_waves(writer.write), read, {"decoding": "greedy", "prefix_caching": True})
+def _read_written(writer: Writer, classes: int, written: Sequence[Written], free: bool = False) -> Answers:
+    read = [writer.read(answer, free) for answer in written]
+    labels = np.array([label for label, _ in read], dtype=np.int64)
+    return certain(labels, classes), labels, np.array([ending for _, ending in read], dtype=np.uint8)
 
 
 class VllmWriter(Writer):
@@ -117,9 +137,12 @@ class VllmWriter(Writer):
         self._llm = llm
         self._repetition_penalty = float(generation.repetition_penalty or 1.0)
 
-    def continuations(self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int]) -> list[list[int]]:
+    def continuations(
+        self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int], constrained: bool = False
+    ) -> list[list[int]]:
         """See Writer."""
         from vllm import SamplingParams
+        from vllm.sampling_params import StructuredOutputsParams
 
         sampling = SamplingParams(
             temperature=0.0,
@@ -128,6 +151,7 @@ class VllmWriter(Writer):
             ignore_eos=True,  # the stops have every end there is
             repetition_penalty=self._repetition_penalty,
             detokenize=False,
+            structured_outputs=StructuredOutputsParams(choice=list(self.permitted)) if constrained else None,
         )
         outputs = _generate(self._llm, ids, [sampling] * len(ids))
         return [list(output.outputs[0].token_ids) for output in outputs]
@@ -184,7 +208,7 @@ def prompts(ids: Sequence[Sequence[int]]) -> list[dict[str, list[int]]]:
     return [{"prompt_token_ids": list(row)} for row in ids]
 
 
-def _open_decoder(folder: Path, engine: Backend, longest: int) -> Any:
+def _open_decoder(folder: Path, engine: Backend, longest: int, skip_tokenizer_init: bool = True) -> Any:
     return open_model(
         folder,
         "generate",
@@ -192,6 +216,7 @@ def _open_decoder(folder: Path, engine: Backend, longest: int) -> Any:
         max_model_len=longest,
         enable_prefix_caching=True,
         block_size=engine.spec.options["block_size"],
+        skip_tokenizer_init=skip_tokenizer_init,
     )
 
 

@@ -2,7 +2,8 @@
 
 settings: before, after (the prompt around a text); answers, one for each class; answer_kind "letters" | "words";
 mention, which name in it counts (written_answers.py), "settled" where it is not there; max_new_tokens; think_tokens,
-the budget of a think block that the prompt leaves open (0: there is none).
+the budget of a think block that the prompt leaves open (0: there is none); permitted, for constrained classifiers
+alone: each class's answer as it follows the prompt, the only ones that may be written.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 import torch
 
 from bench.classifiers.layers import ignores_padding
+from bench.classifiers.permitted_answers import most_tokens, read_permitted
+from bench.classifiers.permitted_tokens import OnlyPermitted, PermittedTokens
 from bench.classifiers.pretrained import load_pretrained
 from bench.classifiers.written_answers import END_OF_THOUGHT, AnswerReader, Written
 from bench.types import Classifier, Ending
@@ -28,18 +31,24 @@ class Writer(ABC):
         self.tokenizer = tokenizer
         self.max_new_tokens: int = settings["max_new_tokens"]
         self.think_tokens: int = settings["think_tokens"]
+        self.permitted: tuple[str, ...] = tuple(settings.get("permitted", ()))
         self._reader = AnswerReader(settings["answers"], settings.get("mention", "settled"))
         self.stops = _stop_ids(configs, tokenizer)
         self.end_of_thought = tokenizer.token_to_id(END_OF_THOUGHT)
 
-    def read(self, written: Written) -> tuple[int, Ending]:
-        """The label meant, -1 for none, and how the answer ended."""
+    def read(self, written: Written, free: bool = False) -> tuple[int, Ending]:
+        """The label meant, -1 for none, and how the answer ended; what was constrained is a label's as it stands."""
+        if self.permitted and not free:
+            return read_permitted(written, self.permitted)
         return self._reader.read_ending(written)
 
-    def write(self, ids: Sequence[Sequence[int]]) -> list[Written]:
-        """What the model writes after each prompt; a thought that goes over its budget is closed for it."""
+    def write(self, ids: Sequence[Sequence[int]], free: bool = False) -> list[Written]:
+        """What the model writes after each prompt; a thought that goes over its budget is closed for it.
+
+        free: without the constraint that the classifier may have.
+        """
         if not self.think_tokens:
-            return self._answers(ids)
+            return self._answers(ids, free)
         stops = [*self.stops, *([self.end_of_thought] if self.end_of_thought is not None else [])]
         thoughts = self._decode(self.continuations(ids, self.think_tokens, stops))
         closed = [thought.partition(END_OF_THOUGHT)[0] + END_OF_THOUGHT + "\n\n" for thought in thoughts]
@@ -47,17 +56,27 @@ class Writer(ABC):
             [
                 [*prompt, *self.tokenizer.encode(thought, add_special_tokens=False).ids]
                 for prompt, thought in zip(ids, closed, strict=True)
-            ]
+            ],
+            free,
         )
 
-    def _answers(self, ids: Sequence[Sequence[int]]) -> list[Written]:
-        continued = self.continuations(ids, self.max_new_tokens, self.stops)
+    def _answers(self, ids: Sequence[Sequence[int]], free: bool) -> list[Written]:
+        constrained = bool(self.permitted) and not free
+        new_tokens = most_tokens(self.permitted) if constrained else self.max_new_tokens
+        continued = self.continuations(ids, new_tokens, self.stops, constrained)
         cut = [not row or row[-1] not in self.stops for row in continued]
+        if constrained:
+            continued = [row if short else row[:-1] for row, short in zip(continued, cut, strict=True)]
         return [Written(text, short) for text, short in zip(self._decode(continued), cut, strict=True)]
 
     @abstractmethod
-    def continuations(self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int]) -> list[list[int]]:
-        """Greedily chosen ids after each prompt, at most `new_tokens`; the first stop is the last of them."""
+    def continuations(
+        self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int], constrained: bool = False
+    ) -> list[list[int]]:
+        """Greedily chosen ids after each prompt, at most `new_tokens`; the first stop is the last of them.
+
+        constrained: only the permitted answers may be written.
+        """
 
     def _decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         return list(self.tokenizer.decode_batch([list(row) for row in ids], skip_special_tokens=False))
@@ -76,14 +95,23 @@ class Generator(Writer):
         self.model = load_pretrained(AutoModelForCausalLM, classifier.path).to(dtype).to(device).eval()
         self.device = device
         super().__init__(classifier, tokenizer, (self.model.generation_config, self.model.config))
+        self._permitted_tokens: PermittedTokens | None = None
+        if self.permitted:
+            vocabulary = self.model.config.get_text_config().vocab_size
+            self._permitted_tokens = PermittedTokens(self.permitted, tokenizer, self.stops, vocabulary)
 
-    def continuations(self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int]) -> list[list[int]]:
+    def continuations(
+        self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int], constrained: bool = False
+    ) -> list[list[int]]:
         """See Writer."""
+        permitted = self._permitted_tokens if constrained else None
         if ignores_padding(self.model.config):
-            return self._continued(ids, new_tokens, stops)
-        return [self._continued([prompt], new_tokens, stops)[0] for prompt in ids]
+            return self._continued(ids, new_tokens, stops, permitted)
+        return [self._continued([prompt], new_tokens, stops, permitted)[0] for prompt in ids]
 
-    def _continued(self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int]) -> list[list[int]]:
+    def _continued(
+        self, ids: Sequence[Sequence[int]], new_tokens: int, stops: list[int], permitted: PermittedTokens | None
+    ) -> list[list[int]]:
         width = max(map(len, ids))
         pad_id = stops[0] if stops else 0
         rows = torch.empty((len(ids), width), dtype=torch.int64)
@@ -102,6 +130,7 @@ class Generator(Writer):
                 num_beams=1,
                 eos_token_id=stops or None,
                 pad_token_id=pad_id,
+                logits_processor=[OnlyPermitted(permitted, width, stops)] if permitted else None,
                 temperature=None,
                 top_p=None,
                 top_k=None,

@@ -7,10 +7,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from bench.classifiers import answer_words as words
+from bench.classifiers.answer_mentions import SEPARATORS, Mention, is_a_name, leave_denied_out, name_pattern, settle
 from bench.types import Ending
 
 BEGIN_OF_THOUGHT, END_OF_THOUGHT = "<think>", "</think>"
@@ -31,9 +31,6 @@ _FENCE = re.compile(r"^```[\w-]*\n(.*?)\n?```$", re.DOTALL)
 _TAGGED = re.compile(r"^(?:<(\w+)>(.*)</\1>|\$?\\boxed\{(.*)\}\$?)$", re.DOTALL)
 _PAIRS = (("**", "**"), ("__", "__"), *zip(words.OPENING, "\"'”’“»`*_)）]】」』》>}", strict=True))
 _TRAILING = " \t\n.,;:!?。，；：！？、"
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
-_LETTER = r"[^\W_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af]"  # of words between spaces
-_SEPARATORS = re.compile(r"[\s_/-]+")
 _FIELDS = ("label", "class", "answer", "category", "prediction", "classification", "result", "topic", "sentiment")
 _MOST_CHARACTERS = 8_000  # of an answer's end; nobody settles on a class further from it
 
@@ -46,15 +43,6 @@ class Written(NamedTuple):
 
     text: str
     cut: bool
-
-
-@dataclass(frozen=True)
-class Mention:
-    """A class's name in a text."""
-
-    label: int
-    start: int
-    end: int
 
 
 class AnswerReader:
@@ -73,7 +61,8 @@ class AnswerReader:
         folded = Counter(_folded(answer) for answer in self._answers)
         by_length = sorted(range(len(self._answers)), key=lambda label: -len(self._answers[label]))
         self._patterns = [
-            (label, _pattern(self._answers[label], folded[_folded(self._answers[label])] > 1)) for label in by_length
+            (label, name_pattern(self._answers[label], folded[_folded(self._answers[label])] > 1))
+            for label in by_length
         ]
 
     def read_ending(self, written: Written) -> tuple[int, Ending]:
@@ -103,8 +92,8 @@ class AnswerReader:
         if (label := self._structured(said)) is not None:
             return label
         mentions = self._mentions(said)
-        meant = _not_denied(said, mentions)
-        found = self._first_line(said) or _settled(said, meant)
+        meant = leave_denied_out(said, mentions)
+        found = self._first_line(said) or settle(said, meant)
         if found is None or (cut and found.end == len(said) and self._may_go_on(said[found.start :])):
             return -1
         return found.label
@@ -163,7 +152,7 @@ class AnswerReader:
         for label, pattern in self._patterns:
             for match in pattern.finditer(said):
                 mention = Mention(label, match.start(), match.end())
-                if not any(taken[mention.start : mention.end]) and _is_a_name(said, mention):
+                if not any(taken[mention.start : mention.end]) and is_a_name(said, mention):
                     found.append(mention)
                     taken[mention.start : mention.end] = b"\1" * (mention.end - mention.start)
         return sorted(found, key=lambda mention: mention.start)
@@ -184,7 +173,7 @@ def _as_it_is(name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    return _SEPARATORS.sub(" ", name.strip().casefold()).strip()
+    return SEPARATORS.sub(" ", name.strip().casefold()).strip()
 
 
 def _bare(name: str) -> str:
@@ -247,89 +236,3 @@ def _leaves(content: Any, fields: Sequence[str] | None, depth: int = 0) -> Itera
             yield from _leaves(value, fields, depth + 1)
     elif fields is None and isinstance(content, str | int | float) and not isinstance(content, bool):
         yield content
-
-
-def _pattern(name: str, case_counts: bool) -> re.Pattern[str]:
-    """The name on its own: part of no longer word, but found inside a sentence where words have no spaces between."""
-    body = r"[\s_/-]+".join(re.escape(part) for part in _SEPARATORS.split(name) if part) or re.escape(name)
-    before = after = ""
-    if name[:1].isalnum() and not _UNSPACED.match(name[:1]):
-        before = rf"(?<!{_LETTER})(?<!\w[-'’_])(?<!\d[.,])(?<![&@#$+])"
-    if name[-1:].isalnum() and not _UNSPACED.match(name[-1:]):
-        after = rf"(?!{_LETTER}|[+#@&]|[-'’_][^\W_]|-(?=\s|$|[,.])|[.,]\d)"
-    return re.compile(f"{before}{body}{after}", 0 if case_counts else re.IGNORECASE)
-
-
-def _is_a_name(said: str, mention: Mention) -> bool:
-    """Whether a class is meant and not an article, a pronoun or another little word that is spelt alike."""
-    name, rest = said[mention.start : mention.end], said[mention.end :]
-    if not name.isalpha() or _UNSPACED.match(name):
-        return True
-    chosen = _is_anchored(said, mention) or _is_enclosed(said, mention)
-    alone = bool(words.ALONE.match(rest))
-    if len(name) == 1 and name.islower():
-        return chosen and alone
-    if chosen or name.casefold() not in words.LITTLE_WORDS:
-        return True
-    if len(name) > 1:
-        return alone
-    if name == "A" and (alone or words.LISTED.match(rest)):
-        return True
-    return alone and bool(words.BEGINNING.search(said[: mention.start]))  # "Neither do I." ends with one too
-
-
-def _is_anchored(said: str, mention: Mention) -> bool:
-    return bool(words.ANCHOR.search(said[max(0, mention.start - 80) : mention.start]))
-
-
-def _is_enclosed(said: str, mention: Mention) -> bool:
-    before, after = said[: mention.start][-1:], said[mention.end : mention.end + 1]
-    return bool(before and after) and before in words.OPENING and after in words.CLOSING
-
-
-def _not_denied(said: str, mentions: Sequence[Mention]) -> list[Mention]:
-    """Without the classes that the text says it is not, also as one of several ("neither X nor Y")."""
-    meant: list[Mention] = []
-    end, denied = 0, False
-    for mention in mentions:
-        between = said[end : mention.start]
-        goes_on = denied and words.JOINED.match(between) and words.ALTERNATIVE.search(between)
-        end, denied = mention.end, bool(goes_on) or _is_denied(said, mention)
-        if not denied:
-            meant.append(mention)
-    return meant
-
-
-def _is_denied(said: str, mention: Mention) -> bool:
-    before = said[max(0, mention.start - 80) : mention.start]
-    ends = list(words.CLAUSE_END.finditer(before))
-    clause = before[ends[-1].end() :] if ends else before
-    if words.DENIED_BEFORE.search(clause) and not words.NOT_DENYING.search(clause):
-        return True
-    return bool(words.DENIED_AFTER.match(said[mention.end : mention.end + 40]))
-
-
-def _settled(said: str, meant: Sequence[Mention]) -> Mention | None:
-    """The mention that the answer settles on: the last that is anchored, enclosed, a first line, or at all."""
-    single = [mention for at, mention in enumerate(meant) if not _is_listed(said, meant, at)]
-    anchored = [mention for mention in single if _is_anchored(said, mention)]
-    if anchored:
-        return anchored[-1]
-    enclosed = [mention for mention in single if _is_enclosed(said, mention)]
-    if enclosed and len({mention.label for mention in enclosed}) == 1:
-        return enclosed[-1]
-    if single and single[0].start <= 3 and not said[: single[0].start].strip(words.OPENING + " #-"):
-        rest = said[single[0].end :]
-        if words.SENTENCE_END.match(rest) and not words.TAKEN_BACK.search(rest):
-            return single[0]
-    return single[-1] if single else None
-
-
-def _is_listed(said: str, meant: Sequence[Mention], at: int) -> bool:
-    """Whether it is one of several classes in a row, such as "X, Y and Z"."""
-    neighbours = [(meant[at - 1], meant[at])] if at else []
-    neighbours += [(meant[at], meant[at + 1])] if at + 1 < len(meant) else []
-    return any(
-        first.label != second.label and words.JOINED.match(said[first.end : second.start])
-        for first, second in neighbours
-    )

@@ -11,14 +11,13 @@ from typing import Any
 import click
 
 import bench
-from bench.cli import exchange, gates, inspect, look, results, selftest
+from bench.cli import exchange, gates, inspect, look, plan, results, selftest, status
 from bench.cli.options import (
     Duration,
     OneLineGroup,
     SectionedCommand,
     csv_option,
     data_options,
-    endpoint_options,
     full_option,
     html_option,
     json_option,
@@ -28,6 +27,7 @@ from bench.cli.options import (
     recipe_options,
     section,
 )
+from bench.cli.selection import selection_options
 from bench.errors import BenchError, CellsFailed
 from bench.machine.companions import hide_unfit_companions
 from bench.machine.instructions import play_smaller_cpu
@@ -88,42 +88,8 @@ def cli(debug: bool) -> None:
 
 
 @cli.command(cls=SectionedCommand)
-@section("What to run")
-@csv_option("--suite", "suites", "Suites to run, e.g. agnews,weibo/tags-stripped; or your own: mine.toml.", "suites")
-@recipe_options
-@click.option("--study", metavar="NAME", help="A study: recipes at several settings or sample sizes (`bench list`).")
-@click.option(
-    "--weights",
-    type=click.Choice(["trained", "random"]),
-    help="random: rates of published architectures without their checkpoints (bench/models/architectures.toml).",
-)
-@csv_option("--backends", "engines", "Engines, e.g. eager,onnx-int8. Default: what suits this machine.", "engines")
-@endpoint_options
-@section("Where the data is")
-@data_options
-@click.option("--limit", type=int, help="At most this many train and test texts (stratified; the table says so).")
+@selection_options
 @section("How to measure")
-@click.option("--tier", metavar="TIER", help="quick (default), standard, report or mlperf: how long to measure.")
-@csv_option(
-    "--scenario", "scenarios", "single (one request at a time), offline (all at once), server (Poisson).", "scenarios"
-)
-@click.option(
-    "--p99-limit-ms",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="MS",
-    help="Latency limit of the server scenario; 100 by default. The highest rate within it is looked for.",
-)
-@click.option("--seeds", type=int, help="Training seeds a method, 1 by default; 3 to 5 for a claim.")
-@click.option(
-    "--autotune",
-    is_flag=True,
-    help="First search batch size, token budget and threads of every engine; of a backend's precisions measure the "
-    "fastest.",
-)
-@machine_options
-@click.option(
-    "--cell-limit", "cell_limit_s", type=float, metavar="SECONDS", help="Time limit of each training or cell."
-)
 @click.option(
     "--budget",
     "budget_s",
@@ -139,6 +105,12 @@ def cli(debug: bool) -> None:
 @click.option("--retry", is_flag=True, help="Run failed cells of this folder again.")
 @section("Output")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and the suites' names.")
+@click.option("--shard", metavar="K/N", help="Do part K of N into the store that all parts share, 3/16 for one.")
+@click.option(
+    "--store",
+    metavar="ROOT",
+    help="What the parts of a run share: a folder or s3://bucket/path. Default: store in the run folder.",
+)
 @click.option(
     "--price", "price_per_hour", type=float, help="Price of this machine an hour, for cost per million texts."
 )
@@ -146,11 +118,14 @@ def cli(debug: bool) -> None:
 @lang_option
 @quiet_option
 @json_option
-def run(full: bool, language: str, quiet: bool, as_json: bool, **choices: Any) -> None:
+def run(
+    full: bool, language: str, quiet: bool, as_json: bool, shard: str | None, store: str | None, **choices: Any
+) -> None:
     """Train, serve and measure every cell that has no result yet; print the leaderboards."""
-    from bench.cli.run import run_command
+    from bench.cli.run import Shown, run_command
 
-    failed = run_command(choices, language, full=full, quiet=quiet, as_json=as_json)
+    shown = Shown(language, full=full, quiet=quiet, as_json=as_json)
+    failed = run_command(choices, shown, shard, store)
     if failed:
         raise CellsFailed(f"{failed} of the cells failed; their rows say why, --retry runs them again")
 
@@ -220,6 +195,8 @@ def tune(quiet: bool, as_json: bool, **choices: Any) -> None:
     tune_command(choices, quiet=quiet, as_json=as_json)
 
 
+plan.add_commands(cli)
+status.add_commands(cli)
 look.add_commands(cli)
 inspect.add_commands(cli)
 gates.add_commands(cli)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +19,51 @@ from bench.execution.processes import Workers
 from bench.execution.run import run_plan
 from bench.execution.schedule import Budget
 from bench.execution.search import load_space, recipe_toml, search
+from bench.execution.sharing import sharing_of, workplace
 from bench.execution.training import check_recipes, train
 from bench.files.cache import cache_dir, clone_or_copy, whole_folder, write_whole
 from bench.machine.threads import usable_cores
 from bench.plan.plan import RunRequest, check_request, make_plan
+from bench.plan.shards import parse_shard
 from bench.results.leaderboards import file_in
 from bench.results.records import Result, Status
 
 FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
 
 
-def run_command(choices: dict[str, Any], language: str, *, full: bool, quiet: bool, as_json: bool) -> int:
-    """Run, store and print; returns how many cells failed."""
+@dataclass(frozen=True)
+class Shown:
+    """How a command shows what it found."""
+
+    language: str
+    full: bool
+    quiet: bool
+    as_json: bool
+
+
+def run_command(choices: dict[str, Any], shown: Shown, shard: str | None, store: str | None) -> int:
+    """Run, store and print; returns how many cells failed. `store`: what the parts of a run share."""
+    part = parse_shard(shard) if shard else None
+    if part and choices.get("autotune"):
+        raise UsageError("--autotune and --shard: each shard would find settings of its own; leave one of them out")
     budget = Budget(choices.get("budget_s"))
-    request = _request(choices)
+    request = request_of(choices)
     check_request(request)
-    with RunConsole(quiet) as console:
+    with RunConsole(shown.quiet) as console:
         console.start("preparing the data")
         workers = Workers(request.threads or usable_cores())  # they import torch while the data is read
         plan = make_plan(request, console.progress)
-        results = run_plan(plan, console, workers, budget)
-    print_leaderboard(plan.out, as_json, file_in(plan.out, language, "html"), language, full)
+        with sharing_of(plan.out, part, store) as sharing:
+            plan = replace(plan, out=workplace(plan.out, part))
+            results = run_plan(plan, console, workers, budget, sharing)
+    if part is None or results:
+        page = file_in(plan.out, shown.language, "html")
+        print_leaderboard(plan.out, shown.as_json, page, shown.language, shown.full)
     return sum(_failed(result) for result in results)
 
 
-def _request(choices: dict[str, Any]) -> RunRequest:
+def request_of(choices: dict[str, Any]) -> RunRequest:
+    """The choices of a command line as a request."""
     reading, prompts = take_reading(choices), take_prompts(choices)
     return RunRequest(
         reading=reading, prompts=prompts, **{name: value for name, value in choices.items() if value is not None}
@@ -57,7 +78,7 @@ def _failed(result: Result) -> bool:
 def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
     """Train every classifier asked for and put each into a folder of its own; raises CellsFailed when one fails."""
     out: Path = choices["out"]
-    request = _request(choices)
+    request = request_of(choices)
     trained, failed = [], []
     with RunConsole(quiet) as console:
         console.start("preparing the data")
@@ -83,7 +104,7 @@ def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
 def tune_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
     """Search the hyperparameters of one recipe on one task and write the best as a recipe file."""
     out, trials, space = choices.pop("out"), choices.pop("trials"), choices.pop("space")
-    request = _request(choices)
+    request = request_of(choices)
     with RunConsole(quiet) as console:
         console.start("preparing the data")
         plan = make_plan(request, console.progress)

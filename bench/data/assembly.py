@@ -97,6 +97,7 @@ def assemble(
         source=raw.source,
         prompt=prompt,
         notes=notes,
+        own_test=raw.test is not None and "validation" not in raw.test.path.name,
     )
 
 

@@ -33,6 +33,7 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
         "prompt": dataset.prompt.model_dump(),
         "notes": list(dataset.notes),
         "check": dataset.check and dataset.check.model_dump(),
+        "own_test": dataset.own_test,
         "fingerprint": dataset.fingerprint,
     }
     (folder / "dataset.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -55,6 +56,7 @@ def open_dataset(folder: Path) -> Dataset:
             prompt=Prompt.model_validate(about["prompt"]),
             notes=tuple(about["notes"]),
             check=DataCheck.model_validate(about["check"]) if about.get("check") else None,
+            own_test=about["own_test"],
         )
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{folder} holds no prepared data ({error}); delete it and run again") from error

@@ -161,7 +161,8 @@ def _try(
     )
     limit_s = context.plan.cell_limit_s or trained.task.tier.cell_limit_s
     title = f"{trained.name} {engine.name} with {_shown(settings)}"
-    outcome = context.run(title, try_settings, task, limit_s, f"{trained.name}.{file_name(engine.name, 40)}.autotune")
+    log_name = f"{trained.name}.{file_name(engine.name, 40)}.autotune"
+    outcome = context.run(title, try_settings, task, limit_s, log_name, alone=True)
     return outcome.payload if outcome.status is Status.OK else None
 
 

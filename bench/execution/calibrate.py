@@ -16,13 +16,12 @@ from bench.plan.calibration import (
     EngineSpeed,
     Family,
     calibration_path,
-    choose_defaults,
     describe,
-    families_of,
     is_off,
     read_calibration,
     store_calibration,
 )
+from bench.plan.defaults import plan_families, with_default_engines
 from bench.plan.engines import backend_of, load_engines
 from bench.results.records import Status
 from bench.types import (
@@ -39,22 +38,17 @@ def settle_engines(context: Context) -> tuple[Context, dict[Family, Calibration]
     On a GPU, and with BENCH_CALIBRATION=off, the defaults are those of bench/plan/engines.py, and no time is foretold.
     """
     plan = context.plan
-    families = tuple(dict.fromkeys(family for recipe in plan.recipes for family in families_of(recipe)))
+    families = plan_families(plan)
     if is_off() or plan.device != "cpu":
         return context, {}
     if plan.engines_were_chosen:
         return context, {family: _calibrate(context, family, ()) for family in families}
-    found: dict[Family, Calibration] = {}
-    chosen: dict[str, tuple[str, ...]] = {}
-    for family in families:
-        found[family] = _calibrate(context, family, _candidates(family, plan.few_engines))
-        if found[family].of(REFERENCE):
-            chosen[family] = choose_defaults(found[family], plan.few_engines)
-            if len(found[family].speeds) > 1:
-                context.console.line(f"engines for {describe(found[family], chosen[family])}")
-    named = {*(name for names in chosen.values() for name in names), *(engine.name for engine in plan.engines)}
-    engines = tuple(engine for engine in load_engines().values() if engine.name in named)
-    return replace(context, plan=replace(plan, engines=engines, family_engines=chosen)), found
+    found = {family: _calibrate(context, family, _candidates(family, plan.few_engines)) for family in families}
+    settled = with_default_engines(plan, found)
+    for family, calibration in found.items():
+        if family in settled.family_engines and len(calibration.speeds) > 1:
+            context.console.line(f"engines for {describe(calibration, settled.family_engines[family])}")
+    return replace(context, plan=settled), found
 
 
 def _candidates(family: Family, few: bool) -> tuple[str, ...]:
@@ -75,7 +69,7 @@ def _calibrate(context: Context, family: Family, candidates: Sequence[str]) -> C
         return known
     folder = calibration_path(context.cache, family, plan.device, plan.threads).with_suffix("")
     task = PrepareTask(family, folder, plan.device, plan.threads, context.cache)
-    prepared = context.run(f"calibrating: {family}", prepare, task, LIMIT_S, f"calibration.{family}")
+    prepared = context.run(f"calibrating: {family}", prepare, task, LIMIT_S, f"calibration.{family}", alone=True)
     if prepared.status is not Status.OK:
         context.console.line(f"calibration of {family}s: {prepared.reason}")
         return known
@@ -103,7 +97,7 @@ def _measure(context: Context, prepared: PrepareTask, name: str) -> EngineSpeed 
     engine = load_engines()[name]
     task = SpeedTask(prepared, engine)
     title = f"calibrating: {prepared.family}s with {name}"
-    outcome = context.run(title, measure_speed, task, LIMIT_S, f"calibration.{prepared.family}.{name}")
+    outcome = context.run(title, measure_speed, task, LIMIT_S, f"calibration.{prepared.family}.{name}", alone=True)
     if outcome.status is Status.OK:
         speed: EngineSpeed = outcome.payload
         return speed.model_copy(update={"wall_s": outcome.wall_s})

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from bench.files.cache import file_name
 from bench.plan.plan import TaskPlan
 from bench.quality.chance import quality_warnings
-from bench.quality.parity import certify
+from bench.quality.parity import certify, constraint_warnings
 from bench.quality.scores import measure_quality
 from bench.results.autotuned import Tuning
 from bench.results.records import Answers, Cell, MeasuredPart, Parity, Result, Status
@@ -21,6 +21,7 @@ UNSTABLE_SPREAD = 0.2
 MINIMUM_REPEATS_FOR_SPREAD = 3
 QUICK_KINDS = frozenset({"sequence", "embedding", "network", "linear"})  # a language model takes a pass an answer
 WRITING_KINDS = frozenset({"generate", "served"})
+BESIDE_OTHERS = 0.1  # of the machine's processor time, taken by others: more than a quiet machine's own services
 CACHED = 1.5  # engines without a cache stay below; what is new to them is a text's length
 CACHED_REMOTELY = 1.15  # a server has seen every length already
 
@@ -127,6 +128,8 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
     parity = None if reference is None else _certificate(entry, answers, reference, first.token_sha256)
     certified = parity is not None or entry.reference_id is None
     status, reason = judge_speed(load, certified, answered_from_cache(parts))
+    if status is Status.OK and load and (crowd := beside_others(parts)):
+        status, reason = Status.UNSTABLE, crowd
     trained = entry.cell.weights == "trained"
     quality = measure_quality(answers, manifest.class_names) if trained else None
     return Result(
@@ -140,9 +143,10 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
         base_origin=manifest.base_origin,
         session=first.session,
         quality=quality,
-        warnings=quality_warnings(quality),
+        warnings=(*quality_warnings(quality), *constraint_warnings(first.free_writing)),
         load=load if certified else {},
         parity=parity,
+        free_writing=first.free_writing,
         predictions_file=f"predictions/{entry.cell.id}.parquet" if trained else None,
         token_sha256=first.token_sha256,
         predict_s=first.predict_s,
@@ -150,6 +154,7 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
         failed_requests=first.failed_requests,
         work=first.work,
         tuning=entry.tuning,
+        beside_others=beside_others(parts) is not None,
         finished_at=_now(),
     )
 
@@ -183,6 +188,12 @@ def answered_from_cache(parts: Sequence[MeasuredPart]) -> str | None:
         if (part.least_repeat_speedup or 0.0) > limit:
             return f"a text is answered {part.repeat_speedup:.2g} times faster the second time: from a cache"
     return None
+
+
+def beside_others(parts: Sequence[MeasuredPart]) -> str | None:
+    """Why the rates are no rates of this machine: other processes were at work on it; None where nobody looked."""
+    share = max(part.others_share or 0.0 for part in parts)
+    return f"measured beside others: they took {share:.0%} of the machine" if share > BESIDE_OTHERS else None
 
 
 def judge_speed(load: dict[str, LoadSummary], certified: bool, cached: str | None) -> tuple[Status, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from bench.execution.console import RunConsole
 from bench.execution.processes import Outcome, Workers
 from bench.execution.schedule import Budget
+from bench.execution.sharing import Sharing
+from bench.machine.sole_use import OthersClock, machine_held
 from bench.plan.plan import Plan
 from bench.results.records import Status
 
@@ -19,7 +22,10 @@ JOBS = "jobs.jsonl"
 
 @dataclass(frozen=True)
 class Context:
-    """One run's surroundings; `cache` is shared by all runs, `out` and `logs` belong to this one."""
+    """One run's surroundings; `cache` is shared by all runs, `out` and `logs` belong to this one.
+
+    `sharing`: where the run's trainings and cells are divided among several workers; None for a run of its own.
+    """
 
     plan: Plan
     console: RunConsole
@@ -27,6 +33,7 @@ class Context:
     cache: Path
     logs: Path
     budget: Budget = field(default_factory=Budget)
+    sharing: Sharing | None = None
 
     @property
     def out(self) -> Path:
@@ -40,16 +47,23 @@ class Context:
         limit_s: float,
         log_name: str,
         always: bool = False,
+        alone: bool = False,
         fresh: bool = False,
     ) -> Outcome:
         """Run one job in its own process, its progress on the console, its output in a log of its own.
 
         What took how long is a line of jobs.jsonl beside the logs. A job that a budget cuts short is SKIPPED;
-        none does where it is to run `always`. `fresh`: in a process that has imported nothing yet.
+        none does where it is to run `always`. Where other shards may be on this machine, a job whose seconds are a
+        figure has it `alone`. `fresh`: in a process that has imported nothing yet.
         """
         self.console.start(title)
-        log, cut_s = self.logs / f"{log_name}.log", limit_s if always else self.budget.job_limit_s(limit_s)
-        outcome = self.workers.run(job, (argument,), cut_s, log, self.console.progress, fresh)
+        log = self.logs / f"{log_name}.log"
+        with machine_held(alone) if self.sharing else nullcontext():
+            cut_s = limit_s if always else self.budget.job_limit_s(limit_s)
+            clock = OthersClock() if self.sharing else None
+            outcome = self.workers.run(job, (argument,), cut_s, log, self.console.progress, fresh)
+            if clock:
+                outcome = replace(outcome, others_share=clock.share(sum(phase.cpu_s for phase in outcome.phases)))
         if outcome.status is Status.TIMEOUT and cut_s < limit_s:
             outcome = replace(outcome, status=Status.SKIPPED, reason=self.budget.used_up(), over_budget=True)
         record = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from bench.data.prepared import open_dataset
 from bench.execution.sessions import open_session
 from bench.machine.threads import set_threads
 from bench.plan.tiers import Tier
+from bench.quality.parity import certify_constraint
 from bench.results.records import Answers, MeasuredPart, SessionCard
 from bench.results.speed_records import LoadRun, Work
 from bench.results.store import write_answers, write_latencies
@@ -28,6 +29,7 @@ from bench.types import (
     Classifier,
     Dataset,
     EngineSpec,
+    FreeSession,
     Prediction,
     Progress,
     Scenario,
@@ -75,7 +77,7 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
         predict_s = tokens = None
         if task.answers_file is not None:
             started = time.perf_counter()
-            answers = _answer(session, test, "answering the test items", progress)
+            answers = _answer(session.predict, test, "answering the test items", progress)
             predict_s = time.perf_counter() - started
             write_answers(task.answers_file, answers)
             if task.validation_file is not None:
@@ -84,6 +86,10 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
         clock = session.clock
         failed_requests, retried_requests = dict(clock.failed_requests), dict(clock.retried_requests)
         unanswered = clock.unanswered
+        free = None
+        if task.answers_file is not None and classifier.is_constrained and isinstance(session, FreeSession):
+            free = certify_constraint(answers, _answer(session.predict_freely, test, "answering them freely", progress))
+            session.clock.reset()
         invalid = 0 if task.answers_file is None else int((answers.prediction.labels < 0).sum())
         scenarios = () if unanswered or invalid == len(test) else task.scenarios
         runs = tuple(_run(task, scenario, session, test, data.train, progress) for scenario in scenarios)
@@ -107,6 +113,7 @@ def measure(task: MeasureTask, progress: Progress) -> MeasuredPart:
             retried_requests=retried_requests,
             unanswered=unanswered,
             invalid=invalid,
+            free_writing=free,
         )
     finally:
         session.close()
@@ -116,15 +123,15 @@ def _answer_validation(session: Session, data: Dataset, progress: Progress) -> A
     """What thresholds and temperatures are chosen by: of a long split as many of every part, as it may be sorted."""
     split = data.validation
     rows = np.linspace(0, len(split) - 1, min(len(split), VALIDATION_TEXTS)).astype(int)
-    return _answer(session, split.take(rows), "answering validation items", progress)
+    return _answer(session.predict, split.take(rows), "answering validation items", progress)
 
 
-def _answer(session: Session, test: Split, what: str, progress: Progress) -> Answers:
+def _answer(predict: Callable[[Sequence[str]], Prediction], test: Split, what: str, progress: Progress) -> Answers:
     """What the engine answers; scores that are no finite numbers are no valid answer, whichever label they gave."""
     windows = []
     for start in range(0, len(test), ANSWER_WINDOW):
         progress(what, start, len(test))
-        windows.append(session.predict(test.texts[start : start + ANSWER_WINDOW]))
+        windows.append(predict(test.texts[start : start + ANSWER_WINDOW]))
     probabilities = np.concatenate([window.probabilities for window in windows])
     finite = np.isfinite(probabilities).all(axis=1)
     probabilities[~finite] = 1 / probabilities.shape[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -11,12 +12,15 @@ from bench.execution.autotune import Tuned, tune
 from bench.execution.cells import Entry, Reference, assemble, failed_result, new_cell
 from bench.execution.context import Context
 from bench.execution.processes import Outcome
+from bench.execution.sharing import is_settled
 from bench.execution.training import Trained
+from bench.files.leases import ASK_AGAIN_S, Lease
 from bench.plan.calibration import family_of
 from bench.plan.engines import backend_of, reference_engine
 from bench.plan.keys import cell_key
 from bench.results.records import MeasuredPart, Result, Status
 from bench.results.store import (
+    LATENCIES,
     answers_path,
     part_path,
     read_answers,
@@ -30,7 +34,6 @@ from bench.types import REMOTE, ClassifierKind, EngineSpec, Workplace
 
 SHUFFLE_SEED = 0
 NO_ENDPOINT = "its model is behind an endpoint; name it with --endpoint URL --endpoint-model NAME"
-SETTLED = frozenset({Status.OK, Status.UNSTABLE})
 
 
 def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
@@ -92,6 +95,55 @@ def measure(context: Context, entries: Sequence[Entry], expected_s: Mapping[str,
 
     `expected_s` of each cell by its id, where it can be told: what does not fit into the time given is left out.
     """
+    return (_measure_in_turn if context.sharing else _measure_here)(context, entries, expected_s)
+
+
+def _measure_in_turn(context: Context, entries: Sequence[Entry], expected_s: Mapping[str, float]) -> list[Result]:
+    """What other workers have measured is taken from them; what they measure now is waited for in the end.
+
+    A cell comes after the one it is compared with. Repeats of several cells are measured together, to be shuffled.
+    """
+    sharing = context.sharing
+    assert sharing is not None  # noqa: S101 - asked by the caller
+    results: dict[str, Result] = {}
+    waiting = list(entries)
+    while waiting:
+        leases: dict[str, Lease | None] = {}
+        for entry in waiting:
+            if entry.reference_id in {other.cell.id for other in waiting} - {entry.cell.id, *leases}:
+                continue
+            if sharing.fetch_cell(context.out, entry.cell.id, settled=context.plan.retry):
+                leases[entry.cell.id] = None
+            elif lease := sharing.worker.try_lease(entry.cell.id, entry.title):
+                leases[entry.cell.id] = lease
+                sharing.fetch_cell(context.out, entry.cell.id, settled=context.plan.retry)  # done a moment ago?
+                if entry.repeats == 1:
+                    break
+        try:
+            taken = [entry for entry in waiting if entry.cell.id in leases]
+            found = _measure_here(context, taken, expected_s)
+            results |= {result.cell.id: result for result in found}
+            for entry in taken:
+                if leases[entry.cell.id]:
+                    _publish(context, entry, results.get(entry.cell.id))
+        finally:
+            for lease in filter(None, leases.values()):
+                sharing.worker.release(lease)
+        waiting = [entry for entry in waiting if entry.cell.id not in leases]
+        if not leases:
+            time.sleep(ASK_AGAIN_S)
+    return [results[entry.cell.id] for entry in entries if entry.listed]
+
+
+def _publish(context: Context, entry: Entry, result: Result | None) -> None:
+    """A listed cell by its result; a reference nobody asked for by its answers, once there are some."""
+    if context.sharing is None or (result is None and not answers_path(context.out, entry.cell.id).exists()):
+        return
+    if result is None or not result.over_budget:
+        context.sharing.publish_cell(context.out, entry.cell, result, again=context.plan.retry)
+
+
+def _measure_here(context: Context, entries: Sequence[Entry], expected_s: Mapping[str, float]) -> list[Result]:
     done = {entry.cell.id: result for entry in entries if (result := _stored(context, entry))}
     waiting = [entry for entry in entries if entry.cell.id not in done]
     if context.plan.retry:
@@ -148,16 +200,19 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
         place=Workplace(plan.device, entry.threads, context.cache),
         answers_file=answers_path(context.out, cell_id) if repeat == 0 else None,
         validation_file=validation_path(context.out, cell_id) if repeat == 0 and entry.answers_validation else None,
-        latencies_folder=context.out / "latencies",
+        latencies_folder=context.out / LATENCIES,
         latencies_name=f"{cell_id}.r{repeat}",
         loadgen_folder=context.out / "loadgen",
     )
     limit_s = plan.cell_limit_s or entry.task.tier.cell_limit_s
-    outcome = context.run(entry.title, measure_job.measure, task, limit_s, f"{cell_id}.r{repeat}")
+    outcome = context.run(
+        entry.title, measure_job.measure, task, limit_s, f"{cell_id}.r{repeat}", alone=bool(entry.scenarios)
+    )
     if outcome.status is Status.OK and repeat == 0:
         outcome = _with_memory(context, entry, outcome, limit_s)
     if outcome.status is Status.OK:
-        write_record(part_path(context.out, cell_id, repeat), outcome.payload)
+        part = outcome.payload.model_copy(update={"others_share": outcome.others_share})
+        write_record(part_path(context.out, cell_id, repeat), part)
         context.console.line(f"{entry.title}: {_rates(outcome.payload)} ({outcome.wall_s:.1f} s)")
     else:
         context.console.line(f"{entry.title}: {outcome.status}: {outcome.reason}")
@@ -234,7 +289,7 @@ def _reference(context: Context, entry: Entry) -> Reference | None:
 def _stored(context: Context, entry: Entry) -> Result | None:
     """The result of an earlier run; failures count only while `--retry` is not given, rows left out never."""
     result = read_result(context.out, entry.cell.id)
-    if result is None or result.over_budget or (context.plan.retry and result.status not in SETTLED):
+    if result is None or result.over_budget or (context.plan.retry and not is_settled(result)):
         return None
     return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from bench.execution.context import Context
 from bench.execution.measuring import entries_of, measure
 from bench.execution.processes import Workers
 from bench.execution.schedule import Budget, Step, steps_of
+from bench.execution.sharded import settle_shared_engines, steps_of_shard
+from bench.execution.sharing import SHARDS, STORE, Sharing
 from bench.execution.standings import standings_line, standings_table
 from bench.execution.training import check_recipes, left_out, train
 from bench.files.cache import SCRATCH, cache_dir, clear_abandoned
@@ -31,18 +34,22 @@ LOCK_TEXT = "held by bench run while it works in this folder\n"
 
 
 def run_plan(
-    plan: Plan, console: RunConsole, workers: Workers | None = None, budget: Budget | None = None
+    plan: Plan,
+    console: RunConsole,
+    workers: Workers | None = None,
+    budget: Budget | None = None,
+    sharing: Sharing | None = None,
 ) -> tuple[Result, ...]:
     """Bring every cell of the plan to a result; safe to interrupt and to call again. Results in the plan's order.
 
     Cheap classifiers come first. `workers` are those that the caller has started already; `budget` counts from the
-    command's start.
+    command's start. With `sharing`, what other workers finished is taken from the store; a shard does its part.
     """
     budget = budget or Budget(plan.budget_s)
     with _only_run(plan.out):
         clear_abandoned(cache_dir())
         workers = workers or Workers(plan.threads)
-        context = Context(plan, console, workers, cache_dir(), plan.out / "logs", budget)
+        context = Context(plan, console, workers, cache_dir(), plan.out / "logs", budget, sharing)
         check_recipes(context)
         environment = describe_environment(plan.device, plan.threads) | {"selftest": last_selftest()}
         write_json(plan.out / ENVIRONMENT, environment)
@@ -51,13 +58,23 @@ def run_plan(
         earlier = _earlier_rows(plan.out)
         _write_settings(context, earlier, None)
         announce_work(context)
-        context, calibrations = settle_engines(context)
-        steps = steps_of(context.plan, calibrations)
+        context, steps = _settle(context)
         expected_s = announce_time(context, steps)
         results = _run_steps(context, steps, expected_s, earlier)
         _write_settings(context, results, expected_s)
         conclude(context, expected_s)
         return tuple(results)
+
+
+def _settle(context: Context) -> tuple[Context, list[Step]]:
+    """The run with its engines, and the classifiers that are this worker's to do."""
+    if context.sharing is None:
+        context, calibrations = settle_engines(context)
+        return context, steps_of(context.plan, calibrations)
+    shard = context.sharing.shard
+    context, calibrations, items = settle_shared_engines(context, context.sharing)
+    steps = steps_of(context.plan, calibrations)
+    return context, steps if shard is None else steps_of_shard(steps, items, shard)
 
 
 def _earlier_rows(folder: Path) -> list[Result]:
@@ -91,11 +108,11 @@ def _run_steps(
     context: Context, steps: Sequence[Step], expected_s: float | None, earlier: Sequence[Result]
 ) -> list[Result]:
     """Each step's rows, stored and shown as they come; in the plan's order in the end."""
-    rows_of: dict[tuple[str, str, int], list[Result]] = {}
+    rows_of: dict[tuple[str, str, int], list[Result]] = defaultdict(list)
     done: list[Result] = []
     for batch in _batches(context, steps):
         for step, results in _finish(context, batch):
-            rows_of[step.task.data.name, step.recipe.id, step.seed] = results
+            rows_of[step.task.data.name, step.recipe.id, step.seed] += results
             done += results
         _write_settings(context, _with_earlier(done, earlier), expected_s)
         context.console.board(standings_table(done))
@@ -137,7 +154,13 @@ def _rows(context: Context, step: Step) -> Rows:
     if trained.fit_wall_s and step.estimate:
         context.budget.learn(step.estimate.fit_s, trained.fit_wall_s)
     _point_to(context.out / "classifiers" / trained.name, trained.classifier.path)
-    return entries_of(context, trained)
+    entries = entries_of(context, trained)
+    return entries if step.engines is None else _of_shard(entries, step.engines)
+
+
+def _of_shard(entries: Rows, engines: frozenset[str]) -> Rows:
+    """The rows that a shard measures, and the reference's, which they are compared with."""
+    return [row for row in entries if row.cell.engine in engines or (isinstance(row, Entry) and row.engine.reference)]
 
 
 def _point_to(link: Path, folder: Path) -> None:
@@ -176,7 +199,11 @@ def _only_run(folder: Path) -> Iterator[None]:
     """Hold the folder's lock: two runs at once would disturb each other's measurements."""
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"--out {folder} is a file; name a folder")
-    if folder.is_dir() and any(entry.name != LOCK for entry in folder.iterdir()) and not _is_run(folder):
+    if (
+        folder.is_dir()
+        and any(entry.name not in (LOCK, SHARDS, STORE) for entry in folder.iterdir())
+        and not _is_run(folder)
+    ):
         raise StoreError(f"--out {folder} holds other things than a run; name an empty or a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a") as lock:
@@ -201,9 +228,12 @@ def _is_run(folder: Path) -> bool:
 
 def _clear_scratch(folder: Path) -> None:
     """What a killed run was writing; nobody else can be writing while the lock is held."""
-    for path in folder.rglob(f"{SCRATCH}*"):
-        if path.is_file():
-            path.unlink()
+    for entry in folder.iterdir():
+        if entry.name in (SHARDS, STORE):
+            continue  # what other workers are writing
+        for path in [entry, *entry.rglob(f"{SCRATCH}*")]:
+            if path.name.startswith(SCRATCH) and path.is_file():
+                path.unlink()
 
 
 def _write_settings(context: Context, results: Iterable[Result], expected_s: float | None) -> None:

@@ -17,12 +17,16 @@ SHORTEST_JOB_S = 1.0
 
 @dataclass(frozen=True)
 class Step:
-    """One classifier of the run; `estimate` is None where nobody can foretell its time."""
+    """One classifier of the run; `estimate` is None where nobody can foretell its time.
+
+    engines: those that a shard measures of it, by name; None for all.
+    """
 
     task: TaskPlan
     recipe: Recipe
     seed: int
     estimate: Estimate | None
+    engines: frozenset[str] | None = None
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.classifiers.folder import load_classifier
@@ -16,8 +16,8 @@ from bench.files.cache import file_name
 from bench.models.base import model_for
 from bench.plan.keys import classifier_key, content_hash
 from bench.plan.plan import TaskPlan
-from bench.results.records import Result, Status
-from bench.results.store import read_result, result_path
+from bench.results.records import Cell, Result, Status
+from bench.results.store import read_result, result_path, write_record
 from bench.types import BaseWeights, Classifier, ModelSet, Recipe, WeightsChoice, Workplace
 
 BASE_LIMIT_S = 3600.0
@@ -72,16 +72,56 @@ def train(context: Context, task: TaskPlan, recipe: Recipe, seed: int) -> Traine
         return failed_result(cell, task.data.card, scorer.status, f"choosing texts: {scorer.reason}")
     key = classifier_key(task.data, recipe, base, scorer, seed, context.plan.device, context.plan.threads)
     cell = new_cell(task.data, recipe, base_name, seed, None, key)
+    name = f"{_name(task, recipe, seed)}-{key[:12]}"
+    ready = _Ready(title, task, recipe, seed, base_name, base, scorer, context.cache / "classifiers" / name, cell)
+    return _train_in_turn(context, ready) if context.sharing else _train_here(context, ready)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A training with everything it needs; `cell` is the row that says why it failed, if it does."""
+
+    title: str
+    task: TaskPlan
+    recipe: Recipe
+    seed: int
+    base_name: str | None
+    base: BaseWeights | None
+    scorer: BaseWeights | None
+    folder: Path
+    cell: Cell
+
+
+def _train_in_turn(context: Context, ready: _Ready) -> Trained | Result:
+    """Train it where no other worker did or does, and let all have it."""
+    sharing, cell_id = context.sharing, ready.cell.id
+    assert sharing is not None  # noqa: S101 - asked by the caller
+    if not context.plan.retry and sharing.fetch_classifier(ready.folder):
+        return _train_here(context, ready)
+    with sharing.turn(ready.folder.name, f"{ready.title} training"):
+        sharing.fetch_cell(context.out, cell_id, settled=context.plan.retry)
+        fetched = sharing.fetch_classifier(ready.folder)
+        made = _train_here(context, ready)
+        if isinstance(made, Trained) and not fetched:
+            sharing.publish_classifier(ready.folder)
+            return replace(made, classifier=load_classifier(ready.folder))
+        if isinstance(made, Result) and not made.over_budget:
+            write_record(result_path(context.out, cell_id), made)
+            sharing.publish_cell(context.out, ready.cell, made, again=context.plan.retry)
+        return made
+
+
+def _train_here(context: Context, ready: _Ready) -> Trained | Result:
+    task, recipe, seed, cell = ready.task, ready.recipe, ready.seed, ready.cell
     if result_path(context.out, cell.id).exists() and not context.plan.retry:
         failed = read_result(context.out, cell.id)
         if failed is not None and not failed.over_budget:
             return failed
-    folder = context.cache / "classifiers" / f"{_name(task, recipe, seed)}-{key[:12]}"
-    outcome = _ensure_trained(context, title, task, recipe, base, scorer, seed, folder)
+    outcome = _ensure_trained(context, ready.title, task, recipe, ready.base, ready.scorer, seed, ready.folder)
     if outcome.status is not Status.OK:
         reason, over = f"training: {outcome.reason}", outcome.over_budget
         return failed_result(cell, task.data.card, outcome.status, reason, outcome.wall_s, over_budget=over)
-    return Trained(task, recipe, seed, base_name, load_classifier(folder), outcome.wall_s or None)
+    return Trained(task, recipe, seed, ready.base_name, load_classifier(ready.folder), outcome.wall_s or None)
 
 
 def left_out(context: Context, task: TaskPlan, recipe: Recipe, seed: int, reason: str) -> Result:
@@ -137,7 +177,7 @@ def _ensure_trained(
     place = Workplace(plan.device, plan.threads, context.cache)
     fit = fit_job.FitTask(task.data_folder, recipe, base, scorer, seed, folder, place)
     limit_s = plan.cell_limit_s or task.tier.fit_limit_s
-    outcome = context.run(title, fit_job.fit, fit, limit_s, f"fit.{folder.name}")
+    outcome = context.run(title, fit_job.fit, fit, limit_s, f"fit.{folder.name}", alone=True)
     if outcome.status is Status.OK:
         context.console.line(f"{title}: trained in {outcome.wall_s:.1f} s")
     else:

@@ -67,6 +67,21 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """Yield a scratch file that becomes `target` on success, in place of another one, and vanishes on any error."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f"{SCRATCH}{target.name}.", dir=target.parent)
+    os.close(handle)
+    scratch = Path(name)
+    try:
+        yield scratch
+        scratch.chmod(0o644)
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
 def clear_abandoned(cache: Path) -> None:
     """Delete what killed processes left half-written in the cache; younger scratch may be another process's."""
     for path in cache.glob(f"*/{SCRATCH}*"):

@@ -33,6 +33,9 @@ TRAINING_PACKAGES = (
 PACKAGES = (
     *TRAINING_PACKAGES,
     "ctranslate2",
+    "httpcore2",
+    "httpx2",
+    "ml-dtypes",
     "mlcommons-loadgen",
     "nncf",
     "onnx",

@@ -52,6 +52,7 @@ KINDS: dict[str, ClassifierKind] = {
     "generate": "generate",
     "served": "served",
 }
+HEAD_KINDS: dict[str, ClassifierKind] = {"options": "options", "embedding": "embedding"}  # of random weights
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,16 @@ class Estimate:
         return self.fit_s + sum(self.serve_s.values())
 
 
+def kind_of(recipe: Recipe) -> ClassifierKind:
+    """What kind of classifier a recipe's method makes."""
+    if recipe.weights == "random":
+        return HEAD_KINDS.get(recipe.params.get("head", ""), "sequence")
+    return KINDS.get(recipe.method, "sequence")
+
+
 def estimate(plan: Plan, task: TaskPlan, recipe: Recipe, calibrations: Mapping[Family, Calibration]) -> Estimate | None:
     """None for what cannot be told: models behind an endpoint, families that were not calibrated, random weights."""
-    kind = KINDS.get(recipe.method, "sequence")
+    kind = kind_of(recipe)
     if kind == "served" or recipe.weights == "random":
         return None
     if kind == "linear":

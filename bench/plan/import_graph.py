@@ -75,7 +75,12 @@ def _single_file(spec: object) -> Path | None:
     return Path(origin).with_suffix("") if origin else None
 
 
-def _imports(path: Path, name: str) -> Iterator[str]:
+@cache
+def _imports(path: Path, name: str) -> tuple[str, ...]:
+    return tuple(_named_in(path, name))
+
+
+def _named_in(path: Path, name: str) -> Iterator[str]:
     for node in _run_nodes(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -12,12 +12,14 @@ from bench.files.cache import file_sha256
 from bench.machine.environment import TRAINING_PACKAGES, hardware_fingerprint, package_versions
 from bench.machine.precision import weight_bits
 from bench.plan.engines import load_engines
-from bench.plan.import_graph import source_digest
+from bench.plan.import_graph import digest_of, source_digest
 from bench.plan.tiers import Tier
 from bench.types import SCHEMA_VERSION, BaseWeights, Classifier, Dataset, EngineSpec, Recipe, Scenario
 
 # what runs in a training's and in a measurement's own process, and what makes the row of the parts
 _FIT_JOB = "bench.execution.fit_job"
+# what is asked of them; it imports trainings too, whose code changes no cell
+_ASKS = Path(__file__).parents[1] / "execution" / "measuring.py"
 _MEASURE_JOBS = ("bench.execution.measure_job", "bench.execution.memory_job", "bench.execution.cells")
 
 
@@ -92,6 +94,7 @@ def cell_key(
             "hardware": hardware_fingerprint(),
             "versions": package_versions(),
             "code": source_digest(measuring_modules(engine)),
+            "asked": digest_of({_ASKS.name: _ASKS}),
         }
     )
 

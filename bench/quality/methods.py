@@ -8,7 +8,8 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from bench.quality.differences import CONFIDENCE, macro_f1_values
+from bench.quality.differences import CONFIDENCE, ItemValues, lower_bound, macro_f1_values, upper_bound
+from bench.quality.intervals import items_needed
 from bench.quality.ranking import SIGNIFICANT
 from bench.quality.scores import macro_scores
 from bench.quality.stats import holm
@@ -63,30 +64,43 @@ def _compare(
     ]
     difference = float(scores[0].mean() - scores[1].mean())
     items = macro_f1_values(labels, other_given, given, class_count)
-    item = float(items.counts @ (items.values - items.mean) ** 2) / items.n**2
-    half, p = _judge(difference, item, [each.var(ddof=1) / len(each) for each in scores], counts)
+    half, p = _judge(difference, items, [each.var(ddof=1) / len(each) for each in scores], counts)
     if difference < 0:
         first, second, counts = second, first, counts[::-1]
-    value = abs(difference)
-    interval = Interval(value=value, low=max(-1.0, value - half), high=min(1.0, value + half))
+    interval = _interval(difference, items, half, items_needed(np.bincount(labels, minlength=class_count)))
     return MethodComparison(
         ahead=first, behind=second, seeds=counts, n=len(ids), difference=interval, p=p, p_adjusted=p
     )
 
 
-def _judge(difference: float, item: float, of_seeds: Sequence[float], counts: tuple[int, int]) -> tuple[float, float]:
+def _interval(difference: float, items: ItemValues, half: float, needed: int | None) -> Interval:
+    """At least as wide as the texts' own score interval, which a few texts that all agree do not narrow to nothing."""
+    value = abs(difference)
+    if needed is not None:
+        return Interval(value=value, low=-1.0, high=1.0, items_needed=needed)
+    ends = sorted(np.sign(difference or 1.0) * bound for bound in (lower_bound(items), upper_bound(items)))
+    return Interval(value=value, low=max(-1.0, min(value - half, ends[0])), high=min(1.0, max(value + half, ends[1])))
+
+
+def _judge(
+    difference: float, items: ItemValues, of_seeds: Sequence[float], counts: tuple[int, int]
+) -> tuple[float, float]:
     """Half the interval's width and the two-sided p: Student's t with Welch's degrees of freedom (1947).
 
-    The variances of the items and of both methods' seeds add up; that of the items is known from many.
+    The variances of the items and of both methods' seeds add up; that of the items is known from many. It is taken as
+    under no difference, around 0, where texts that all speak for one method still vary; and no p is below that of an
+    exact sign test whose texts all agree.
     """
+    item = float(items.counts @ items.values**2) / items.n**2
     variance = item + sum(of_seeds)
     if variance == 0:
-        return 0.0, 1.0 if difference == 0 else 0.0
+        return 0.0, 1.0
+    least_p = 2.0 ** (1 - min(float(items.counts[items.values != 0].sum()), 1000.0))
     shaky = sum(part**2 / (count - 1) for part, count in zip(of_seeds, counts, strict=True))
     freedom = variance**2 / shaky if shaky else np.inf
     error = np.sqrt(variance)
     half = stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) * error
-    return float(half), float(2 * stats.t.sf(abs(difference) / error, freedom))
+    return float(half), min(1.0, max(least_p, float(2 * stats.t.sf(abs(difference) / error, freedom))))
 
 
 def _on(

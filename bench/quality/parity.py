@@ -7,10 +7,11 @@ from scipy import stats
 
 from bench.errors import DataError
 from bench.quality.stats import mcnemar
-from bench.results.records import Answers, Flip, Parity
+from bench.results.records import Answers, Flip, FreeWriting, Parity
 from bench.types import Precision
 
 REQUIRED: dict[Precision, float] = {"fp32": 0.999, "fp16": 0.995, "bf16": 0.995, "int8": 0.99, "unstated": 0.99}
+REQUIRED_OF_CONSTRAINT = 0.99
 SIGNIFICANT = 0.05
 CONFIDENCE = 0.95
 STORED_FLIPS = 200
@@ -46,6 +47,45 @@ def certify(
         flips=_flips(reference, other, np.flatnonzero(~equal)[:STORED_FLIPS]),
         changed_at_most=most_changed(int((~equal).sum()), len(equal)),
         items_to_judge=items_to_judge(REQUIRED[precision]),
+    )
+
+
+def certify_constraint(constrained: Answers, free: Answers) -> FreeWriting:
+    """Compare constrained answers with free ones, on the texts where both name a class.
+
+    It passes where the labels of at least 99 % of these are equal and the constraint is not significantly less accurate
+    on them (exact McNemar, p < 0.05). Raises DataError when the two answered other items.
+    """
+    if not np.array_equal(constrained.ids, free.ids):
+        raise DataError("constrained and free answers are of different test items; run the cell again")
+    labels, free_labels = constrained.prediction.labels, free.prediction.labels
+    both = (labels >= 0) & (free_labels >= 0)
+    right, free_right = labels == constrained.labels, free_labels == free.labels
+    lost, won = int((both & free_right & ~right).sum()), int((both & right & ~free_right).sum())
+    p = mcnemar(lost, won)
+    equal = float((labels == free_labels)[both].mean()) if both.any() else None
+    return FreeWriting(
+        items=len(labels),
+        both_valid=int(both.sum()),
+        equal_labels=equal,
+        required=REQUIRED_OF_CONSTRAINT,
+        lost=lost,
+        won=won,
+        mcnemar_p=p,
+        free_valid_share=float((free_labels >= 0).mean()),
+        passed=equal is not None and equal >= REQUIRED_OF_CONSTRAINT and not (lost > won and p < SIGNIFICANT),
+    )
+
+
+def constraint_warnings(free: FreeWriting | None) -> tuple[str, ...]:
+    """What a row says where its constraint changes what the model would have answered by itself."""
+    if free is None or free.passed:
+        return ()
+    if free.equal_labels is None:
+        return (f"written freely, none of {free.items:,} answers names a class: nothing certifies the constraint",)
+    return (
+        f"constrained answers differ from free ones in {1 - free.equal_labels:.1%} of the {free.both_valid:,} texts "
+        f"that both answer ({free.lost} right ones lost, {free.won} won)",
     )
 
 

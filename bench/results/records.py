@@ -120,6 +120,25 @@ class Quality(Record):
         return sum(score.support == 0 for score in self.per_class)
 
 
+class FreeWriting(Record):
+    """A constrained classifier against the same one writing freely in the same engine: the constraint's certificate.
+
+    items: texts that both answered; both_valid: those for which both named a class, on which alone they are compared.
+    equal_labels: of these, None where there are none; required: the share that passes; lost, won: texts that only free
+    writing, only the constraint has right; free_valid_share: of all items.
+    """
+
+    items: int
+    both_valid: int
+    equal_labels: float | None
+    required: float
+    lost: int
+    won: int
+    mcnemar_p: float
+    free_valid_share: float
+    passed: bool
+
+
 class MeasuredPart(Record):
     """What one process measured of a cell; a cell of several repeats has several.
 
@@ -127,7 +146,8 @@ class MeasuredPart(Record):
     its interval.
     failed_requests: those of an endpoint while the test items were answered, by reason; retried_requests: tries of
     those answered later; unanswered: the items that got no answer in the end; invalid: the answers that name no class,
-    or whose scores are no numbers.
+    or whose scores are no numbers. others_share: of the machine's processor time meanwhile, what other processes took,
+    0 to 1, where shards of a run may be beside each other; None where nobody looked.
     """
 
     session: SessionCard
@@ -141,7 +161,9 @@ class MeasuredPart(Record):
     retried_requests: dict[str, int] = Field(default_factory=dict)
     unanswered: int = 0
     invalid: int = 0
+    others_share: float | None = None
     work: Work | None = None
+    free_writing: FreeWriting | None = None
 
 
 class Flip(Record):
@@ -192,6 +214,7 @@ class Result(Record):
 
     warnings: what its figures alone do not say.
     over_budget: SKIPPED because the time given had no room for it, so that another run measures it.
+    beside_others: whether other processes were at work meanwhile, so that its rates are no rates of the machine.
     validation_file: the classifier's answers to validation texts, by its reference engine; None where it was not asked.
     """
 
@@ -209,6 +232,7 @@ class Result(Record):
     warnings: tuple[str, ...] = ()
     load: dict[str, LoadSummary] = Field(default_factory=dict)
     parity: Parity | None = None
+    free_writing: FreeWriting | None = None
     predictions_file: RelativeFile | None = None
     validation_file: RelativeFile | None = None
     token_sha256: str | None = None
@@ -218,6 +242,7 @@ class Result(Record):
     work: Work | None = None
     tuning: Tuning | None = None
     over_budget: bool = False
+    beside_others: bool = False
     wall_s: float | None = None
     finished_at: str | None = None
 

@@ -25,6 +25,7 @@ CELLS = "cells"
 PREDICTIONS = "predictions"
 VALIDATION = "validation"
 PARTS = "parts"
+LATENCIES = "latencies"
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 

@@ -13,7 +13,17 @@ from bench.types.classifiers import (
     Workplace,
 )
 from bench.types.data import DataCard, DataCheck, Dataset, Prompt, Source, Split, SplitSizes, Wording
-from bench.types.engines import Availability, Backend, Ending, EngineSpec, Prediction, Session, SessionInfo, StageClock
+from bench.types.engines import (
+    Availability,
+    Backend,
+    Ending,
+    EngineSpec,
+    FreeSession,
+    Prediction,
+    Session,
+    SessionInfo,
+    StageClock,
+)
 from bench.types.record import (
     REMOTE,
     SCHEMA_VERSION,
@@ -41,6 +51,7 @@ __all__ = [
     "Ending",
     "EngineSpec",
     "FitRecord",
+    "FreeSession",
     "Manifest",
     "ModelSet",
     "Precision",

@@ -152,6 +152,11 @@ class Classifier:
         return self.manifest.class_names
 
     @property
+    def is_constrained(self) -> bool:
+        """Whether it may write nothing but its classes' answers."""
+        return "permitted" in self.manifest.settings
+
+    @property
     def artifact_bytes(self) -> int:
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
 

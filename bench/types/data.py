@@ -101,7 +101,10 @@ class DataCheck(Record):
 
 
 class DataCard(Record):
-    """What a table says about its data; `sizes` were used, `full_sizes` were there."""
+    """What a table says about its data; `sizes` were used, `full_sizes` were there.
+
+    own_test: whether test is the data's own test split, and no part cut off train and no validation split.
+    """
 
     task: str
     title: str
@@ -113,6 +116,7 @@ class DataCard(Record):
     fingerprint: str
     notes: tuple[str, ...] = ()
     check: DataCheck | None = None
+    own_test: bool = True
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,7 @@ class Dataset:
     prompt: Prompt
     notes: tuple[str, ...] = ()
     check: DataCheck | None = None
+    own_test: bool = True
 
     @cached_property
     def fingerprint(self) -> str:
@@ -157,4 +162,5 @@ class Dataset:
             fingerprint=self.fingerprint,
             notes=self.notes,
             check=self.check,
+            own_test=self.own_test,
         )

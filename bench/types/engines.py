@@ -6,7 +6,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from pydantic import Field
@@ -137,6 +137,15 @@ class Session(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class FreeSession(Protocol):
+    """A session of written answers, which can leave a classifier's constraint out."""
+
+    def predict_freely(self, texts: Sequence[str]) -> Prediction:
+        """As `predict`, without the constraint."""
+        ...
 
 
 class Backend(ABC):

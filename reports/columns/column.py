@@ -110,6 +110,7 @@ class Place:
         heading: Another heading, where the table's title does not say what the column's leaves out.
         from_width: Narrower terminals do without it; `crowded` where an optional column stands beside it.
         optional: Shown only where some result of the table has something else than 0.
+        known: Shown only where some result of the table has a value, be it 0.
         show: Another way to print it.
         instead: Whether what stands for a missing value is printed.
     """
@@ -119,6 +120,7 @@ class Place:
     from_width: int = 0
     crowded: int = 0
     optional: bool = False
+    known: bool = False
     show: Callable[[Any], str] | None = None
     instead: bool = True
 

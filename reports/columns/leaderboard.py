@@ -11,6 +11,7 @@ from bench.types import Scenario
 from reports.columns import costs, quality, speed
 from reports.columns.column import Layout, Place, ResultColumn, Told
 from reports.columns.speed import WORDS
+from reports.content.scope import scope_notes
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
 
@@ -34,6 +35,7 @@ _OVERVIEW = (
     Place("artifact_bytes", from_width=100),
     Place("training_fit_s", from_width=110),
     Place("offline_price_per_million", from_width=84, optional=True),
+    Place("answers_mark", known=True),
     Place("marks", from_width=120),
 )
 
@@ -76,7 +78,9 @@ class Shown:
 
 def shown_columns(layout: Layout, told: Sequence[Told]) -> tuple[Shown, ...]:
     """A layout's columns as far as these results need them."""
-    kept = [place for place in layout if not place.optional or any(_has_some(COLUMNS[place.key], one) for one in told)]
+    kept = [
+        place for place in layout if not (place.optional or place.known) or any(_is_needed(place, one) for one in told)
+    ]
     crowded = any(place.optional for place in kept)
     return tuple(
         Shown(COLUMNS[place.key], place, _heading(place, max(place.from_width, place.crowded if crowded else 0)))
@@ -96,6 +100,8 @@ def result_table(title: str, layout: str | Layout, told: Iterable[Told], notes: 
     results = tuple(told)
     shown = shown_columns(LAYOUTS[layout] if isinstance(layout, str) else layout, results)
     rows: tuple[Row, ...] = tuple(tuple(each.cell(one) for each in shown) for one in results)
+    if {"answers", "answers_mark"} & {each.place.key for each in shown}:
+        notes = (*notes, *scope_notes(one.result for one in results))
     return Table(title, tuple(each.heading for each in shown), rows, notes)
 
 
@@ -119,9 +125,10 @@ def exported(told: Told, scenarios: Iterable[Scenario]) -> dict[str, Any]:
     return dict(chain.from_iterable(part.items() for part in parts))
 
 
-def _has_some(column: ResultColumn, told: Told) -> bool:
-    """Whether there is something to print, other than 0."""
-    return column.printed(told) != MISSING and column.number(told) != 0
+def _is_needed(place: Place, told: Told) -> bool:
+    """Whether there is something to print where that decides, other than 0 where the column is optional."""
+    column = COLUMNS[place.key]
+    return column.printed(told) != MISSING and (place.known or column.number(told) != 0)
 
 
 def laid_out() -> Iterator[tuple[str, ResultColumn]]:

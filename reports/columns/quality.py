@@ -10,6 +10,8 @@ from bench.quality.selective import Automation
 from bench.results.records import Parity, Result, Status
 from reports.columns.column import Layouts, Place, ResultColumn, Told, interval_names, split_interval
 from reports.content.automation import automation_of, coverage_cell
+from reports.content.rows import TaskRows
+from reports.content.scope import scope_notes, scope_of, scope_words
 from reports.content.speed import answers_mark, precision_of
 from reports.render import figures
 from reports.render.figures import MISSING
@@ -69,15 +71,30 @@ def _precision(told: Told) -> tuple[str, int | None, str] | None:
     return (precision, bits, precision_of(told.result)) if precision else None
 
 
-def _answers(told: Told) -> str | None:
-    mark = answers_mark(told.result)
-    return None if mark == MISSING else mark
+def _answers(told: Told) -> tuple[str, str | None] | None:
+    """What its certificate says, and the letters of what it was measured on; None where there is nothing to mark."""
+    mark, letters = answers_mark(told.result), scope_of(told.result)
+    if mark == MISSING and letters is None:
+        return None
+    return (_without_certificate(told) if mark == MISSING else mark), letters
+
+
+def _marked(answers: tuple[str, str | None]) -> str:
+    mark, letters = answers
+    return joined("", (mark, f" ({letters})")) if letters else mark
 
 
 def _without_certificate(told: Told) -> str:
     return message("no certificate") if told.result.quality else MISSING
 
 
+def _explained_answers(task: TaskRows) -> str:
+    return joined("; ", (_ANSWERS, *scope_notes(row for _, row in task.cells())))
+
+
+_ANSWERS = message(
+    "same: the engine passed its certificate against the reference engine; CHANGED: it gives other answers"
+)
 _OF_RESULT = (
     ResultColumn(
         "rank",
@@ -126,12 +143,14 @@ _OF_RESULT = (
         "answers",
         _answers,
         Column("answers"),
+        _marked,
         instead=_without_certificate,
-        explained=message(
-            "same: the engine passed its certificate against the reference engine; CHANGED: it gives other answers"
-        ),
-        warns=lambda text: text not in {"same", MISSING},
+        split=lambda answers: (str(_marked(answers)),),
+        explained=_explained_answers,
+        warns=lambda text: text.partition(" (")[0] not in {"same", MISSING},
     ),
+    ResultColumn("answers_mark", lambda told: scope_of(told.result), Column("mark")),
+    ResultColumn("answers_scope", lambda told: scope_words(told.result)),
 )
 
 _OF_QUALITY = (
@@ -146,6 +165,14 @@ _OF_QUALITY = (
     ResultColumn("cut_off_share", _of_quality("cut_off_share"), numbers("cut off"), figures.percent),
     ResultColumn("empty_share", _of_quality("empty_share"), numbers("empty"), figures.percent),
     ResultColumn("refused_share", _of_quality("refused_share"), numbers("refused"), figures.percent),
+    ResultColumn(
+        "as_free",
+        lambda told: told.result.free_writing,
+        numbers("as free"),
+        lambda free: figures.floor_percent(free.equal_labels),
+        fields=("as_free_equal_labels", "as_free_texts", "as_free_passed", "free_valid_share"),
+        split=lambda free: (free.equal_labels, free.both_valid, free.passed, free.free_valid_share),
+    ),
     ResultColumn("truncated_share", _of_quality("truncated_share"), numbers("truncated"), figures.percent),
     ResultColumn("tokens_mean", _of_quality("tokens_mean"), numbers("tokens", "mean"), figures.number),
 )
@@ -230,6 +257,7 @@ LAYOUTS: Layouts = {
         Place("accuracy"),
         Place("accuracy", numbers("acc. 95 %"), from_width=130, show=figures.bounds),
         Place("n"),
+        Place("answers_mark", known=True),
         Place("marks"),
     ),
     "answers": (
@@ -239,9 +267,10 @@ LAYOUTS: Layouts = {
         Place("ece"),
         Place("brier"),
         Place("valid_share"),
-        Place("cut_off_share", optional=True),
-        Place("empty_share", optional=True),
+        Place("cut_off_share", known=True),
+        Place("empty_share", known=True),
         Place("refused_share", optional=True),
+        Place("as_free", known=True),
         Place("truncated_share"),
         Place("tokens_mean"),
     ),

@@ -146,6 +146,15 @@ def _method_label(name: str, scores: Sequence[float]) -> str:
 
 def _method_claim(comparison: MethodComparison) -> str:
     difference = comparison.difference
+    if difference.items_needed is not None:
+        return message(
+            "{ahead} is better than {behind} by {points} points (p {p}; an interval needs about {n:,} texts)",
+            ahead=comparison.ahead,
+            behind=comparison.behind,
+            points=figures.points(difference.value),
+            p=_p(comparison.p_adjusted),
+            n=difference.items_needed,
+        )
     return message(
         "{ahead} is better than {behind} by {points} points (95 % {low} to {high}, p {p})",
         ahead=comparison.ahead,

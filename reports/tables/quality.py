@@ -15,10 +15,7 @@ from reports.render.figures import MISSING
 from reports.render.table import Column, Table, with_column
 from reports.render.words import joined, message
 
-RANK_NOTE = message(
-    "rank: the places that the paired tests leave open to a classifier; rows with a letter of their group in common "
-    "cannot be told apart"
-)
+RANK_NOTE = message("rank: places the paired tests leave open; a common letter: not told apart")
 INTERVAL_NOTE = message("±: the larger half of the 95 % interval over test texts")
 _DETAILS = (
     message("one engine a classifier, the reference where it was run; macro averages"),
@@ -154,4 +151,22 @@ def _answers(told: list[Told]) -> Table:
     lacking = (
         [message("±?: an interval of macro precision needs about {needed:,} texts", needed=needed)] if needed else []
     )
-    return result_table("Answers in detail", "answers", told, (*_DETAILS, *lacking))
+    return result_table("Answers in detail", "answers", told, (*_DETAILS, *lacking, *_free_notes(told)))
+
+
+def _free_notes(told: list[Told]) -> tuple[str, ...]:
+    """Each constrained classifier's certificate against free writing."""
+    found = [(each.group.name, each.result.free_writing) for each in told if each.result.free_writing]
+    return tuple(
+        message(
+            "{name}: constrained; as free: equal labels on the {both:,} of {items:,} texts for which free writing "
+            "names a class too ({free} valid), {required} pass: {verdict}",
+            name=name,
+            both=free.both_valid,
+            items=free.items,
+            free=figures.floor_percent(free.free_valid_share),
+            required=figures.percent(free.required),
+            verdict=message("passed") if free.passed else message("CHANGED"),
+        )
+        for name, free in found
+    )

@@ -34,7 +34,7 @@ from bench.results.records import Status
 from bench.results.store import open_run
 from bench.speed.batcher import BatchBudget
 from bench.speed.server_runs import ServerTest
-from bench.types import Classifier, Dataset, Prediction, Workplace
+from bench.types import Classifier, Dataset, Ending, Prediction, Workplace
 
 pytestmark = pytest.mark.slow
 
@@ -115,6 +115,20 @@ def test_llama_cpp_serves_a_model_that_is_not_here(recipe: str, llama: Server, d
     assert together.token_counts.min() > 10
     alone = through(llama, classifier, data.test.texts, concurrency=1)
     assert (alone.labels == together.labels).mean() >= 0.75
+
+
+def test_llama_cpp_keeps_to_the_permitted_answers(llama: Server, data: Dataset, folder: Path) -> None:
+    """By its grammar, as the weights' own mask does, and by a JSON schema in a chat."""
+    classifier = made("zero-shot-constrained", data, folder)
+    expected, served = eager(classifier, data.test.texts), through(llama, classifier, data.test.texts)
+    assert (served.labels >= 0).all()
+    assert (served.labels == expected.labels).mean() >= 0.5
+    there = made("served-constrained", data, folder)
+    for constrain in ("grammar", "json"):
+        found = through(llama, there, data.test.texts, constrain=constrain)
+        assert (found.labels >= 0).all()
+        assert found.endings is not None
+        assert set(found.endings.tolist()) == {Ending.WHOLE}
 
 
 def test_llama_cpp_as_a_wrong_server(llama: Server, data: Dataset, folder: Path) -> None:
@@ -212,37 +226,39 @@ def test_llama_cpp_under_poisson_load(llama: Server, data: Dataset, folder: Path
 WIDE = TINY | {"hidden_size": 64, "num_attention_heads": 2}
 
 
-@pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed; BENCH_TEST_VLLM_PYTHON names another environment's")
-def test_vllm_classifies_as_the_weights_do(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def pooled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Classifier]]:
+    """A classifier and vLLM that serves it: its start takes longer than the tests of it together."""
+    folder = tmp_path_factory.mktemp("pooled")
     torch.manual_seed(0)
-    folder = tmp_path / "classifier"
-    BertForSequenceClassification(BertConfig(**WIDE, num_labels=3)).save_pretrained(folder)
-    save_tokenizer(folder)
-    classifier = finish(folder, "sequence")
+    BertForSequenceClassification(BertConfig(**WIDE, num_labels=3)).save_pretrained(folder / "classifier")
+    save_tokenizer(folder / "classifier")
+    classifier = finish(folder / "classifier", "sequence")
+    options = ("--runner", "pooling", "--max-model-len", str(MAX_LENGTH))
+    with vllm_server(VLLM, folder / "classifier", folder, *options) as server:
+        yield server, classifier
+
+
+@pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed; BENCH_TEST_VLLM_PYTHON names another environment's")
+def test_vllm_classifies_as_the_weights_do(pooled: tuple[Server, Classifier]) -> None:
+    server, classifier = pooled
     texts = tiny_texts(40)
-    expected = eager(classifier, texts)
-    with vllm_server(VLLM, folder, tmp_path, "--runner", "pooling", "--max-model-len", str(MAX_LENGTH)) as server:
-        served = through(server, classifier, texts, texts_per_request=4)
+    expected, served = eager(classifier, texts), through(server, classifier, texts, texts_per_request=4)
     assert served.labels.tolist() == expected.labels.tolist()
     np.testing.assert_allclose(served.probabilities, expected.probabilities, atol=1e-4)
     assert served.token_counts.tolist() == expected.token_counts.tolist()
 
 
 @pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed; BENCH_TEST_VLLM_PYTHON names another environment's")
-def test_vllm_under_poisson_load(tmp_path: Path) -> None:
+def test_vllm_under_poisson_load(pooled: tuple[Server, Classifier], tmp_path: Path) -> None:
     """A rate that a machine with nothing else to do bears, in a confirmation, and one that nobody bears."""
-    torch.manual_seed(0)
-    folder = tmp_path / "classifier"
-    BertForSequenceClassification(BertConfig(**WIDE, num_labels=3)).save_pretrained(folder)
-    save_tokenizer(folder)
-    texts = tuple(tiny_texts(40))
-    with vllm_server(VLLM, folder, tmp_path, "--runner", "pooling", "--max-model-len", str(MAX_LENGTH)) as server:
-        spec = load_engines()["endpoint"].model_copy(update={"options": {**server.options, "concurrency": 8}})
-        session = EndpointBackend(spec, Workplace("cpu", 1, Path())).load(finish(folder, "sequence"))
-        test = under_load(session, texts, LOAD, tmp_path / "log")
-        test.confirm(10.0)
-        assert not test.probe(5000.0).held
-        session.close()
+    server, classifier = pooled
+    spec = load_engines()["endpoint"].model_copy(update={"options": {**server.options, "concurrency": 8}})
+    session = EndpointBackend(spec, Workplace("cpu", 1, Path())).load(classifier)
+    test = under_load(session, tuple(tiny_texts(40)), LOAD, tmp_path / "log")
+    test.confirm(10.0)
+    assert not test.probe(5000.0).held
+    session.close()
     bears, drowns = test.points
     assert bears.failed_requests == drowns.failed_requests == session.clock.unanswered == 0
     assert drowns.saturated

@@ -30,7 +30,7 @@ from bench.machine.precision import has_fast_bf16
 from bench.plan.engines import load_engines
 from bench.text.batching import pad
 from bench.text.tokens import load_tokenizer
-from bench.types import Classifier, Prediction, Session, Workplace
+from bench.types import Classifier, Ending, Prediction, Session, Workplace
 
 TEXTS = tiny_texts(60)
 LONG = " ".join(["goal match team league coach stock bank market"] * 9)
@@ -189,6 +189,23 @@ def test_it_writes_what_eager_writes(think_tokens: int, penalty: float | None, t
     assert written == Generator(classifier, tokenizer.tokenizer, torch.float32, "cpu").write(ids)
     assert len(set(written)) > 5
     agree(session.predict(TEXTS), open_engine(classifier, "eager").predict(TEXTS))
+
+
+@real
+@pytest.mark.slow
+def test_constrained_answers_are_eagers_own(tmp_path: Path) -> None:
+    """vLLM's grammar and the mask here let the same be written; endings are kept, of free answers too."""
+    classifier = wide.constrained(tmp_path / "c")
+    session, reference = open_engine(classifier), open_engine(classifier, "eager")
+    found, expected = session.predict(TEXTS), reference.predict(TEXTS)
+    agree(found, expected)
+    assert (found.labels >= 0).all()
+    assert found.endings is not None
+    assert set(found.endings.tolist()) == {Ending.WHOLE}
+    free, expected_free = session.predict_freely(TEXTS), reference.predict_freely(TEXTS)
+    assert free.labels.tolist() == expected_free.labels.tolist()
+    assert free.endings.tolist() == expected_free.endings.tolist()
+    assert Ending.CUT_OFF in free.endings
 
 
 @real

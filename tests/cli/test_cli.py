@@ -205,6 +205,7 @@ def test_list_and_doctor_for_people() -> None:
         assert max(len(line) for line in done.stdout.splitlines()) <= 80
 
 
+@pytest.mark.slow
 def test_own_data_end_to_end(tmp_path: Path) -> None:
     """A user's own file: run, report again from the files, train, predict; no network and no base model."""
     data, out = tmp_path / "my.csv", tmp_path / "run"

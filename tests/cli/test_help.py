@@ -16,7 +16,7 @@ from bench.machine.environment import git_state
 RUN_SECTIONS = ["What to run", "Where the data is", "How to measure", "Output", "Other"]
 
 
-@pytest.mark.parametrize("command", ["run", "train", "tune"])
+@pytest.mark.parametrize("command", ["run", "plan", "train", "tune"])
 def test_long_help_stands_in_sections_and_only_help_itself_in_none(command: str) -> None:
     text = bench(command, "--help").stdout
     titles = re.findall(r"^(\S.*):$", text, re.MULTILINE)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from synthetic_load import load_summary
 
-from bench.execution.cells import judge_speed
-from bench.results.records import Status
+from bench.execution.cells import answered_from_cache, judge_speed
+from bench.results.records import MeasuredPart, SessionCard, Status
+from bench.types import REMOTE
 
 
 @pytest.mark.parametrize(("slowest", "status"), [(0.82, Status.OK), (0.79, Status.UNSTABLE), (0.6, Status.UNSTABLE)])
@@ -20,9 +21,44 @@ def test_two_runs_tell_no_spread() -> None:
 
 
 def test_a_text_answered_from_a_cache_makes_the_row_invalid() -> None:
-    """From which speed-up on, tests/backends/test_endpoint_repeats.py shows."""
     load = {"single": load_summary("single", (100.0,))}
     assert judge_speed(load, True, "from a cache") == (Status.INVALID, "from a cache")
+
+
+@pytest.mark.parametrize(
+    ("device", "least", "found"),
+    [
+        ("cpu", None, False),
+        ("cpu", 1.45, False),
+        ("cpu", 1.55, True),
+        ("cpu", 3.0, True),
+        ("cuda", 1.45, False),
+        ("cuda", 1.55, True),
+        (REMOTE, 1.1, False),
+        (REMOTE, 1.2, True),
+    ],
+)
+def test_the_low_end_of_the_speed_up_says_whether_answers_come_from_a_cache(
+    device: str, least: float | None, found: bool
+) -> None:
+    session = SessionCard(
+        load_s=1.0,
+        convert_s=0.0,
+        device=device,
+        precision="fp32",
+        threads=1,
+        artifact_bytes=None,
+        peak_rss_bytes=None,
+        peak_device_bytes=None,
+    )
+    part = MeasuredPart(session=session, token_sha256=None, predict_s=None, items=1, runs=(), repeat_speedup=50.0)
+    honest = part.model_copy(update={"least_repeat_speedup": 1.0})
+    suspect = part.model_copy(update={"least_repeat_speedup": least})
+    said = answered_from_cache([honest, suspect])
+    assert (said is not None) is found
+    assert answered_from_cache([honest]) is None
+    if found:
+        assert "50 times faster the second time: from a cache" in str(said)
 
 
 def test_loadgens_verdict_and_a_missing_certificate_make_the_row_invalid() -> None:

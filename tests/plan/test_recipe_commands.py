@@ -26,6 +26,7 @@ def own_file(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_misspelt_parameter_stops_the_run_before_anything_is_trained(own_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     done = bench("run", "--data", str(own_file), "--methods", "tfidf", "--set", "max_featurs=9", "--out", str(out))
@@ -34,6 +35,7 @@ def test_a_misspelt_parameter_stops_the_run_before_anything_is_trained(own_file:
     assert not (out / "cells").exists()
 
 
+@pytest.mark.slow
 def test_a_study_makes_a_table_and_a_plot(own_file: Path, tmp_path: Path) -> None:
     out, study = tmp_path / "run", tmp_path / "sizes.toml"
     study.write_text(
@@ -54,6 +56,7 @@ def test_a_study_makes_a_table_and_a_plot(own_file: Path, tmp_path: Path) -> Non
     assert (out / "plots" / "toy.study.svg").read_text(encoding="utf-8") == plot
 
 
+@pytest.mark.slow
 def test_tuning_writes_a_recipe_that_runs(own_file: Path, tmp_path: Path) -> None:
     tuned, space = tmp_path / "tuned.toml", tmp_path / "space.toml"
     space.write_text("[tfidf]\nmax_features = { choices = [1, 500] }\nword_ngrams = { choices = [1, 2] }\n")
@@ -99,6 +102,7 @@ def test_a_tuned_recipe_is_toml() -> None:
     assert varied([made], "x")[0].variant_of == "a b"
 
 
+@pytest.mark.slow
 def test_four_bits_train_and_come_back_as_plain_weights(tmp_path: Path) -> None:
     from tiny_models import tiny_chat
 

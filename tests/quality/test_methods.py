@@ -49,6 +49,18 @@ def test_the_spread_of_the_seeds_is_in_the_interval() -> None:
     assert widths[1] > 3 * widths[0]
 
 
+@pytest.mark.parametrize(("texts", "apart"), [(5, False), (12, True)])
+def test_few_texts_that_all_agree_are_not_certain(texts: int, apart: bool) -> None:
+    """Seeds that do not differ, all texts right in one and wrong in the other: as sure as a sign test, and no surer."""
+    truth = np.arange(texts) % 2
+    methods = {"A": [answers_of(truth, truth, 2)] * 3, "B": [answers_of(truth, 1 - truth, 2)] * 3}
+    [comparison] = compare_methods(methods, 2)
+    assert comparison.p >= 2.0 ** (1 - texts)
+    assert comparison.apart is apart
+    found = comparison.difference
+    assert found.items_needed == 8 if texts < 8 else 0 < found.low < 0.9
+
+
 def test_the_p_values_are_adjusted_over_the_pairs_of_methods() -> None:
     random = np.random.default_rng(3)
     truth = random.integers(0, 4, 1000)

@@ -128,7 +128,7 @@ def test_filters_narrow_table_and_plot_alike(opened, files) -> None:
     assert set(shown(page, "engine")) == {"eager"}
     choice(page, "engine").select_option("all")
     choice(page, "rows").select_option("that keep their answers")
-    assert set(shown(page, "answers")) == {"same"}
+    assert {mark.partition(" (")[0] for mark in shown(page, "answers")} == {"same"}
     page.get_by_label("filter the rows").fill("nothing like this")
     assert shown(page, "engine") == []
     assert page.get_by_text("No row to draw").is_visible()
@@ -164,12 +164,12 @@ def test_the_axes_can_be_chosen(opened, files) -> None:
 
 def test_rows_that_change_answers_are_crosses_and_off_the_line(opened, files) -> None:
     page = opened(files.one)
-    changed = shown(page, "answers").count("CHANGED")
+    changed = sum(mark.startswith("CHANGED") for mark in shown(page, "answers"))
     assert changed > 0
     plot = page.locator("svg.plot").first
     assert plot.locator("g[aria-label=dot]").nth(1).locator("path").count() == changed
     choice(page, "rows").select_option("on a Pareto line")
-    assert set(shown(page, "answers")) == {"same"}
+    assert {mark.partition(" (")[0] for mark in shown(page, "answers")} == {"same"}
     assert "INVALID" not in shown(page, "single")
 
 

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
-from synthetic_runs import full_run
 
 from bench.types import FitRecord
-from reports.content.rows import Group
-from reports.tables.methods import training_rate
-
-RESULT = next(result for result in full_run().results if result.fit is not None and result.session is not None)
+from reports.columns import costs
 
 
-def group(**fit: object) -> Group:
+def training_rate(**fit: object) -> float | None:
     record = FitRecord(**{"fit_s": 4.0, "evaluate_s": 3.0, "tokenise_s": 2.0, "steps": 30, "chosen_step": 5, **fit})
-    row = RESULT.model_copy(update={"fit": record})
-    return Group("g", "r", "m", None, 0, (row,))
+    told: Any = SimpleNamespace(fit=record)
+    return costs._training_rate(told)
 
 
 def test_all_epochs_count_and_neither_evaluation_nor_the_chosen_step_does() -> None:
-    assert training_rate(group(examples=100, epochs=3.0)) == 75.0
-    assert training_rate(group(examples=100, epochs=0.5)) == 12.5
-    assert training_rate(group(examples=100, epochs=3.0, evaluate_s=100.0)) == 75.0
+    assert training_rate(examples=100, epochs=3.0) == 75.0
+    assert training_rate(examples=100, epochs=0.5) == 12.5
+    assert training_rate(examples=100, epochs=3.0, evaluate_s=100.0) == 75.0
 
 
 @pytest.mark.parametrize("missing", [{"steps": 0}, {"examples": 0}, {"epochs": 0.0}, {"fit_s": 0.0}, {"steps": None}])
 def test_what_was_not_trained_in_steps_has_none(missing: dict[str, object]) -> None:
-    assert training_rate(group(**{"examples": 100, "epochs": 3.0, **missing})) is None
+    assert training_rate(**{"examples": 100, "epochs": 3.0, **missing}) is None
 
 
 def test_a_classifier_of_another_s_making_has_none() -> None:
-    assert training_rate(Group("g", "r", "m", None, 0, (RESULT.model_copy(update={"fit": None}),))) is None
+    told: Any = SimpleNamespace(fit=None)
+    assert costs._training_rate(told) is None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from byte_tokenizers import END, byte_tokenizer
 from safetensors.torch import save_file
 from tiny_classifiers import finish
 from tiny_models import TINY, save_tokenizer
@@ -19,6 +20,7 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
+    PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3ForCausalLM,
     Qwen3ForSequenceClassification,
@@ -83,6 +85,30 @@ def generate(folder: Path, think_tokens: int = 0) -> Classifier:
         answer_kind="words",
         max_new_tokens=6,
         think_tokens=think_tokens,
+        **ROUND,
+    )
+
+
+def constrained(folder: Path) -> Classifier:
+    """May write its classes' names alone, of which one begins another; its tokenizer spells any text."""
+    torch.manual_seed(0)
+    tokenizer = byte_tokenizer("Ġsports", "Ġmo", "topic")
+    size = tokenizer.get_vocab_size()
+    config = Qwen3Config(
+        **(WIDE | {"vocab_size": size}), num_key_value_heads=2, head_dim=32, pad_token_id=None, eos_token_id=END
+    )
+    Qwen3ForCausalLM(config).save_pretrained(folder)
+    special = {"eos_token": tokenizer.id_to_token(END)}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
+    names = ("sports", "money", "money market")
+    return finish(
+        folder,
+        "generate",
+        answers=list(names),
+        answer_kind="words",
+        max_new_tokens=6,
+        think_tokens=0,
+        permitted=[f" {name}" for name in names],
         **ROUND,
     )
 

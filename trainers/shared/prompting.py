@@ -74,7 +74,7 @@ def ask(params: PromptParams, data: Dataset, seed: int) -> BuiltPrompt:
     """The prompt for a task, for a chat the user's message; the server or a base model's template makes it a chat."""
     prompt = params.prompt_of(data)
     before, after, cue, answers = question_of(params, prompt, data.class_names)
-    words = answers if params.answers == "letters" else prompt.label_words
+    words = answers if params.answer_kind == "letters" else prompt.label_words
     read_by = tuple(word.strip() for word in words)
     nearest = _nearest(params, data, before, after + cue, answers) if params.examples == "nearest" else None
     shots = [f"{before}{text}{after}{cue}{answers[label]}\n\n" for text, label in _examples(params, data, seed)]

@@ -20,8 +20,9 @@ FIRST_SPACELESS = "\u2e80"  # from here on: Chinese, Japanese and Korean writing
 class PromptParams(Params):
     """How the model is asked.
 
-    answers: the classes' label words after the prompt, or letters after a list of options. template: the whole prompt,
-    with {text}, and {options}, {descriptions}, {question} where they belong; asked as it stands. question, noun,
+    answers: the classes' label words after the prompt, or letters after a list of options; "constrained" and
+    "constrained-letters" are the same, written by a model that may write nothing else. template: the whole prompt, with
+    {text}, and {options}, {descriptions}, {question} where they belong; asked as it stands. question, noun,
     label_words, descriptions (one a class, or by class): parts of it, instead of the suite's. wording: one of the
     suite's own ways to ask, where it has it. chat: inside the base model's chat template. think: "none", an empty think
     block before the answer ("empty"), or one left open for the model to fill ("open").
@@ -33,7 +34,7 @@ class PromptParams(Params):
     computed once (letters only). suffix: a last line of the question, such as /no_think.
     """
 
-    answers: Literal["words", "letters"] = "words"
+    answers: Literal["words", "letters", "constrained", "constrained-letters"] = "words"
     template: str | None = None
     question: str | None = None
     noun: str | None = None
@@ -48,6 +49,16 @@ class PromptParams(Params):
     rotation: int = Field(default=0, ge=0)
     text_last: bool = False
     suffix: str = ""
+
+    @property
+    def answer_kind(self) -> Literal["words", "letters"]:
+        """What is answered, whether or not anything else may be."""
+        return "letters" if self.answers.endswith("letters") else "words"
+
+    @property
+    def constrained(self) -> bool:
+        """Whether nothing but the answers may be written."""
+        return self.answers.startswith("constrained")
 
     @field_validator("template")
     @classmethod
@@ -89,6 +100,13 @@ class WritingParams(PromptParams):
     mention: Literal["settled", "first", "last"] = "settled"
 
 
+def permitted_answers(answers: Sequence[str]) -> list[str]:
+    """Each class's answer; raises NotAvailable where two classes have the same."""
+    if len({answer.strip() for answer in answers}) < len(answers):
+        raise NotAvailable(f"two classes have the same answer; give each a word of its own: {list(answers)}")
+    return list(answers)
+
+
 def question_of(
     params: PromptParams, prompt: Prompt, class_names: Sequence[str]
 ) -> tuple[str, str, str, tuple[str, ...]]:
@@ -96,7 +114,7 @@ def question_of(
     if prompt.exact:
         return _as_it_stands(params, prompt, class_names)
     suffix = f"\n{params.suffix}" if params.suffix else ""
-    if params.answers == "words":
+    if params.answer_kind == "words":
         if params.rotation or params.text_last:
             raise UsageError("rotation and text_last move option letters; set answers = 'letters'")
         before, after = halves(prompt.template, _values(prompt, class_names))
@@ -111,7 +129,7 @@ def _as_it_stands(
     """A person's own template: nothing is added to it, so that what would be is refused."""
     if params.suffix or params.text_last:
         raise UsageError("suffix and text_last change the suite's prompt; a template of your own has them in itself")
-    if params.answers == "words":
+    if params.answer_kind == "words":
         if params.rotation:
             raise UsageError("rotation moves option letters; set answers = 'letters'")
         answers = tuple(word.strip() for word in prompt.label_words)

@@ -1,0 +1,149 @@
+"""Tell how far a run of many workers is, from its store alone: done, running where, waiting, failed and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+from bench.errors import StoreError
+from bench.execution.sharing import CLASSIFIERS, PLANS, RESULTS
+from bench.files.cache import file_name
+from bench.files.leases import LAPSE_S, LEASES, WORKERS
+from bench.files.objects import ObjectStore
+from bench.plan.work import Item
+from bench.results.records import Status
+from bench.types import Record
+
+GOOD = frozenset({Status.OK, Status.UNSTABLE})
+READERS = 16
+
+
+class Running(Record):
+    """A training or cell that a worker holds; heard_s: seconds since its heartbeat, by the two machines' clocks."""
+
+    title: str
+    worker: str
+    host: str
+    since: str
+    heard_s: float
+    lapsed: bool
+
+
+class Failed(Record):
+    """A row without a good result."""
+
+    name: str
+    status: str
+    reason: str | None
+
+
+class Progress(Record):
+    """How far a run is; its cells are done, failed or left.
+
+    left_s: expected seconds of all that is left, one after the other; ends_in_s: by the workers that are there now.
+    None where the time of something left cannot be told, or nobody works.
+    """
+
+    cells: int
+    done: int
+    failed: tuple[Failed, ...]
+    running: tuple[Running, ...]
+    waiting: int
+    workers: int
+    left_s: float | None
+    ends_in_s: float | None
+
+
+def progress_of(store: ObjectStore) -> Progress:
+    """Read a store; raises StoreError where no run began in it."""
+    items = _items(store)
+    rows = {(row["task"], row["recipe"], row["seed"], row["engine"]): row for row in _all(store, RESULTS)}
+    trained = {name.rpartition("-")[0] for name in store.names(CLASSIFIERS)}
+    found = {item.key: _row(item, rows) for item in items if item.kind == "cell"}
+    left = [
+        item for item in items if not (found[item.key] if item.kind == "cell" else _is_trained(item, trained, rows))
+    ]
+    workers = _workers(store)
+    running = tuple(_running(store, workers))
+    alive = sum(_heard_s(card) < LAPSE_S for card in workers.values())
+    known = [item.expected_s for item in left if item.expected_s is not None]
+    left_s = sum(known) if len(known) == len(left) else None
+    ends_in_s = None if left_s is None or not alive else max(left_s / alive, max(known, default=0.0))
+    failed = {
+        name: Failed(name=name, status=row["status"], reason=row["reason"])
+        for row in rows.values()
+        if row["status"] not in GOOD
+        for name in [f"{row['task']} {row['recipe']} s{row['seed']} {row['engine'] or 'training'}"]
+    }
+    good = sum(row is not None and row["status"] in GOOD for row in found.values())
+    waiting = sum(row is None for row in found.values())
+    return Progress(
+        cells=len(found),
+        done=good,
+        failed=tuple(failed.values()),
+        running=running,
+        waiting=waiting,
+        workers=alive,
+        left_s=left_s,
+        ends_in_s=ends_in_s,
+    )
+
+
+def _items(store: ObjectStore) -> list[Item]:
+    """Those of every request that was run into the store, each once."""
+    plans = _all(store, PLANS)
+    if not plans:
+        raise StoreError(f"no run began in {store.root}; `bench run --shard 1/4` begins one")
+    items = [Item.model_validate(item) for plan in plans for item in plan["items"]]
+    return list({item.key: item for item in items}.values())
+
+
+def _all(store: ObjectStore, folder: str) -> list[dict[str, Any]]:
+    names = [f"{folder}/{name}" for name in store.names(folder)]
+    with ThreadPoolExecutor(READERS) as pool:
+        return [json.loads(content) for content in pool.map(store.get, names) if content]
+
+
+def _row(item: Item, rows: Mapping[tuple[Any, ...], dict[str, Any]]) -> dict[str, Any] | None:
+    """A cell's result, or that of its training where that failed."""
+    row = rows.get((item.task, item.recipe, item.seed, item.engine))
+    return row or rows.get((item.task, item.recipe, item.seed, None))
+
+
+def _is_trained(item: Item, trained: set[str], rows: Mapping[tuple[Any, ...], dict[str, Any]]) -> bool:
+    name = f"{file_name(item.task)}.{file_name(item.recipe)}.s{item.seed}"
+    return name in trained or _row(item, rows) is not None
+
+
+def _workers(store: ObjectStore) -> dict[str, dict[str, Any]]:
+    contents = {name: store.get(f"{WORKERS}/{name}") for name in store.names(WORKERS)}
+    return {name: json.loads(content) for name, content in contents.items() if content}
+
+
+def _running(store: ObjectStore, workers: Mapping[str, dict[str, Any]]) -> list[Running]:
+    found = []
+    for name in store.names(LEASES):
+        content = store.get(f"{LEASES}/{name}")
+        if content is None:
+            continue
+        lease = json.loads(content)
+        card = workers.get(lease["worker"])
+        heard_s = _heard_s(card) if card else LAPSE_S
+        found.append(
+            Running(
+                title=lease["title"],
+                worker=card["label"] if card else "a worker that ended",
+                host=card["host"] if card else "?",
+                since=lease["since"],
+                heard_s=heard_s,
+                lapsed=heard_s >= LAPSE_S,
+            )
+        )
+    return found
+
+
+def _heard_s(card: Mapping[str, Any]) -> float:
+    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(card["at"])).total_seconds())

@@ -1,0 +1,264 @@
+"""Kill workers of a shared run at random moments, and time its bookkeeping; writes benchmarks/scale.md.
+
+PYTHONPATH=.:benchmarks python benchmarks/scale.py
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+
+from scale_worker import cell_of
+
+from bench.execution.progress import progress_of
+from bench.execution.sharing import Sharing
+from bench.files.leases import LEASES, WORKERS, Worker
+from bench.files.objects import open_store
+from bench.machine.environment import cpu_card
+from bench.plan.shards import divide
+from bench.plan.work import Item, Needs
+from bench.results.store import answers_path
+
+HERE = Path(__file__).parent
+KILLS, WORKERS_AT_ONCE, CELLS, SLEEP_S = 50, 4, 120, 0.2
+MANY = 100_000
+BOOKED = 500
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What 50 kills left: figures of the table."""
+
+    kills: int
+    within_a_cell: int
+    cells: int
+    published: int
+    executions: int
+    overlapping: int
+    damaged: int
+    left_leases: int
+    wall_s: float
+
+
+def kill_at_random() -> Killed:
+    """Four workers; every 0.1 to 0.5 s one is killed with SIGKILL and another started, until all kills are spent."""
+    chance = random.Random(SEED)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        log, started = place / "log", time.monotonic()
+        running = [_start(place, at) for at in range(WORKERS_AT_ONCE)]
+        deaths: dict[int, float] = {}
+        for at in range(KILLS):
+            time.sleep(chance.uniform(0.1, 0.5))
+            victim = running.pop(chance.randrange(len(running)))
+            victim.send_signal(signal.SIGKILL)
+            victim.wait()
+            deaths[victim.pid] = time.monotonic()
+            running.append(_start(place, WORKERS_AT_ONCE + at))
+        for worker in running:
+            if worker.wait(600):
+                raise SystemExit("a worker failed")
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        return _judge(place / "store", events, deaths, time.monotonic() - started)
+
+
+def _start(place: Path, at: int) -> subprocess.Popen[bytes]:
+    arguments = [str(place / "store"), str(place / f"work{at}"), str(place / "log"), str(CELLS), str(SLEEP_S)]
+    return subprocess.Popen([sys.executable, str(HERE / "scale_worker.py"), *arguments])
+
+
+def _judge(root: Path, events: Sequence[dict[str, float]], deaths: dict[int, float], wall_s: float) -> Killed:
+    store = open_store(str(root))
+    names = store.names("results")
+    damaged = 0
+    with Worker(store, "reader") as reader, tempfile.TemporaryDirectory() as out:
+        for number in range(CELLS):
+            cell_id = cell_of(number).id
+            if not Sharing(store, reader).fetch_cell(Path(out), cell_id):
+                continue
+            listed = json.loads(store.get(f"results/{cell_id}.json") or b"{}")["files"]
+            path = answers_path(Path(out), cell_id)
+            same = set(listed.values()) == {sha256(path.read_bytes()).hexdigest()}
+            damaged += not same
+    spans = _spans(events, deaths)
+    overlapping = sum(later[0] < earlier[1] for of_cell in spans.values() for earlier, later in pairwise(of_cell))
+    ended = sum(event["what"] == "end" for event in events)
+    return Killed(
+        kills=len(deaths),
+        within_a_cell=sum(map(len, spans.values())) - ended,
+        cells=CELLS,
+        published=len(names),
+        executions=sum(map(len, spans.values())),
+        overlapping=overlapping,
+        damaged=damaged,
+        left_leases=len([name for name in store.names(LEASES) if name]),
+        wall_s=wall_s,
+    )
+
+
+def _spans(events: Sequence[dict[str, float]], deaths: dict[int, float]) -> dict[float, list[tuple[float, float]]]:
+    """When each cell was worked on: until its end, or until its worker's death."""
+    ends = {(event["pid"], event["cell"]): event["at"] for event in events if event["what"] == "end"}
+    spans: dict[float, list[tuple[float, float]]] = {}
+    for event in sorted(events, key=lambda event: event["at"]):
+        if event["what"] == "start":
+            end = ends.get((event["pid"], event["cell"])) or deaths[int(event["pid"])]
+            spans.setdefault(event["cell"], []).append((event["at"], end))
+    return spans
+
+
+def booking_ms() -> tuple[float, float]:
+    """What leases and the store cost a cell of 200 kB, lease to release: on the clock, and of processor time."""
+    with tempfile.TemporaryDirectory() as folder:
+        store, out = open_store(f"{folder}/store"), Path(folder) / "out"
+        cells = [cell_of(number) for number in range(BOOKED)]
+        for cell in cells:
+            path = answers_path(out, cell.id)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(cell.id.encode() * 8000)
+        with Worker(store, "one") as worker:
+            sharing, started, cpu = Sharing(store, worker), time.perf_counter(), time.process_time()
+            for cell in cells:
+                sharing.fetch_cell(out, cell.id)
+                with sharing.turn(cell.id, cell.id):
+                    sharing.fetch_cell(out, cell.id)
+                    sharing.publish_cell(out, cell, None)
+            passed = time.perf_counter() - started, time.process_time() - cpu
+            return 1000 * passed[0] / BOOKED, 1000 * passed[1] / BOOKED
+
+
+def many_cells() -> tuple[float, int]:
+    """Seconds to tell of 100,000 cells what is left, and how many are."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name in ("results", "plans", WORKERS, LEASES):
+            (root / name).mkdir()
+        needs = Needs(device="cpu", memory_gb=None, whole_machine=True)
+        cell = {"kind": "cell", "task": "t", "recipe": "r", "needs": needs.model_dump(), "after": [], "expected_s": 1.0}
+        items = [{**cell, "key": f"{at}", "seed": at // 10, "engine": f"e{at % 10}"} for at in range(MANY)]
+        (root / "plans" / "p.json").write_text(json.dumps({"items": items}))
+        for at in range(MANY - 10):
+            row = {"task": "t", "recipe": "r", "seed": at // 10, "engine": f"e{at % 10}"}
+            said = {"status": "OK", "reason": None, "settled": True, "files": {}}
+            (root / "results" / f"{at}.json").write_text(json.dumps(row | said))
+        started = time.perf_counter()
+        found = progress_of(open_store(folder))
+        return time.perf_counter() - started, found.waiting
+
+
+def efficiencies() -> list[tuple[int, float]]:
+    """Of 50 classifiers with 10 cells each: the ideal time over that of the slowest shard, by the number of shards.
+
+    Seconds are drawn from 2 to 200, evenly in their logarithm; no shard's time is measured.
+    """
+    chance = random.Random(SEED)
+    needs = Needs(device="cpu", memory_gb=None, whole_machine=True)
+    items = [
+        Item(
+            kind="cell" if engine else "training",
+            key=f"{classifier}.{engine}",
+            task="t",
+            recipe=f"r{classifier}",
+            seed=0,
+            engine=f"e{engine}" if engine else None,
+            needs=needs,
+            after=(f"{classifier}.0",) if engine else (),
+            expected_s=2 * 100 ** chance.random(),
+        )
+        for classifier in range(50)
+        for engine in range(11)
+    ]
+    return [(count, _efficiency(items, count)) for count in (1, 2, 4, 8, 16, 32, 64)]
+
+
+def _efficiency(items: Sequence[Item], count: int) -> float:
+    """Each shard takes its pieces in turn; one whose training is another's waits for that."""
+    parts = divide(items, count)
+    fits_s = {item.recipe: item.expected_s or 0.0 for item in items if item.kind == "training"}
+    trained_s: dict[str, float] = {}
+    for part in parts:
+        now_s = 0.0
+        for piece in part:
+            if piece.first:
+                trained_s[piece.classifier[1]] = now_s + piece.fit_s
+            now_s += piece.expected_s
+    longest_s = 0.0
+    for part in parts:
+        now_s = 0.0
+        for piece in part:
+            now_s = (now_s if piece.first else max(now_s, trained_s[piece.classifier[1]])) + piece.expected_s
+        longest_s = max(longest_s, now_s)
+    total_s = sum(item.expected_s or 0.0 for item in items)
+    chain_s = max(
+        fits_s[item.recipe] + (item.expected_s or 0.0) for item in items if item.kind == "cell"
+    )  # nobody can be faster than a training and its longest cell
+    return max(total_s / count, chain_s) / longest_s
+
+
+def page(
+    killed: Killed, booked_ms: tuple[float, float], many: tuple[float, int], shards: Sequence[tuple[int, float]]
+) -> str:
+    many_s, left = many
+    table = "\n".join(f"| {count} | {share:.0%} |" for count, share in shards)
+    return f"""# A run of many workers
+
+Made by `PYTHONPATH=.:benchmarks python benchmarks/scale.py` on {cpu_card()["model"]}, {cpu_card()["cores"]} cores,
+which other work shared: seconds are upper ends.
+
+## Workers killed at random moments
+
+{WORKERS_AT_ONCE} workers, {killed.cells} cells that sleep {SLEEP_S} s and write 200 kB, through the leases and the
+store of `bench run --shard` (a folder); one worker after the other is killed with SIGKILL and another started.
+
+| what | found |
+|---|---|
+| kills | {killed.kills}, of them within a cell {killed.within_a_cell} |
+| cells with a result | {killed.published} of {killed.cells} |
+| times that a cell was worked on | {killed.executions} |
+| of these, two workers at once on one cell | {killed.overlapping} |
+| results that mix two or are half written | {killed.damaged} |
+| leases left behind | {killed.left_leases} |
+| seconds in all | {killed.wall_s:.0f} |
+
+Results are readable at every moment: a result is announced after all its files are in the store, under their hashes.
+Not killed here: a server of `s3://`, whose keeping of what it confirmed is its own matter; a server that is away for a
+while is asked again (tests/files/test_remote_objects.py). `bench run --shard` itself is killed in
+tests/execution/test_shards.py, whose run then ends with the predictions of an undivided run.
+
+## What the bookkeeping costs
+
+- Lease, look-up, publishing and release of a cell with a file of 200 kB: {booked_ms[0]:.1f} ms,
+  {booked_ms[1]:.1f} ms of it processor time; the rest is waiting for the disk, and here for others.
+- `bench status` of a store with {MANY:,} cells: {many_s:.1f} s; it finds the {left} that are left.
+
+## How even the shards are
+
+A calculation, not a measurement: 50 classifiers with 10 cells each, 2 to 200 s a training or cell, divided as `--shard`
+divides; the best possible time (all work by the number of workers, or the longest training with its longest cell)
+over that of the slowest shard.
+
+| shards | efficiency |
+|---|---|
+{table}
+"""
+
+
+def main() -> None:
+    found = page(kill_at_random(), booking_ms(), many_cells(), efficiencies())
+    (HERE / "scale.md").write_text(found, encoding="utf-8")
+    print(found)
+
+
+if __name__ == "__main__":
+    main()
