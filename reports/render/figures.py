@@ -77,6 +77,11 @@ def p_value(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{math.ceil(value * 1000 - 1e-9) / 1000:.3f}"
 
 
+def p_relation(value: float) -> str:
+    """What stands behind the letter p in a sentence: "= 0.012", "<0.001"."""
+    return p_value(value) if value < 0.001 else f"= {p_value(value)}"
+
+
 def plus_minus(figure: Interval) -> str:
     """The value and the larger half of its 95 % interval; "±?" where there is none."""
     if figure.items_needed is not None:

@@ -243,7 +243,7 @@ def test_two_tasks_are_two_sections_in_plan_order() -> None:
         {**full.answers, **sample.answers},
     )
     page = render_leaderboard(both).markdown
-    assert re.findall(r"^## (\w+)", page, flags=re.MULTILINE) == ["AG", "Weibo"]
+    assert re.findall(r"^## (\w+)", page, flags=re.MULTILINE) == ["AG", "Weibo", "Methods"]
 
 
 def test_the_record_is_json_with_every_figure() -> None:
