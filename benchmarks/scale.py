@@ -27,10 +27,11 @@ from bench.files.objects import open_store
 from bench.machine.environment import cpu_card
 from bench.plan.shards import divide
 from bench.plan.work import Item, Needs
+from bench.results.names import row_name
 from bench.results.store import answers_path
 
 HERE = Path(__file__).parent
-KILLS, WORKERS_AT_ONCE, CELLS, SLEEP_S = 50, 4, 120, 0.2
+KILLS, WORKERS_AT_ONCE, CELLS, SLEEP_S = 50, 4, 400, 0.5
 MANY = 100_000
 BOOKED = 500
 SEED = 0
@@ -52,7 +53,7 @@ class Killed:
 
 
 def kill_at_random() -> Killed:
-    """Four workers; every 0.1 to 0.5 s one is killed with SIGKILL and another started, until all kills are spent."""
+    """Workers; one that has begun a cell is killed with SIGKILL after up to 0.4 s and another started, many times."""
     chance = random.Random(SEED)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -60,8 +61,12 @@ def kill_at_random() -> Killed:
         running = [_start(place, at) for at in range(WORKERS_AT_ONCE)]
         deaths: dict[int, float] = {}
         for at in range(KILLS):
-            time.sleep(chance.uniform(0.1, 0.5))
             victim = running.pop(chance.randrange(len(running)))
+            while f'"pid": {victim.pid},' not in (log.read_text() if log.exists() else ""):
+                if victim.poll() is not None:
+                    raise SystemExit("a worker found nothing left to do before all kills were spent: give more cells")
+                time.sleep(0.02)
+            time.sleep(chance.uniform(0.0, 0.4))
             victim.send_signal(signal.SIGKILL)
             victim.wait()
             deaths[victim.pid] = time.monotonic()
@@ -149,9 +154,8 @@ def many_cells() -> tuple[float, int]:
         items = [{**cell, "key": f"{at}", "seed": at // 10, "engine": f"e{at % 10}"} for at in range(MANY)]
         (root / "plans" / "p.json").write_text(json.dumps({"items": items}))
         for at in range(MANY - 10):
-            row = {"task": "t", "recipe": "r", "seed": at // 10, "engine": f"e{at % 10}"}
-            said = {"status": "OK", "reason": None, "settled": True, "files": {}}
-            (root / "results" / f"{at}.json").write_text(json.dumps(row | said))
+            name = f"{row_name('t', 'r', at // 10, f'e{at % 10}')}-{at:012x}.json"
+            (root / "results" / name).write_text('{"settled": true, "files": {}}')
         started = time.perf_counter()
         found = progress_of(open_store(folder))
         return time.perf_counter() - started, found.waiting
@@ -218,8 +222,9 @@ which other work shared: seconds are upper ends.
 
 ## Workers killed at random moments
 
-{WORKERS_AT_ONCE} workers, {killed.cells} cells that sleep {SLEEP_S} s and write 200 kB, through the leases and the
-store of `bench run --shard` (a folder); one worker after the other is killed with SIGKILL and another started.
+{WORKERS_AT_ONCE} workers, {killed.cells} cells that sleep {SLEEP_S} s and write 50 kB, through the leases and the
+store of `bench run --shard` (a folder); one worker after the other that has
+begun a cell is killed with SIGKILL, up to 0.4 s later, and another started.
 
 | what | found |
 |---|---|

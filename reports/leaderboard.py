@@ -1,4 +1,4 @@
-"""The leaderboard of a stored run: one section a task, as markdown, for a terminal, and as JSON-able data."""
+"""Makes the leaderboard of a stored run: one section a task, as markdown, for a terminal, and as JSON-able data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from reports.html.page import PageTask, render_page, table_record
 from reports.plots import Plot, plots_of
 from reports.rank_plot import caption, draw_ranks, rank_plot_path
 from reports.render.markdown import clean, escape, to_html
-from reports.render.table import Table, spoken, to_markdown, to_rich
+from reports.render.table import Table, say_table, to_markdown, to_rich
 from reports.render.words import ENGLISH, message, say, say_marked
 from reports.tables.across import across_table
 from reports.tables.automation import automation_tables
@@ -194,7 +194,7 @@ def render_leaderboard(run: StoredRun, language: str = ENGLISH) -> Leaderboard:
 
 
 def _over_all(across: Across, left_out: tuple[str, ...], language: str) -> AcrossSuites:
-    return AcrossSuites(across, spoken(across_table(across, left_out), language), say(caption(across), language))
+    return AcrossSuites(across, say_table(across_table(across, left_out), language), say(caption(across), language))
 
 
 def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) -> Section:
@@ -203,11 +203,11 @@ def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) 
         lead=say(lead(task.data, len(list(task.cells())), run.settings, run.environment), language),
         provenance=tuple(say(line, language) for line in provenance(task.data, run.settings, run.environment)),
         rankings=tuple(say(line, language) for line in ranking_lines(task, standing)),
-        tables=tuple(spoken(table, language) for table in tables_of(task, standing)),
+        tables=tuple(say_table(table, language) for table in tables_of(task, standing)),
         plots=tuple(plots_of(task, language)),
         notes=tuple(say(line, language) for line in data_notes(task.data)),
         problems=tuple(say(line, language) for line in problems_of(task)),
-        board=next((spoken(table, language) for table in _boards(task, standing)), None),
+        board=next((say_table(table, language) for table in _boards(task, standing)), None),
         scope=tuple(say(line, language) for line in scope_notes(row for _, row in task.cells())),
     )
 

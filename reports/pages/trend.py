@@ -15,7 +15,7 @@ from reports.export.records import json_able
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean, to_html
-from reports.render.table import Column, Row, Table, numbers, spoken, to_markdown, to_rich
+from reports.render.table import Column, Row, Table, numbers, say_table, to_markdown, to_rich
 from reports.render.words import ENGLISH, message, say, say_marked
 
 MOST_LINES = 12
@@ -62,7 +62,7 @@ class TrendPage:
 
     def print(self, console: Console) -> None:
         """Print on a console, as wide as it is."""
-        for part in to_rich(spoken(trend_table(self.history), self.language), console.width, self.language):
+        for part in to_rich(say_table(trend_table(self.history), self.language), console.width, self.language):
             console.print(part)
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class TrendPage:
     def page(self) -> str:
         """One HTML file without scripts; all names in it are escaped."""
         title = say(message("Trends over {runs} runs", runs=len(self.history.names)), self.language)
-        body = to_html(to_markdown(spoken(trend_table(self.history), self.language), level=2))
+        body = to_html(to_markdown(say_table(trend_table(self.history), self.language), level=2))
         return (
             f'<!DOCTYPE html>\n<html lang="{self.language}"><meta charset="utf-8"><title>{escape_html(title)}</title>'
             f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
