@@ -1,4 +1,4 @@
-"""The leaderboard of a stored run: one section a task, as markdown, for a terminal, and as JSON-able data."""
+"""Makes the leaderboard of a stored run: one section a task, as markdown, for a terminal, and as JSON-able data."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ from reports.html.page import PageTask, render_page, table_record
 from reports.plots import Plot, plots_of
 from reports.rank_plot import caption, draw_ranks, rank_plot_path
 from reports.render.markdown import clean, escape, to_html
-from reports.render.table import Table, spoken, to_markdown, to_rich
+from reports.render.table import Table, say_table, to_markdown, to_rich
 from reports.render.words import ENGLISH, message, say, say_marked
 from reports.tables.across import across_table
 from reports.tables.automation import automation_tables
 from reports.tables.before_after import before_after_tables
+from reports.tables.cascades import cascade_tables
 from reports.tables.classes import class_tables
 from reports.tables.comparisons import comparison_tables
 from reports.tables.costs import cost_tables
@@ -44,6 +45,7 @@ from reports.tables.parity import parity_tables
 from reports.tables.published import published_tables
 from reports.tables.quality import best_row, detail_tables, quality_tables
 from reports.tables.server import server_tables
+from reports.tables.slices import slice_tables
 from reports.tables.speed import rps_tables, stage_tables
 from reports.tables.studies import prompt_tables, seed_tables, study_tables
 from reports.tables.thinking import thinking_tables
@@ -192,7 +194,7 @@ def render_leaderboard(run: StoredRun, language: str = ENGLISH) -> Leaderboard:
 
 
 def _over_all(across: Across, left_out: tuple[str, ...], language: str) -> AcrossSuites:
-    return AcrossSuites(across, spoken(across_table(across, left_out), language), say(caption(across), language))
+    return AcrossSuites(across, say_table(across_table(across, left_out), language), say(caption(across), language))
 
 
 def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) -> Section:
@@ -201,11 +203,11 @@ def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) 
         lead=say(lead(task.data, len(list(task.cells())), run.settings, run.environment), language),
         provenance=tuple(say(line, language) for line in provenance(task.data, run.settings, run.environment)),
         rankings=tuple(say(line, language) for line in ranking_lines(task, standing)),
-        tables=tuple(spoken(table, language) for table in tables_of(task, standing)),
+        tables=tuple(say_table(table, language) for table in tables_of(task, standing)),
         plots=tuple(plots_of(task, language)),
         notes=tuple(say(line, language) for line in data_notes(task.data)),
         problems=tuple(say(line, language) for line in problems_of(task)),
-        board=next((spoken(table, language) for table in _boards(task, standing)), None),
+        board=next((say_table(table, language) for table in _boards(task, standing)), None),
         scope=tuple(say(line, language) for line in scope_notes(row for _, row in task.cells())),
     )
 
@@ -222,6 +224,7 @@ def tables_of(task: TaskRows, standing: Standing) -> tuple[Table, ...]:
         *overview_tables(task, standing),
         *quality_tables(task, standing),
         *automation_tables(task, standing),
+        *cascade_tables(task),
         *doubtful_tables(task),
         *published_tables(task),
         *study_tables(task),
@@ -238,6 +241,7 @@ def tables_of(task: TaskRows, standing: Standing) -> tuple[Table, ...]:
         *failure_tables(task),
         *time_tables(task),
         *detail_tables(task),
+        *slice_tables(task, standing),
         *(class_tables(*best) if best else ()),
         *comparison_tables(task, standing),
         *curve_tables(task),

@@ -1,4 +1,4 @@
-"""Plots of a task as SVG files: training curves, scores over a study or test texts, throughput and latency."""
+"""Draws a task's plots as SVG files: training curves, scores over a study or test texts, throughput and latency."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row of the leaderboard put together: its name, its stored parts, its result."""
+"""Puts a cell's result together: its name, its stored parts, its figures."""
 
 from __future__ import annotations
 

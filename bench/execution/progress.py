@@ -1,4 +1,4 @@
-"""Tell how far a run of many workers is, from its store alone: done, running where, waiting, failed and why."""
+"""Tells how far a run of many workers is, from its store alone: done, running where, waiting, failed and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make one plan of what many workers of a run would plan, and take this worker's part of it."""
+"""Makes one plan of what many workers of a run would plan, and take this worker's part of it."""
 
 from __future__ import annotations
 

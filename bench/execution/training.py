@@ -1,4 +1,4 @@
-"""A classifier for a recipe: taken from the cache, or trained once for all engines."""
+"""Gets a classifier for a recipe: from the cache, or trained once for all engines."""
 
 from __future__ import annotations
 

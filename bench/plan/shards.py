@@ -1,4 +1,4 @@
-"""Divide a plan's trainings and cells among shards: the same parts everywhere, of about equal expected time."""
+"""Divides a plan's trainings and cells among shards: the same parts everywhere, of about equal expected time."""
 
 from __future__ import annotations
 

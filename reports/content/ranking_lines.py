@@ -1,4 +1,4 @@
-"""One line an aspect: who is ahead of whom, "=" where the measurement cannot tell."""
+"""Says who is ahead of whom, one line an aspect, "=" where the measurement cannot tell."""
 
 from __future__ import annotations
 

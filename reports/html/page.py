@@ -1,4 +1,4 @@
-"""The leaderboard as one HTML file that needs no network: a table, plots, and the texts worth reading."""
+"""Writes the leaderboard as one HTML file that needs no network: a table, plots, and the texts worth reading."""
 
 from __future__ import annotations
 

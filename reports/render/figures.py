@@ -1,4 +1,4 @@
-"""Numbers as the tables print them: no digit that was not measured, "-" where nothing was."""
+"""Prints numbers as the tables show them: no digit that was not measured, "-" where nothing was."""
 
 from __future__ import annotations
 
