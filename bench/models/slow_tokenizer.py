@@ -91,7 +91,8 @@ class SentencePiece:
         from sentencepiece import sentencepiece_model_pb2
         from tokenizers import normalizers
 
-        content = sentencepiece_model_pb2.ModelProto()
+        generated: Any = sentencepiece_model_pb2  # protobuf makes its names at run time
+        content = generated.ModelProto()
         content.ParseFromString(self._model.serialized_model_proto())
         folding = content.normalizer_spec.precompiled_charsmap
         if not folding:
