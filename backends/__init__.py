@@ -1,1 +1,1 @@
-"""Engines: one file each; texts in, class probabilities out. Listed in bench/registry.py."""
+"""Serves classifiers through engines, one file each: texts in, class probabilities out. Listed in bench/registry.py."""

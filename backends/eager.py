@@ -1,4 +1,4 @@
-"""Hugging Face modules as they are: the reference in fp32, and the same in bf16."""
+"""Serves Hugging Face modules as they are: the reference in fp32, and the same in bf16."""
 
 from __future__ import annotations
 

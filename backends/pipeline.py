@@ -1,4 +1,4 @@
-"""transformers.pipeline, as most write-ups serve a classifier: the yardstick for engines that do better."""
+"""Serves through transformers.pipeline, as most write-ups do: the yardstick for engines that do better."""
 
 from __future__ import annotations
 

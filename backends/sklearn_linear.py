@@ -1,4 +1,4 @@
-"""Bag-of-words classifiers through scikit-learn's vectoriser and one sparse product."""
+"""Serves bag-of-words classifiers through scikit-learn's vectoriser and one sparse product."""
 
 from __future__ import annotations
 

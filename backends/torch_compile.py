@@ -1,4 +1,4 @@
-"""torch.compile with inductor: frozen weights on a CPU, dynamic shapes, compiled before the first query."""
+"""Serves through torch.compile with inductor: frozen weights on a CPU, dynamic shapes, compiled before any query."""
 
 from __future__ import annotations
 

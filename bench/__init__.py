@@ -1,4 +1,4 @@
-"""Benchmark harness for text classifiers: which model, method and engine to deploy.
+"""Measures text classifiers: which model, method and engine to deploy.
 
 `import bench` loads nothing and changes nothing; the names below are imported when they are first used.
 """

@@ -19,7 +19,8 @@ from bench.gates.check import check_run
 from bench.gates.quality_rules import MARGIN, SEED_SPREAD
 from bench.machine.companions import unfit_companions_hidden
 from bench.plan.keywords import AnyPath, Names, make_request
-from bench.plan.plan import DEFAULT_SCENARIOS, make_plan
+from bench.plan.plan import make_plan
+from bench.plan.request import DEFAULT_SCENARIOS
 from bench.results import store
 from bench.results.leaderboards import Leaderboard, file_in, make_leaderboard, write_leaderboard
 from bench.results.records import Result, StoredRun

@@ -1,4 +1,4 @@
-"""Errors written for the person who reads them, each with the exit code of its class."""
+"""Defines errors written for the person who reads them, each with the exit code of its class."""
 
 from __future__ import annotations
 

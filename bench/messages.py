@@ -1,4 +1,4 @@
-"""English text that remembers what it was made of, so that a report can say it in another language."""
+"""Makes English text that remembers what it was made of, so that a report can say it in another language."""
 
 from __future__ import annotations
 

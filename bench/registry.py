@@ -1,4 +1,4 @@
-"""The names of all implementations, and how to reach them: imported on use, never before."""
+"""Names all implementations and reaches them: imported on use, never before."""
 
 from __future__ import annotations
 

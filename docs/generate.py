@@ -13,7 +13,7 @@ import click
 
 from bench import registry
 from bench.cli.main import EPILOG, cli
-from bench.cli.options import section_of
+from bench.cli.parameters import section_of
 from bench.plan.engines import load_engines
 
 DOCS = Path(__file__).parent

@@ -1,1 +1,1 @@
-"""Leaderboards: pure functions of the stored result files."""
+"""Shows stored results: leaderboards as pure functions of the result files."""

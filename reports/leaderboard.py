@@ -1,4 +1,4 @@
-"""The leaderboard of a stored run: one section a task, as markdown, for a terminal, and as JSON-able data."""
+"""Makes the leaderboard of a stored run: one section a task, as markdown, for a terminal, and as JSON-able data."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from rich.console import Console, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
+from bench.quality.across import Across
 from bench.results.records import Evidence, StoredRun
 from bench.types import SCHEMA_VERSION
 from reports.brief import brief_section
+from reports.content.across import across_suites
 from reports.content.provenance import data_notes, lead, provenance, title
 from reports.content.ranking_lines import ranking_lines
 from reports.content.rows import TaskRows, tasks_of
 from reports.content.scope import scope_notes
 from reports.content.standing import Standing, standing_of
 from reports.export.records import json_able, task_record
-from reports.html.page import PageTask, render_page
+from reports.html.page import PageTask, render_page, table_record
 from reports.plots import Plot, plots_of
+from reports.rank_plot import caption, draw_ranks, rank_plot_path
 from reports.render.markdown import clean, escape, to_html
-from reports.render.table import Table, spoken, to_markdown, to_rich
+from reports.render.table import Table, say_table, to_markdown, to_rich
 from reports.render.words import ENGLISH, message, say, say_marked
+from reports.tables.across import across_table
 from reports.tables.automation import automation_tables
 from reports.tables.before_after import before_after_tables
 from reports.tables.classes import class_tables
@@ -65,6 +69,28 @@ class Section:
 
 
 @dataclass(frozen=True)
+class AcrossSuites:
+    """The methods of a run over all its suites: the comparison, its table and what its picture shows."""
+
+    across: Across
+    table: Table
+    caption: str
+
+    def page_record(self) -> dict[str, Any]:
+        """What the page's script draws."""
+        rows = self.across.rows
+        return {
+            "table": table_record(self.table),
+            "caption": clean(self.caption),
+            "methods": [
+                {"name": clean(row.name), "mean": row.mean_rank, "low": row.low, "high": row.high} for row in rows
+            ],
+            "groups": [[clean(name) for name in group] for group in self.across.groups],
+            "difference": self.across.critical_difference,
+        }
+
+
+@dataclass(frozen=True)
 class Leaderboard:
     """Everything a run has to say, in one language; `record` is the same as numbers."""
 
@@ -72,15 +98,24 @@ class Leaderboard:
     record: dict[str, Any]
     tasks: tuple[tuple[TaskRows, Standing], ...] = ()
     language: str = ENGLISH
+    over_all: AcrossSuites | None = None
 
     def plots(self) -> dict[str, bytes]:
         """SVG files by their path beside the leaderboard, which shows them."""
-        return {plot.path: plot.draw() for section in self.sections for plot in section.plots}
+        drawn = {plot.path: plot.draw() for section in self.sections for plot in section.plots}
+        if self.over_all:
+            drawn[rank_plot_path(self.language)] = draw_ranks(self.over_all.across, self.language)
+        return drawn
 
     @cached_property
     def markdown(self) -> str:
         """GitHub-flavoured markdown that ends in a newline."""
-        return "\n\n".join(_section_markdown(section, self.language) for section in self.sections) + "\n"
+        parts = [_section_markdown(section, self.language) for section in self.sections]
+        if self.over_all:
+            table = self.over_all.table
+            picture = f"![{escape(self.over_all.caption)}]({rank_plot_path(self.language)})"
+            parts += [to_markdown(table, level=2), picture]
+        return "\n\n".join(parts) + "\n"
 
     def page(self, evidence: Evidence) -> str:
         """One HTML file that shows the same, and what `evidence` holds beside the figures."""
@@ -89,6 +124,7 @@ class Leaderboard:
             [PageTask(*_said(section), task, standing) for section, (task, standing) in entries],
             evidence,
             self.language,
+            self.over_all.page_record() if self.over_all else None,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,6 +135,7 @@ class Leaderboard:
         """The same for a terminal of `width` columns."""
         for section in self.sections:
             yield from _section_rich(section, width, self.language)
+        yield from self._over_all_rich(width)
 
     def _repr_markdown_(self) -> str:
         """What a notebook shows: who is ahead, and the first table of each task."""
@@ -129,6 +166,12 @@ class Leaderboard:
                 width,
                 self.language,
             )
+        yield from self._over_all_rich(width)
+
+    def _over_all_rich(self, width: int) -> Iterator[RenderableType]:
+        if self.over_all:
+            yield Rule()
+            yield from to_rich(self.over_all.table, width, self.language)
 
 
 def render_leaderboard(run: StoredRun, language: str = ENGLISH) -> Leaderboard:
@@ -141,7 +184,15 @@ def render_leaderboard(run: StoredRun, language: str = ENGLISH) -> Leaderboard:
         "tasks": [task_record(task, standing) for task, standing in tasks],
     }
     sections = tuple(_section(run, task, standing, language) for task, standing in tasks)
-    return Leaderboard(sections, json_able(record), tuple(tasks), language)
+    found = across_suites([task for task, _ in tasks])
+    over_all = _over_all(*found, language) if found else None
+    if over_all:
+        record["across"] = over_all.across.model_dump(mode="json")
+    return Leaderboard(sections, json_able(record), tuple(tasks), language, over_all)
+
+
+def _over_all(across: Across, left_out: tuple[str, ...], language: str) -> AcrossSuites:
+    return AcrossSuites(across, say_table(across_table(across, left_out), language), say(caption(across), language))
 
 
 def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) -> Section:
@@ -150,11 +201,11 @@ def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) 
         lead=say(lead(task.data, len(list(task.cells())), run.settings, run.environment), language),
         provenance=tuple(say(line, language) for line in provenance(task.data, run.settings, run.environment)),
         rankings=tuple(say(line, language) for line in ranking_lines(task, standing)),
-        tables=tuple(spoken(table, language) for table in tables_of(task, standing)),
+        tables=tuple(say_table(table, language) for table in tables_of(task, standing)),
         plots=tuple(plots_of(task, language)),
         notes=tuple(say(line, language) for line in data_notes(task.data)),
         problems=tuple(say(line, language) for line in problems_of(task)),
-        board=next((spoken(table, language) for table in _boards(task, standing)), None),
+        board=next((say_table(table, language) for table in _boards(task, standing)), None),
         scope=tuple(say(line, language) for line in scope_notes(row for _, row in task.cells())),
     )
 

@@ -1,4 +1,4 @@
-"""Plots of a task as SVG files: training curves, scores over a study or test texts, throughput and latency."""
+"""Draws a task's plots as SVG files: training curves, scores over a study or test texts, throughput and latency."""
 
 from __future__ import annotations
 
@@ -33,19 +33,24 @@ class Plot:
 
     def draw(self) -> bytes:
         """The SVG file; the same results give the same bytes."""
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
+        return svg_of(self.path, self.title, lambda axes: _DRAW[self.kind](axes, self.task, self.language))
 
-        with mpl.rc_context({"svg.hashsalt": self.path, "svg.fonttype": "none", "font.size": 10}):
-            figure = Figure(figsize=(8, 4.5), layout="constrained")
-            axes = figure.subplots()
-            _DRAW[self.kind](axes, self.task, self.language)
-            axes.set_title(self.title, loc="left", fontsize=11, parse_math=False)
-            axes.grid(alpha=0.3)
-            axes.spines[["top", "right"]].set_visible(False)
-            content = BytesIO()
-            figure.savefig(content, format="svg", metadata={"Date": None})
-        return content.getvalue()
+
+def svg_of(path: str, title: str, draw: Callable[[Axes], None]) -> bytes:
+    """One picture as an SVG file whose ids come from its path, so that the same content gives the same bytes."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({"svg.hashsalt": path, "svg.fonttype": "none", "font.size": 10}):
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        axes = figure.subplots()
+        draw(axes)
+        axes.set_title(title, loc="left", fontsize=11, parse_math=False)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+        content = BytesIO()
+        figure.savefig(content, format="svg", metadata={"Date": None})
+    return content.getvalue()
 
 
 def plots_of(task: TaskRows, language: str = ENGLISH) -> Iterator[Plot]:

@@ -1,1 +1,1 @@
-"""Training methods: one file each; a dataset in, a classifier folder out. Listed in bench/registry.py."""
+"""Trains classifiers, one file a method: a dataset in, a classifier folder out. Listed in bench/registry.py."""

@@ -1,4 +1,4 @@
-"""Parameter-efficient methods that stay beside the base model: bottleneck adapters, virtual tokens, prefixes."""
+"""Trains parts that stay beside the base model: bottleneck adapters, virtual tokens, prefixes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A frozen encoder and a head: sentence vectors are computed once and kept on disk."""
+"""Trains a head on a frozen encoder: sentence vectors are computed once and kept on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Full fine-tune: all weights of a transformer and a linear head, in a plain PyTorch loop."""
+"""Trains all weights of a transformer and a linear head, in a plain PyTorch loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A language model that writes its answer, as it is: zero-shot or few-shot, with or without thinking first."""
+"""Takes a language model that writes its answer, as it is: zero-shot or few-shot, with or without thinking first."""
 
 from __future__ import annotations
 

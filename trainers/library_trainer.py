@@ -1,4 +1,4 @@
-"""The same fine-tune with transformers' own Trainer, as most write-ups do it: the yardstick for the plain loop."""
+"""Trains the same fine-tune with transformers' own Trainer, as most write-ups do: a yardstick for the plain loop."""
 
 from __future__ import annotations
 

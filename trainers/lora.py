@@ -1,4 +1,4 @@
-"""LoRA (Hu et al. 2021) on a transformer with a linear head: merged when training ends, or kept beside the base."""
+"""Trains LoRA (Hu et al. 2021) on a transformer with a linear head: merged at the end, or kept beside the base."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks from scratch on word vectors, with a vocabulary of their own learnt from the training texts."""
+"""Trains networks from scratch on word vectors, with a vocabulary of their own learnt from the training texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An encoder and a head built by hand, all weights trained: what "from scratch" means in the write-ups."""
+"""Trains all weights of an encoder and a head built by hand: what "from scratch" means in the write-ups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hyperparameters of a recipe, checked against those its trainer knows."""
+"""Checks the hyperparameters of a recipe against those its trainer knows."""
 
 from __future__ import annotations
 

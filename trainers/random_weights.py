@@ -1,4 +1,4 @@
-"""A published architecture with random weights: what it answers means nothing, how fast it answers is true."""
+"""Builds a published architecture with random weights: what it answers means nothing, how fast it answers is true."""
 
 from __future__ import annotations
 

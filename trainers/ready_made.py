@@ -1,4 +1,4 @@
-"""A classifier that somebody else has trained: loaded as it is, its labels matched with the task's classes."""
+"""Takes a classifier that somebody else has trained, as it is, and matches its labels with the task's classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that exists behind an endpoint alone: the prompt and how to read its answer make the classifier."""
+"""Makes a classifier of a model that exists behind an endpoint alone: the prompt and how to read its answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompt SFT: a language model trained to write the class's answer after the prompt, and nothing else."""
+"""Trains a language model to write the class's answer after the prompt, and nothing else (prompt SFT)."""
 
 from __future__ import annotations
 

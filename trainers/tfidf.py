@@ -1,4 +1,4 @@
-"""TF-IDF and logistic regression: the baseline every other method has to beat."""
+"""Trains TF-IDF and logistic regression: the baseline every other method has to beat."""
 
 from __future__ import annotations
 

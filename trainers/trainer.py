@@ -1,4 +1,4 @@
-"""What every trainer is made of: a recipe, a base model, a place to work."""
+"""Holds what every trainer is made of: a recipe, a base model, a place to work."""
 
 from __future__ import annotations
 

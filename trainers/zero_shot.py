@@ -1,4 +1,4 @@
-"""Zero-shot and few-shot by option likelihood: nothing is trained, a prompt and its answers make the classifier."""
+"""Makes a classifier of option likelihoods, zero-shot or few-shot: nothing is trained."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""CTranslate2: encoders converted to its format."""
+"""Serves encoders converted to CTranslate2's format."""

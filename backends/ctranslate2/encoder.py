@@ -1,4 +1,4 @@
-"""BERT-like encoders of transformers as models of CTranslate2, written straight from their weights.
+"""Writes BERT-like encoders of transformers as models of CTranslate2, straight from their weights.
 
 CTranslate2's own converter loads models itself and asks for settings that transformers 5 no longer has.
 """

@@ -1,4 +1,4 @@
-"""CTranslate2 on BERT-like encoders: its own C++ kernels, fp32 and int8; the small head stays in torch."""
+"""Serves BERT-like encoders through CTranslate2's C++ kernels, fp32 and int8; the small head stays in torch."""
 
 from __future__ import annotations
 

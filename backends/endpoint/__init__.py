@@ -1,1 +1,1 @@
-"""Servers reached over HTTP: chat, completions, classification and TEI."""
+"""Asks servers over HTTP: chat, completions, classification and TEI."""

@@ -1,4 +1,4 @@
-"""What endpoints answer, as JSON: read strictly, so that anything else counts as an unreadable answer."""
+"""Reads what endpoints answer, as JSON: strictly, so that anything else counts as an unreadable answer."""
 
 from __future__ import annotations
 

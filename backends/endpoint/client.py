@@ -1,4 +1,4 @@
-"""HTTP to an OpenAI-compatible server: retries, timeouts, and a count of everything that was not answered well."""
+"""Speaks HTTP to an OpenAI-compatible server: retries, timeouts, and a count of all that was not answered well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server as an engine: any OpenAI-compatible one (vLLM, llama.cpp, Ollama, a hosted one), or TEI."""
+"""Makes a server an engine: any OpenAI-compatible one (vLLM, llama.cpp, Ollama, a hosted one), or TEI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint as the options of an engine: checked when they are read, nothing else is done."""
+"""Reads an OpenAI-compatible endpoint out of the options of an engine, and checks it; nothing else is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a server is asked for a classifier that exists behind it alone: in texts, which it tokenises itself."""
+"""Asks a server for a classifier that exists behind it alone: in texts, which it tokenises itself."""
 
 from __future__ import annotations
 

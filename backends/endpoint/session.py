@@ -1,4 +1,4 @@
-"""The session of an endpoint: texts in, requests in flight, answers put together in the order of the texts."""
+"""Keeps requests to an endpoint in flight: texts in, answers put together in the order of the texts."""
 
 from __future__ import annotations
 

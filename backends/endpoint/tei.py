@@ -1,4 +1,4 @@
-"""Text Embeddings Inference (Hugging Face): sequence classifiers through its /predict, which takes texts, not ids."""
+"""Asks Text Embeddings Inference (Hugging Face) through its /predict, which takes texts, not ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a server is asked for a classifier whose weights are here too: in token ids, so that both read the same."""
+"""Asks a server for a classifier whose weights are here too: in token ids, so that both read the same."""
 
 from __future__ import annotations
 

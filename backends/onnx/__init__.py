@@ -1,1 +1,1 @@
-"""ONNX Runtime and TensorRT: one export, two engines."""
+"""Serves one ONNX export in two engines: ONNX Runtime and TensorRT."""

@@ -1,4 +1,4 @@
-"""ONNX Runtime on exported classifiers: fp32, on GPUs fp16 and bf16, on CPUs int8 quantised as it runs."""
+"""Serves exported classifiers in ONNX Runtime: fp32, on GPUs fp16 and bf16, on CPUs int8 quantised as it runs."""
 
 from __future__ import annotations
 

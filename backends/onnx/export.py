@@ -1,4 +1,4 @@
-"""Classifiers as ONNX files: exported straight from the torch module, checked against it, kept in the cache.
+"""Exports classifiers as ONNX files: straight from the torch module, checked against it, kept in the cache.
 
 optimum-onnx does not fit transformers 5. Of torch's two exporters the TorchScript one is used: on MiniLM with 2 cores
 its graph answered 124 texts/s, the dynamo one's 117 (one by one 90 and 95), and that needs onnxscript; on SmolLM2-135M

@@ -1,4 +1,4 @@
-"""ONNX files on disk: graphs of any size, their weights beside them where protobuf ends, and quantised to int8."""
+"""Writes ONNX graphs of any size, their weights beside them where protobuf ends, and quantises them to int8."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An fp32 ONNX graph turned into one of fp16 or bf16 arithmetic, with what needs fp32 left in it.
+"""Turns an fp32 ONNX graph into one of fp16 or bf16 arithmetic, with what needs fp32 left in it.
 
 onnxruntime's own converter knows fp16 only, rounds the angles of rotary positions to it (by up to 0.125 rad at token
 500) and gives two nodes one name where sine and cosine read the same tensor.

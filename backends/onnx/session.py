@@ -1,4 +1,4 @@
-"""An ONNX file opened where it was asked to run, as a forward pass."""
+"""Opens an ONNX file where it was asked to run, as a forward pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TensorRT on the fp16 export, through ONNX Runtime's provider for it. Written without a GPU at hand: never run."""
+"""Serves the fp16 export in TensorRT, through ONNX Runtime's provider. Written without a GPU at hand: never run."""
 
 from __future__ import annotations
 

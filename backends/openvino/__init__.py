@@ -1,1 +1,1 @@
-"""OpenVINO: an ONNX export compiled for Intel's runtime."""
+"""Serves an ONNX export compiled for Intel's runtime."""

@@ -1,4 +1,4 @@
-"""OpenVINO on exported classifiers: fp32, bf16 where the CPU has it, int8 with the rest in the faster of both."""
+"""Serves exported classifiers in OpenVINO: fp32, bf16 where the CPU has it, int8 where that is the faster."""
 
 from __future__ import annotations
 

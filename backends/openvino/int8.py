@@ -1,4 +1,4 @@
-"""Weights and activations in int8 for OpenVINO, quantised by NNCF on texts like those that will be read."""
+"""Quantises weights and activations to int8 for OpenVINO, by NNCF on texts like those that will be read."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Packed: BERT-like encoders and decoders on real tokens only, on CPUs."""
+"""Computes BERT-like encoders and decoders on real tokens only, on CPUs."""

@@ -1,4 +1,4 @@
-"""A BERT encoder rewritten for CPUs: the same weights and answers, less work.
+"""Computes a BERT encoder rewritten for CPUs: the same weights and answers, less work.
 
 What differs from transformers' encoder: weights are laid out once for oneDNN; query, key and value are one product;
 GELU and the residual are part of the product before them; attention over short texts is plain batched products, without

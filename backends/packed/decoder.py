@@ -1,4 +1,4 @@
-"""Llama-like decoders on a CPU: the lean body with prepacked products."""
+"""Computes Llama-like decoders on a CPU: the lean body with prepacked products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transformers on a CPU without transformers' overhead, ready at once: nothing is compiled."""
+"""Serves transformers on a CPU without transformers' overhead, ready at once: nothing is compiled."""
 
 from __future__ import annotations
 

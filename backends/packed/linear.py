@@ -1,4 +1,4 @@
-"""Linear layers with their weights laid out once for oneDNN, through inductor's operators."""
+"""Lays the weights of linear layers out once for oneDNN, through inductor's operators."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What several engines share: sessions, batches, softmax, generation."""
+"""Holds what several engines share: sessions, batches, softmax, generation."""

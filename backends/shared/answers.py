@@ -1,4 +1,4 @@
-"""From logits to probabilities and labels, the same for every engine."""
+"""Turns logits into probabilities and labels, the same for every engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one session of all engines that take padded batches: they bring a forward pass, everything around it is here."""
+"""Holds the one session of all engines that take padded batches: they bring a forward pass, the rest is here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which encoders have BERT's layers, for the engines that compute those themselves."""
+"""Tells which encoders have BERT's layers, for the engines that compute those themselves."""
 
 from __future__ import annotations
 

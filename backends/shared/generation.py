@@ -1,4 +1,4 @@
-"""The session of `generate` classifiers: texts in, written answers out, read into labels."""
+"""Serves `generate` classifiers: texts in, written answers out, read into labels."""
 
 from __future__ import annotations
 

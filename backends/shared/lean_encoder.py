@@ -1,4 +1,4 @@
-"""A BERT encoder as exporters and compilers like it: the same weights and answers, fewer and plainer operators.
+"""Computes a BERT encoder as exporters and compilers like it: the same answers, fewer and plainer operators.
 
 What differs from transformers' encoder: the scale of the scores is in the query's weights; padding is one added bias,
 so that no row of the softmax needs looking after; and where only the first token is read, the last layer computes only

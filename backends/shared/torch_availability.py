@@ -1,4 +1,4 @@
-"""Whether torch can serve here, found without loading it where that is possible."""
+"""Tells whether torch can serve here, found without loading it where that is possible."""
 
 from __future__ import annotations
 

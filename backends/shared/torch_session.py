@@ -1,4 +1,4 @@
-"""A classifier's torch module behind the batched session: eager, compiled or rewritten, all load through here."""
+"""Puts a classifier's torch module behind the batched session: eager, compiled or rewritten, all load through here."""
 
 from __future__ import annotations
 

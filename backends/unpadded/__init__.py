@@ -1,1 +1,1 @@
-"""Unpadded: ragged batches without padding, on GPUs."""
+"""Serves ragged batches without padding, on GPUs."""

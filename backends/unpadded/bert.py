@@ -1,4 +1,4 @@
-"""A BERT encoder over texts without padding: transformers' weights and answers, no work for tokens that are none."""
+"""Computes a BERT encoder over texts without padding: transformers' answers, no work for tokens that are none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Llama-like decoders over texts without padding; a prefix that all texts share is computed once."""
+"""Computes Llama-like decoders over texts without padding; a prefix that all texts share is computed once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transformers without padding: the tokens of a batch one after the other, attention by a kernel that knows the texts.
+"""Serves transformers without padding: tokens of a batch one after the other, attention that knows the texts.
 
 Made for GPUs. On a CPU the same code computes attention text by text, which keeps it checked on every machine.
 """

@@ -1,4 +1,4 @@
-"""Single texts through recorded CUDA graphs: one launch a text in place of hundreds."""
+"""Runs single texts through recorded CUDA graphs: one launch a text in place of hundreds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the states that a classifier reads to its logits, for every kind that unpadded serves."""
+"""Turns the states that a classifier reads into its logits, for every kind that unpadded serves."""
 
 from __future__ import annotations
 

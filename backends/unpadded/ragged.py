@@ -1,4 +1,4 @@
-"""Texts of different lengths one after the other, without padding, and attention over them."""
+"""Lays texts of different lengths one after the other, without padding, and computes attention over them."""
 
 from __future__ import annotations
 

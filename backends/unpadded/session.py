@@ -1,4 +1,4 @@
-"""The batched session over texts without padding."""
+"""Serves batches of texts without padding."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""vLLM in process: heads, adapters, options and written answers."""
+"""Serves in vLLM, in process: heads, adapters, options and written answers."""

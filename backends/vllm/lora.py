@@ -1,4 +1,4 @@
-"""LoRA kept beside its base, as vLLM wants it: the base with the trained head as one folder, the adapter as another."""
+"""Writes LoRA beside its base, as vLLM wants it: base and trained head as one folder, the adapter as another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model folder opened in vLLM, without its tokenizer and in this process, and closed again."""
+"""Opens a model folder in vLLM, without its tokenizer and in this process, and closes it again."""
 
 from __future__ import annotations
 

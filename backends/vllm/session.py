@@ -1,4 +1,4 @@
-"""The session of classifiers in vLLM: token ids made by the harness in, answers of vLLM's scheduler out."""
+"""Serves classifiers in vLLM: token ids made by the harness in, answers of vLLM's scheduler out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What vLLM is asked for, by classifier kind: class logits, log-likelihoods of answers, or written answers."""
+"""Asks vLLM by classifier kind: class logits, log-likelihoods of answers, or written answers."""
 
 from __future__ import annotations
 

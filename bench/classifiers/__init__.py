@@ -1,1 +1,1 @@
-"""Classifiers: what a trained folder holds and the modules that compute its logits."""
+"""Holds what a trained classifier's folder contains, and the modules that compute its logits."""

@@ -1,4 +1,4 @@
-"""Small trained parts beside a frozen transformer: built into it from their settings, loaded, switched.
+"""Builds small trained parts beside a frozen transformer from their settings, loads and switches them.
 
 settings["kind"] and what else it takes:
 

@@ -1,4 +1,4 @@
-"""Sentence vectors of a frozen or trained encoder, and a head on them."""
+"""Computes sentence vectors of a frozen or trained encoder, and a head on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classifier folder: write its manifest last, check every file when reading."""
+"""Writes a classifier folder, its manifest last, and checks every file when it reads one."""
 
 from __future__ import annotations
 

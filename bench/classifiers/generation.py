@@ -1,4 +1,4 @@
-"""`generate` classifiers: a causal language model writes, and a class is read from what it wrote.
+"""Lets a causal language model write, and reads a class from what it wrote: `generate` classifiers.
 
 settings: before, after (the prompt around a text); answers, one for each class; answer_kind "letters" | "words";
 mention, which name in it counts (written_answers.py), "settled" where it is not there; max_new_tokens; think_tokens,

@@ -1,4 +1,4 @@
-"""Llama-like decoders in fewer steps than transformers takes on a CPU: the same weights, the same answers.
+"""Computes Llama-like decoders in fewer steps than transformers takes on a CPU: the same weights, the same answers.
 
 - several linear layers with one input are one product (`Project`), with weights laid out once;
 - normalisation and the gated unit are one operation each, forwards and backwards, and keep little for the latter;

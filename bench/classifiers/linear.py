@@ -1,4 +1,4 @@
-"""Bag-of-words classifiers on disk: numbers and a vocabulary, no pickled code."""
+"""Stores bag-of-words classifiers: numbers and a vocabulary, no pickled code."""
 
 from __future__ import annotations
 

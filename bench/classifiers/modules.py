@@ -1,4 +1,4 @@
-"""Classifier folders as torch modules: token ids in, logits out, the same for trainers and for every engine.
+"""Opens classifier folders as torch modules: token ids in, logits out, the same for trainers and for every engine.
 
 All modules take right-padded `input_ids` and `attention_mask`, int64 (b, t), and return logits float32 (b, k) whose
 softmax is the class distribution. The last real token of a row is found through the mask, never through the padding id.

@@ -1,4 +1,4 @@
-"""Networks trained from scratch on word vectors: token ids in, logits out; padding never changes an answer.
+"""Builds networks trained from scratch on word vectors: token ids in, logits out; padding never changes an answer.
 
 All take right-padded input_ids and attention_mask int64 (b, t) and return logits float32 (b, k). Recurrent layers read
 each row backwards over its real tokens only (the row is turned round within its own length), which equals torch's

@@ -1,4 +1,4 @@
-"""A causal language model that scores each class's answer as the continuation of a prompt."""
+"""Scores each class's answer as the continuation of a prompt, with a causal language model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transformers with a classification head: token ids in, logits out."""
+"""Puts a classification head on a transformer: token ids in, logits out."""
 
 from __future__ import annotations
 

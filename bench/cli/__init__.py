@@ -1,4 +1,4 @@
-"""The command `bench`: arguments in, one call into the harness, exit code out."""
+"""Takes the command `bench`: arguments in, one call into the harness, exit code out."""
 
 from bench.cli.main import cli, main
 

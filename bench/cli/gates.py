@@ -1,18 +1,48 @@
-"""The commands that compare runs: baseline, check, compare, attribute."""
+"""Compares runs: the commands baseline, check, compare and attribute."""
 
 from __future__ import annotations
 
+import json
+import math
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.cli.options import json_option, lang_option
+
+if TYPE_CHECKING:
+    from bench.gates.speed_rows import SpeedOptions
+    from bench.results.verdicts import Check
+
+POINTS = 100
+EXIT_CODES = {"PASS": 0, "REGRESSED": 9, "INCONCLUSIVE": 10}
 
 
 def add_commands(cli: click.Group) -> None:
     """Register them with the group."""
     for command in (baseline, check, compare, attribute):
         cli.add_command(command)
+
+
+@dataclass(frozen=True)
+class QualityRule:
+    """What a row may lose, and how far trainings of one recipe differ where nothing tells it; shares."""
+
+    margin: float
+    seed_spread: float
+
+    @classmethod
+    def of(cls, margin_points: float, spread_points: float) -> QualityRule:
+        """From points, as a user states them; raises UsageError for what is no number."""
+        from bench.errors import UsageError
+
+        for option, points in (("--margin", margin_points), ("--seed-spread", spread_points)):
+            if not math.isfinite(points):
+                raise UsageError(f"{option} {points} is no number of points")
+        return cls(margin_points / POINTS, spread_points / POINTS)
 
 
 baseline_option = click.option(
@@ -54,9 +84,18 @@ spread_option = click.option(
 )
 def baseline(folder: Path, out: Path) -> None:
     """Write the answers of a run FOLDER as a baseline for `bench check`."""
-    from bench.cli.gate_commands import baseline_command
+    from rich.console import Console
 
-    baseline_command(folder, out)
+    from bench.gates.baseline import make_baseline, write_baseline
+    from bench.results.store import open_run
+
+    made = make_baseline(open_run(folder))
+    write_baseline(out, made)
+    size_kb = out.stat().st_size / 1000
+    Console(stderr=True, highlight=False).print(
+        f"written: {out} ({len(made.rows)} rows, {size_kb:,.0f} kB); commit it and run `bench check`",
+        soft_wrap=True,
+    )
 
 
 @click.command()
@@ -100,15 +139,38 @@ def check(
     Exit codes: 0 all rows pass; 8 not comparable (other data, labels or classes; speed of another machine); 9 a row
     regressed or failed; 10 nothing regressed, but a row is not settled or missing.
     """
-    from bench.cli.gate_commands import QualityRule, check_command
+    from bench import registry
     from bench.errors import UsageError
+    from bench.files.cache import write_whole
     from bench.gates.speed_rows import SpeedOptions
 
     if not speed and (base_source or base_python or turns):
         raise UsageError("--base-source, --base-python and --turns belong to --speed; add it or leave them out")
     options = SpeedOptions.of(base_source, base_python, turns) if speed else None
-    rule = QualityRule.of(margin_points, spread_points)
-    return check_command(folder, baseline_file, rule, markdown, junit, options, language, as_json=as_json)
+    judged = _judge(folder, baseline_file, QualityRule.of(margin_points, spread_points), options)
+    page = registry.find("report", "check")(judged, language)
+    if markdown:
+        write_whole(markdown, page.markdown.encode("utf-8"))
+    if junit:
+        write_whole(junit, page.junit.encode("utf-8"))
+    _print_page(page, as_json)
+    return EXIT_CODES[judged.verdict]
+
+
+def _judge(folder: Path, baseline_file: Path, rule: QualityRule, speed: SpeedOptions | None) -> Check:
+    from bench.execution.console import RunConsole
+    from bench.gates.baseline import open_baseline
+    from bench.gates.check import check_run
+    from bench.gates.speed_rows import gate_speed
+    from bench.results.store import open_run
+
+    run, base = open_run(folder), open_baseline(baseline_file)
+    judged = check_run(run, base, rule.margin, rule.seed_spread)
+    if speed is None:
+        return judged
+    base_folder = baseline_file if baseline_file.is_dir() else None
+    with RunConsole(quiet=False) as console:
+        return gate_speed(judged, run, base, base_folder, speed, console)
 
 
 @click.command()
@@ -118,9 +180,13 @@ def check(
 @json_option
 def compare(old: Path, new: Path, language: str, as_json: bool) -> None:
     """Show what changed in quality from the run folder OLD to the run folder NEW, row by row."""
-    from bench.cli.gate_commands import compare_command
+    from bench import registry
+    from bench.gates.baseline import make_baseline
+    from bench.gates.check import check_run
+    from bench.results.store import open_run
 
-    compare_command(old, new, language, as_json=as_json)
+    judged = check_run(open_run(new), make_baseline(open_run(old)))
+    _print_page(registry.find("report", "check")(judged, language), as_json)
 
 
 @click.command()
@@ -147,9 +213,26 @@ def attribute(
     Each part of the head is put back to the base's, alone, and the row is judged again. Both classifiers must be on
     this machine; libraries and code are tried where --base-source or --base-python names the base's.
     """
-    from bench.cli.gate_commands import QualityRule, attribute_command
+    from bench import registry
+    from bench.execution.console import RunConsole
+    from bench.gates import attribution
+    from bench.gates.baseline import open_baseline
     from bench.gates.speed_rows import SpeedOptions
+    from bench.results.store import open_run
 
     options = SpeedOptions.of(base_source, base_python, None)
     rule = QualityRule.of(margin_points, spread_points)
-    attribute_command(folder, baseline_file, rule, options, language, as_json=as_json)
+    base_folder = baseline_file if baseline_file.is_dir() else None
+    with RunConsole(quiet=False) as console:
+        run, base = open_run(folder), open_baseline(baseline_file)
+        rows = attribution.attribute(run, base, base_folder, options, console, rule.margin, rule.seed_spread)
+    _print_page(registry.find("report", "attribution")(rows, language), as_json)
+
+
+def _print_page(page: Any, as_json: bool) -> None:
+    from rich.console import Console
+
+    if as_json:
+        sys.stdout.write(json.dumps(page.to_dict(), ensure_ascii=False, indent=1) + "\n")
+    else:
+        page.print(Console(highlight=False))

@@ -1,4 +1,4 @@
-"""The user's own texts, counted in each classifier's tokens."""
+"""Counts the user's own texts in each classifier's tokens."""
 
 from __future__ import annotations
 

@@ -1,31 +1,29 @@
-"""The commands that look at what is there: list, doctor, predict, completion."""
+"""Looks at what is there: the commands list, doctor and completion."""
 
 from __future__ import annotations
 
 import json
+import shutil
+import socket
 import sys
-from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.cli.options import json_option, machine_options
-from bench.errors import DataError, UsageError
+from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.data.reading import Reading
-    from bench.execution.predict import Predictor
     from bench.types import ModelSet
 
-
-SHOWN_AT_ONCE = 1000
+HUB = ("huggingface.co", 443)
+HUB_TIMEOUT_S = 2.0
 
 
 def add_commands(cli: click.Group) -> None:
     """Register them with the group."""
-    for command in (list_, doctor, predict, completion):
+    for command in (list_, doctor, completion):
         cli.add_command(command)
 
 
@@ -61,9 +59,7 @@ def list_(all_recipes: bool, models: ModelSet | None, as_json: bool) -> None:
 @json_option
 def doctor(device: str | None, threads: int | None, as_json: bool) -> None:
     """Check each engine, the machine, the cache and the sources; name the command that makes things ready."""
-    from bench.cli.doctor import examine
-
-    content = examine(device, threads)
+    content = _examine(device, threads)
     if as_json:
         _print_json(content)
         return
@@ -72,109 +68,39 @@ def doctor(device: str | None, threads: int | None, as_json: bool) -> None:
     print_examination(content)
 
 
-@click.command()
-@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL...")
-@click.option("--text", "texts", multiple=True, help="A text to classify; may be given several times.")
-@click.option(
-    "--file",
-    type=click.Path(path_type=Path),
-    help="One text a line; or CSV, TSV, JSON, JSONL, parquet, which come out with label and probabilities.",
-)
-@click.option("--text-column", metavar="NAME,...", help="Column of the texts in --file: name, position or path.")
-@click.option("--encoding", metavar="NAME", help="Encoding of --file. Default: UTF-8 or its mark.")
-@click.option("--delimiter", metavar="SIGN", help="What divides the columns of --file, such as ';' or tab.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the rows of --file there.")
-@click.option("--engine", help="Engine to serve with. Default: the reference engine of the model's kind.")
-@machine_options
-@json_option
-def predict(
-    models: tuple[Path, ...],
-    texts: tuple[str, ...],
-    file: Path | None,
-    text_column: str | None,
-    encoding: str | None,
-    delimiter: str | None,
-    out: Path | None,
-    engine: str | None,
-    device: str | None,
-    threads: int | None,
-    as_json: bool,
-) -> None:
-    """Label texts with one MODEL folder, or several side by side.
+def _examine(device: str | None, threads: int | None) -> dict[str, Any]:
+    """Everything `bench doctor` shows, JSON-able; touches no model."""
+    from bench.machine.environment import default_device, describe_environment
+    from bench.machine.threads import usable_cores
+    from bench.plan.catalogue import engine_states
 
-    One line of --file in, one row out. Without --text and --file a prompt asks for texts; q leaves.
-    """
-    from bench.data.reading import Reading
-    from bench.execution.predict import Predictor
-
-    if texts and file:
-        raise UsageError("--text and --file cannot both be given")
-    if out and not file:
-        raise UsageError("--out is where the rows of --file go; give --file, too")
-    if file and not file.is_file():
-        raise DataError(f"--file {file}: no such file")
-    reading = Reading(text_column=text_column, encoding=encoding, delimiter=delimiter)
-    given = list(texts) if texts else None
-    with Predictor(models, engine, device, threads) as predictor:
-        if file is not None:
-            _predict_file(predictor, file, reading, out, as_json)
-        elif given is None and not sys.stdin.isatty():
-            _predict_stream(predictor, as_json)
-        elif given is None:
-            _prompt(predictor)
-        elif as_json:
-            _print_json(predictor.rows(given))
-        else:
-            from bench.cli.views import print_predictions
-
-            print_predictions(predictor.rows(given))
+    device = device or default_device()
+    return {
+        "environment": describe_environment(device, threads or usable_cores()),
+        "engines": engine_states(device),
+        "cache": _cache_state(),
+        "hub": _hub_state(),
+    }
 
 
-def _predict_stream(predictor: Predictor, as_json: bool) -> None:
-    """Standard input, one text a line."""
-    from bench.execution.predict_files import answered, numbered_lines, write_json
+def _cache_state() -> dict[str, Any]:
+    from bench.files.cache import cache_dir
 
-    rows = answered(predictor, numbered_lines(sys.stdin.buffer, "standard input"))
-    if as_json:
-        write_json(rows, sys.stdout)
-    else:
-        _print_rows(rows)
+    folder = cache_dir()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    used = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.exists() else 0
+    return {"folder": str(folder), "used_bytes": used, "free_bytes": shutil.disk_usage(existing).free}
 
 
-def _print_rows(rows: Iterator[dict[str, Any]]) -> None:
-    from bench.cli.views import print_predictions
-
-    while shown := list(islice(rows, SHOWN_AT_ONCE)):
-        print_predictions(shown)
-
-
-def _predict_file(predictor: Predictor, file: Path, reading: Reading, out: Path | None, as_json: bool) -> None:
-    """A stream of rows for machines; for a person, and for plain lines of text, a table."""
-    from bench.execution.predict_files import is_table, label_file, rows_of
-
-    if out is None and not as_json and (sys.stdout.isatty() or not is_table(file, reading)):
-        _print_rows(rows_of(predictor, file, reading))
-        return
-    count = label_file(predictor, file, reading, out, as_json)
-    if out is not None and not as_json:
-        click.echo(f"{count:,} rows in {out}")
-
-
-def _prompt(predictor: Any) -> None:
-    """Ask for texts until q, an end of input or Ctrl-C."""
-    from bench.cli.views import print_predictions
-
-    click.echo("Enter a text to classify; q leaves.")
-    while True:
-        try:
-            text = input("> ").strip()
-        except (EOFError, KeyboardInterrupt):
-            click.echo()
-            return
-        if text == "q":
-            return
-        if text:
-            print_predictions(predictor.rows([text]))
+def _hub_state() -> dict[str, Any]:
+    """One short attempt, as the loaders make; models and data then come from packages."""
+    started = time.perf_counter()
+    try:
+        socket.create_connection(HUB, timeout=HUB_TIMEOUT_S).close()
+        reachable = True
+    except OSError:
+        reachable = False
+    return {"host": HUB[0], "reachable": reachable, "seconds": round(time.perf_counter() - started, 3)}
 
 
 @click.command()

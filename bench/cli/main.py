@@ -1,4 +1,4 @@
-"""The command `bench`: arguments in, one call into the harness, exit code out."""
+"""Takes the command `bench`: arguments in, one call into the harness, exit code out."""
 
 from __future__ import annotations
 
@@ -6,29 +6,13 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 import bench
-from bench.cli import exchange, gates, inspect, look, plan, results, selftest, status
-from bench.cli.options import (
-    Duration,
-    OneLineGroup,
-    SectionedCommand,
-    csv_option,
-    data_options,
-    full_option,
-    html_option,
-    json_option,
-    lang_option,
-    machine_options,
-    quiet_option,
-    recipe_options,
-    section,
-)
-from bench.cli.selection import selection_options
-from bench.errors import BenchError, CellsFailed
+from bench.cli import gates, inspect, look, plan, predict, report, results, run, selftest, status, training
+from bench.cli.parameters import OneLineGroup
+from bench.errors import BenchError
 from bench.machine.companions import hide_unfit_companions
 from bench.machine.instructions import play_smaller_cpu
 from bench.machine.terminal import make_streams_safe, visible
@@ -87,122 +71,8 @@ def cli(debug: bool) -> None:
     play_smaller_cpu()
 
 
-@cli.command(cls=SectionedCommand)
-@selection_options
-@section("How to measure")
-@click.option(
-    "--budget",
-    "budget_s",
-    type=Duration(),
-    metavar="TIME",
-    help="Time for the whole run, such as 10m: cheap rows first, what does not fit is named and left for another run.",
-)
-@click.option(
-    "--recalibrate",
-    is_flag=True,
-    help="Measure again which engines are this machine's defaults, instead of taking what is in the cache.",
-)
-@click.option("--retry", is_flag=True, help="Run failed cells of this folder again.")
-@section("Output")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and the suites' names.")
-@click.option("--shard", metavar="K/N", help="Do part K of N into the store that all parts share, 3/16 for one.")
-@click.option(
-    "--store",
-    metavar="ROOT",
-    help="What the parts of a run share: a folder or s3://bucket/path. Default: store in the run folder.",
-)
-@click.option(
-    "--price", "price_per_hour", type=float, help="Price of this machine an hour, for cost per million texts."
-)
-@full_option
-@lang_option
-@quiet_option
-@json_option
-def run(
-    full: bool, language: str, quiet: bool, as_json: bool, shard: str | None, store: str | None, **choices: Any
-) -> None:
-    """Train, serve and measure every cell that has no result yet; print the leaderboards."""
-    from bench.cli.run import Shown, run_command
-
-    shown = Shown(language, full=full, quiet=quiet, as_json=as_json)
-    failed = run_command(choices, shown, shard, store)
-    if failed:
-        raise CellsFailed(f"{failed} of the cells failed; their rows say why, --retry runs them again")
-
-
-@cli.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@html_option
-@full_option
-@lang_option
-@json_option
-def report(folder: Path, page: Path | None, full: bool, language: str, as_json: bool) -> None:
-    """Make the leaderboards of a run FOLDER again, from its files alone."""
-    from bench.cli.report import print_leaderboard
-    from bench.results.leaderboards import file_in
-
-    print_leaderboard(folder, as_json, file_in(folder, language, "html") if page == Path() else page, language, full)
-
-
-@cli.command(cls=SectionedCommand)
-@section("What to train")
-@csv_option("--suite", "suites", "Suites to train on.", "suites")
-@recipe_options
-@click.option("--seeds", type=int, help="Training seeds a method, 1 by default.")
-@section("Where the data is")
-@data_options
-@click.option("--tier", metavar="TIER", help="Takes this tier's number of training texts; quick by default.")
-@click.option("--limit", type=int, help="At most this many training texts (stratified).")
-@section("What it runs on")
-@machine_options
-@section("Output")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("models"), show_default=True, help="Target folder."
-)
-@quiet_option
-@json_option
-def train(quiet: bool, as_json: bool, **choices: Any) -> None:
-    """Train classifiers and put each into a folder of its own, ready for `bench predict`."""
-    from bench.cli.run import train_command
-
-    train_command(choices, quiet=quiet, as_json=as_json)
-
-
-@cli.command(cls=SectionedCommand)
-@section("What to search")
-@csv_option("--suite", "suites", "The suite to search on.", "suites")
-@recipe_options
-@click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Trainings to try.")
-@click.option(
-    "--space", type=click.Path(path_type=Path), help="TOML file of what to search, like bench/execution/search.toml."
-)
-@section("Where the data is")
-@data_options
-@click.option("--tier", metavar="TIER", help="Takes this tier's number of training texts; quick by default.")
-@click.option("--limit", type=int, help="At most this many training texts (stratified).")
-@section("What it runs on")
-@machine_options
-@section("Output")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("tuned.toml"), show_default=True, help="Recipe file."
-)
-@quiet_option
-@json_option
-def tune(quiet: bool, as_json: bool, **choices: Any) -> None:
-    """Search one recipe's hyperparameters by validation; write the best for `bench run --recipes`. Needs Optuna."""
-    from bench.cli.run import tune_command
-
-    tune_command(choices, quiet=quiet, as_json=as_json)
-
-
-plan.add_commands(cli)
-status.add_commands(cli)
-look.add_commands(cli)
-inspect.add_commands(cli)
-gates.add_commands(cli)
-selftest.add_commands(cli)
-exchange.add_commands(cli)
-results.add_commands(cli)
+for part in (run, plan, status, report, training, look, predict, inspect, gates, selftest, results):
+    part.add_commands(cli)
 
 
 def main() -> None:

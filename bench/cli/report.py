@@ -1,17 +1,38 @@
-"""Writes and prints the leaderboards of a run folder; imports nothing that trains or serves."""
+"""Writes and prints the leaderboards of a run folder: the command report. Imports nothing that trains or serves."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+import click
 
+from bench.cli.options import full_option, html_option, json_option, lang_option
 from bench.errors import StoreError
 from bench.machine.terminal import visible
-from bench.results.leaderboards import Leaderboard, make_leaderboard, write_files
-from bench.results.store import open_run
+
+if TYPE_CHECKING:
+    from bench.results.leaderboards import Leaderboard
+
+
+def add_commands(cli: click.Group) -> None:
+    """Register it with the group."""
+    cli.add_command(report)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@html_option
+@full_option
+@lang_option
+@json_option
+def report(folder: Path, page: Path | None, full: bool, language: str, as_json: bool) -> None:
+    """Make the leaderboards of a run FOLDER again, from its files alone."""
+    from bench.results.leaderboards import file_in
+
+    print_leaderboard(folder, as_json, file_in(folder, language, "html") if page == Path() else page, language, full)
 
 
 def print_leaderboard(
@@ -22,6 +43,11 @@ def print_leaderboard(
     What was measured is printed also where the folder cannot be written; a page that was asked for elsewhere and cannot
     be written is a StoreError.
     """
+    from rich.console import Console
+
+    from bench.results.leaderboards import make_leaderboard
+    from bench.results.store import open_run
+
     if page is not None and page.is_dir():
         raise StoreError(f"--html {page} is a folder; name a file")
     leaderboard = make_leaderboard(open_run(folder), language)
@@ -35,6 +61,10 @@ def print_leaderboard(
 def _write(
     folder: Path, leaderboard: Leaderboard, language: str, page: Path | None, *, quiet: bool, full: bool
 ) -> None:
+    from rich.console import Console
+
+    from bench.results.leaderboards import write_files
+
     messages = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:
         written = write_files(folder, leaderboard, language, page)

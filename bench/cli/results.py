@@ -1,40 +1,45 @@
-"""The commands that use results: advise, export, merge."""
+"""Uses results: the commands advise, export, merge and pytest-benchmark."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.cli.options import full_option, json_option, lang_option
+from bench.cli.parameters import OneLineGroup, Unit
 from bench.cli.units import parse_accuracy, parse_milliseconds, parse_price, parse_rate, parse_share
 
+if TYPE_CHECKING:
+    from bench.results.records import StoredRun
+
 FORMATS = ("csv", "parquet", "model-index", "mlflow", "tensorboard")
+FORMULA_STARTS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "'",
+    "＝",
+    "＋",
+    "－",
+    "＠",
+)  # https://owasp.org/www-community/attacks/CSV_Injection
 
 
 def add_commands(cli: click.Group) -> None:
     """Register them with the group."""
-    for command in (advise, export, merge):
+    for command in (advise, export, merge, pytest_benchmark):
         cli.add_command(command)
-
-
-class Unit(click.ParamType):
-    """A number with a unit, as people type it."""
-
-    name = "number"
-
-    def __init__(self, parse: Callable[[str], float]) -> None:
-        self.parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from bench.errors import UsageError
-
-        try:
-            return value if isinstance(value, float) else self.parse(str(value))
-        except UsageError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command()
@@ -78,9 +83,23 @@ def advise(
     With --min-f1 the cheapest row that meets the demands; with --accuracy the one that automates the most; else the
     best one.
     """
-    from bench.cli.result_commands import advise_command
+    from rich.console import Console
 
-    advise_command(folder, demands, lengths, between, language, as_json)
+    from bench import registry
+    from bench.cli.lengths import own_lengths
+    from bench.results.demands import Demands
+    from bench.results.store import open_run
+
+    run = open_run(folder)
+    asked = Demands(**demands)
+    if asked.price_per_hour is None:
+        asked = asked.model_copy(update={"price_per_hour": run.settings.price_per_hour})
+    own = own_lengths(lengths, run) if lengths else None
+    page = registry.find("report", "advice")(registry.find("report", "advise")(run, asked, own, between), language)
+    if as_json:
+        sys.stdout.write(json.dumps(page.to_dict(), ensure_ascii=False, indent=1) + "\n")
+    else:
+        page.print(Console(highlight=False))
 
 
 @click.command()
@@ -100,9 +119,64 @@ def export(folder: Path, form: str, out: Path | None) -> None:
     mlflow         a run a cell: parameters, figures, training curves
     tensorboard    training curves and figures
     """
-    from bench.cli.result_commands import export_command
+    from rich.console import Console
 
-    export_command(folder, form, out)
+    from bench import registry
+    from bench.errors import UsageError
+    from bench.results.store import open_run
+
+    if out is None and form != "mlflow":
+        raise UsageError(f"--format {form} needs --out: the file or folder to write")
+    run = open_run(folder)
+    if form in ("csv", "parquet") and out is not None:
+        _write_rows(run, form, out)
+    elif form == "model-index" and out is not None:
+        _write_cards(run, out)
+    else:
+        out = registry.find("report", form)(run, out)
+    Console(stderr=True, highlight=False).print(f"written: {out}", soft_wrap=True)
+
+
+def _write_rows(run: StoredRun, form: str, out: Path) -> None:
+    from bench import registry
+    from bench.files.cache import write_whole
+
+    rows: list[dict[str, Any]] = registry.find("report", "rows")(run)
+    if form == "csv":
+        write_whole(out, csv_text(rows).encode("utf-8"))
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows), sink, compression="zstd")
+    write_whole(out, sink.getvalue().to_pybytes())
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of the same columns as RFC 4180 has them; lines end in CRLF, without which a lone CR would not be quoted.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe in front, as OWASP advises, and one that begins
+    with an apostrophe gets another, so that taking the first one away gives every text back.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows({name: _not_a_formula(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _not_a_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+
+
+def _write_cards(run: StoredRun, out: Path) -> None:
+    """A folder a classifier with its README.md, as a model repository has it."""
+    from bench import registry
+    from bench.files.cache import write_whole
+
+    for name, card in registry.find("report", "model-index")(run).items():
+        write_whole(out / name / "README.md", card.encode("utf-8"))
 
 
 @click.command()
@@ -116,6 +190,43 @@ def merge(folders: tuple[Path, ...], out: Path, full: bool, language: str, as_js
 
     Quality is ranked over all of them, speed on each machine alone.
     """
-    from bench.cli.result_commands import merge_command
+    from bench.cli.report import print_leaderboard
+    from bench.results.merging import merge_runs
 
-    merge_command(folders, out, language, full=full, as_json=as_json)
+    merge_runs(folders, out)
+    print_leaderboard(out, as_json, language=language, full=full)
+
+
+@click.group("pytest-benchmark", cls=OneLineGroup)
+def pytest_benchmark() -> None:
+    """Speed rows as pytest-benchmark's JSON, for its `compare` and its histograms; and its rows as ours."""
+
+
+@pytest_benchmark.command("export")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("benchmark.json"), show_default=True)
+def export_benchmarks(folder: Path, out: Path) -> None:
+    """Write a run FOLDER's speed rows; then `pytest-benchmark compare FILE FILE --histogram`."""
+    from bench.results.pytest_benchmark import export_run
+    from bench.results.store import open_run, write_json
+
+    content = export_run(open_run(folder))
+    write_json(out, content)
+    click.echo(f"written: {out} ({len(content['benchmarks'])} benchmarks)", err=True)
+
+
+@pytest_benchmark.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def import_benchmarks(file: Path, as_json: bool) -> None:
+    """Show the rows of a FILE of `pytest --benchmark-json`: rate, and the percentiles its rounds support."""
+    from rich.console import Console
+
+    from bench import registry
+    from bench.results.pytest_benchmark import import_rows
+
+    rows = import_rows(file)
+    if as_json:
+        sys.stdout.write(json.dumps([row.model_dump() for row in rows], ensure_ascii=False, indent=1) + "\n")
+        return
+    registry.find("report", "benchmarks")(file.name, rows).print(Console(highlight=False))

@@ -1,39 +1,71 @@
-"""What the commands run, train and tune do, between the arguments and what is printed."""
+"""Trains, serves and measures: the command run."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.classifiers.folder import load_classifier
-from bench.cli.options import take_prompts, take_reading
-from bench.cli.report import print_leaderboard
+import click
+
+from bench.cli.options import full_option, json_option, lang_option, quiet_option, take_prompts, take_reading
+from bench.cli.parameters import Duration, SectionedCommand, section
+from bench.cli.selection import selection_options
 from bench.errors import CellsFailed, UsageError
-from bench.execution.console import RunConsole
-from bench.execution.context import Context
-from bench.execution.processes import Workers
-from bench.execution.run import run_plan
-from bench.execution.schedule import Budget
-from bench.execution.search import load_space, recipe_toml, search
-from bench.execution.sharing import sharing_of, workplace
-from bench.execution.training import check_recipes, train
-from bench.files.cache import cache_dir, clone_or_copy, whole_folder, write_whole
-from bench.machine.threads import usable_cores
-from bench.plan.plan import RunRequest, check_request, make_plan
-from bench.plan.shards import parse_shard
-from bench.results.leaderboards import file_in
-from bench.results.records import Result, Status
 
-FAILED = frozenset({Status.CRASH, Status.OOM, Status.TIMEOUT})
+if TYPE_CHECKING:
+    from bench.plan.request import RunRequest
+    from bench.results.records import Result
+
+
+def add_commands(cli: click.Group) -> None:
+    """Register it with the group."""
+    cli.add_command(run)
+
+
+@click.command(cls=SectionedCommand)
+@selection_options
+@section("How to measure")
+@click.option(
+    "--budget",
+    "budget_s",
+    type=Duration(),
+    metavar="TIME",
+    help="Time for the whole run, such as 10m: cheap rows first, what does not fit is named and left for another run.",
+)
+@click.option(
+    "--recalibrate",
+    is_flag=True,
+    help="Measure again which engines are this machine's defaults, instead of taking what is in the cache.",
+)
+@click.option("--retry", is_flag=True, help="Run failed cells of this folder again.")
+@section("Output")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and the suites' names.")
+@click.option("--shard", metavar="K/N", help="Do part K of N into the store that all parts share, 3/16 for one.")
+@click.option(
+    "--store",
+    metavar="ROOT",
+    help="What the parts of a run share: a folder or s3://bucket/path. Default: store in the run folder.",
+)
+@click.option(
+    "--price", "price_per_hour", type=float, help="Price of this machine an hour, for cost per million texts."
+)
+@full_option
+@lang_option
+@quiet_option
+@json_option
+def run(
+    full: bool, language: str, quiet: bool, as_json: bool, shard: str | None, store: str | None, **choices: Any
+) -> None:
+    """Train, serve and measure every cell that has no result yet; print the leaderboards."""
+    failed = _run_and_print(choices, _Shown(language, full=full, quiet=quiet, as_json=as_json), shard, store)
+    if failed:
+        raise CellsFailed(f"{failed} of the cells failed; their rows say why, --retry runs them again")
 
 
 @dataclass(frozen=True)
-class Shown:
-    """How a command shows what it found."""
+class _Shown:
+    """How the command shows what it found."""
 
     language: str
     full: bool
@@ -41,13 +73,25 @@ class Shown:
     as_json: bool
 
 
-def run_command(choices: dict[str, Any], shown: Shown, shard: str | None, store: str | None) -> int:
+def _run_and_print(choices: dict[str, Any], shown: _Shown, shard: str | None, store: str | None) -> int:
     """Run, store and print; returns how many cells failed. `store`: what the parts of a run share."""
+    from bench.cli.report import print_leaderboard
+    from bench.execution.console import RunConsole
+    from bench.execution.processes import Workers
+    from bench.execution.run import run_plan
+    from bench.execution.schedule import Budget
+    from bench.execution.sharing import sharing_of, workplace
+    from bench.machine.threads import usable_cores
+    from bench.plan.choices import check_request
+    from bench.plan.plan import make_plan
+    from bench.plan.shards import parse_shard
+    from bench.results.leaderboards import file_in
+
     part = parse_shard(shard) if shard else None
     if part and choices.get("autotune"):
         raise UsageError("--autotune and --shard: each shard would find settings of its own; leave one of them out")
     budget = Budget(choices.get("budget_s"))
-    request = request_of(choices)
+    request = make_request(choices)
     check_request(request)
     with RunConsole(shown.quiet) as console:
         console.start("preparing the data")
@@ -62,8 +106,10 @@ def run_command(choices: dict[str, Any], shown: Shown, shard: str | None, store:
     return sum(_failed(result) for result in results)
 
 
-def request_of(choices: dict[str, Any]) -> RunRequest:
-    """The choices of a command line as a request."""
+def make_request(choices: dict[str, Any]) -> RunRequest:
+    """What a command's choices ask for; what was not chosen is left to the plan."""
+    from bench.plan.request import RunRequest
+
     reading, prompts = take_reading(choices), take_prompts(choices)
     return RunRequest(
         reading=reading, prompts=prompts, **{name: value for name, value in choices.items() if value is not None}
@@ -72,63 +118,7 @@ def request_of(choices: dict[str, Any]) -> RunRequest:
 
 def _failed(result: Result) -> bool:
     """An INVALID row without answers failed too: its endpoint gave none."""
-    return result.status in FAILED or (result.status is Status.INVALID and result.quality is None)
+    from bench.results.records import Status
 
-
-def train_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
-    """Train every classifier asked for and put each into a folder of its own; raises CellsFailed when one fails."""
-    out: Path = choices["out"]
-    request = request_of(choices)
-    trained, failed = [], []
-    with RunConsole(quiet) as console:
-        console.start("preparing the data")
-        plan = make_plan(request, console.progress)
-        context = Context(plan, console, Workers(plan.threads), cache_dir(), logs=out / ".logs")
-        check_recipes(context)
-        for task in plan.tasks:
-            for recipe in plan.recipes:
-                for seed in range(plan.seeds):
-                    outcome = train(context, task, recipe, seed)
-                    if isinstance(outcome, Result):
-                        failed.append(outcome)
-                    else:
-                        trained.append(_deliver(outcome.classifier.path, out / outcome.name))
-    if as_json:
-        sys.stdout.write(json.dumps([str(folder) for folder in trained]) + "\n")
-    else:
-        sys.stdout.writelines(f"{folder}\n" for folder in trained)
-    if failed:
-        raise CellsFailed("; ".join(f"{row.cell.task} {row.cell.recipe}: {row.reason}" for row in failed))
-
-
-def tune_command(choices: dict[str, Any], quiet: bool, as_json: bool) -> None:
-    """Search the hyperparameters of one recipe on one task and write the best as a recipe file."""
-    out, trials, space = choices.pop("out"), choices.pop("trials"), choices.pop("space")
-    request = request_of(choices)
-    with RunConsole(quiet) as console:
-        console.start("preparing the data")
-        plan = make_plan(request, console.progress)
-        if len(plan.tasks) != 1 or len(plan.recipes) != 1:
-            named = ", ".join(recipe.id for recipe in plan.recipes)
-            raise UsageError(f"bench tune takes one task and one recipe; --methods chose: {named}")
-        context = Context(plan, console, Workers(plan.threads), cache_dir(), logs=out.parent / f".{out.stem}-logs")
-        check_recipes(context)
-        [recipe] = plan.recipes
-        best = search(context, plan.tasks[0], recipe, load_space(recipe.method, space), trials)
-    write_whole(out, recipe_toml(best).encode("utf-8"))
-    if as_json:
-        sys.stdout.write(json.dumps({"file": str(out), "params": best.params}) + "\n")
-    else:
-        sys.stdout.write(f"{out}\n{recipe_toml(best)}")
-
-
-def _deliver(source: Path, target: Path) -> Path:
-    """A folder that stands alone: nothing in it points into the cache, and no file in it is one of the cache's."""
-    if target.exists():
-        load_classifier(target)
-        shutil.rmtree(target)
-    with whole_folder(target) as scratch:
-        for file in source.rglob("*"):
-            if file.is_file():
-                clone_or_copy(file, scratch / file.relative_to(source))
-    return target
+    failed = {Status.CRASH, Status.OOM, Status.TIMEOUT}
+    return result.status in failed or (result.status is Status.INVALID and result.quality is None)

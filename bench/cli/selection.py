@@ -7,14 +7,13 @@ from typing import Any
 import click
 
 from bench.cli.options import (
-    Command,
     csv_option,
     data_options,
     endpoint_options,
     machine_options,
     recipe_options,
-    section,
 )
+from bench.cli.parameters import Command, section
 
 _OPTIONS: tuple[Any, ...] = (
     section("What to run"),

@@ -1,4 +1,4 @@
-"""The command that shows whether the harness can be believed: selftest."""
+"""Shows whether the harness can be believed: the command selftest."""
 
 from __future__ import annotations
 

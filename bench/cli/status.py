@@ -1,4 +1,4 @@
-"""The command status: how far a run of many workers is."""
+"""Shows how far a run of many workers is: the command status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Print how far a run of many workers is."""
+"""Prints how far a run of many workers is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people type for a rate, a time, a share and a price, as plain numbers."""
+"""Reads what people type for a rate, a time, a share and a price as plain numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How list, doctor and predict look on a terminal."""
+"""Prints what list, doctor and predict found."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Data: suites, sources, readers and splits; texts with labels out."""
+"""Gets labelled texts: suites, sources, readers and splits."""

@@ -1,4 +1,4 @@
-"""The part of train that a recipe sees; validation and test stay as they are."""
+"""Cuts off the part of train that a recipe sees; validation and test stay as they are."""
 
 from __future__ import annotations
 

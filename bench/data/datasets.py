@@ -1,4 +1,4 @@
-"""A task's texts, ready to be used: checked, cut into train, validation and test, limited, saved and opened."""
+"""Makes a task's texts ready to be used: checked, cut into train, validation and test, limited."""
 
 from __future__ import annotations
 

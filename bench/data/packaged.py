@@ -1,4 +1,4 @@
-"""Texts that packages carry: each reader knows one archive's files and the split that was measured with them."""
+"""Reads the texts that packages carry: one reader an archive's files, and the split that was measured with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a task's texts come from: a folder or file, the hub, a package's archive, or the built-in sample."""
+"""Finds a task's texts: in a folder or file, at the hub, in a package's archive, or in the built-in sample."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Execution: trains and measures every cell of a plan in processes of their own."""
+"""Trains and measures every cell of a plan in processes of their own."""

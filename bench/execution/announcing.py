@@ -1,4 +1,4 @@
-"""Say at a run's start what it will do and about how long it takes, and at its end what became of that."""
+"""Says at a run's start what it will do and about how long it takes, and at its end what became of that."""
 
 from __future__ import annotations
 

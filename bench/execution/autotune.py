@@ -1,4 +1,4 @@
-"""The settings of every engine by a short search: token budget, batch size, threads, and one precision a backend."""
+"""Searches the settings of every engine: token budget, batch size, threads, and one precision a backend."""
 
 from __future__ import annotations
 

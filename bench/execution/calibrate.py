@@ -1,4 +1,4 @@
-"""Measure how fast this machine trains and which engines are fast on it: some seconds, once a machine."""
+"""Measures how fast this machine trains and which engines are fast on it: some seconds, once a machine."""
 
 from __future__ import annotations
 

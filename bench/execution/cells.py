@@ -1,4 +1,4 @@
-"""A row of the leaderboard put together: its name, its stored parts, its result."""
+"""Puts a cell's result together: its name, its stored parts, its figures."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bench.files.cache import file_name
 from bench.plan.plan import TaskPlan
 from bench.quality.chance import quality_warnings
 from bench.quality.parity import certify, constraint_warnings
 from bench.quality.scores import measure_quality
 from bench.results.autotuned import Tuning
+from bench.results.names import row_name
 from bench.results.records import Answers, Cell, MeasuredPart, Parity, Result, Status
 from bench.results.speed_records import LoadSummary
 from bench.speed.figures import describe_failures, summarise_runs
@@ -60,9 +60,8 @@ def new_cell(
     data: Dataset, recipe: Recipe, base_name: str | None, seed: int, engine: EngineSpec | None, key: str
 ) -> Cell:
     """The cell with a readable id that ends in the content hash of all that decides its result."""
-    parts = [file_name(data.name), file_name(recipe.id), f"s{seed}", file_name(engine.name if engine else "none", 40)]
     return Cell(
-        id=f"{'.'.join(parts)}-{key[:12]}",
+        id=f"{row_name(data.name, recipe.id, seed, engine.name if engine else None)}-{key[:12]}",
         task=data.name,
         recipe=recipe.id,
         method=recipe.method,

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a live bar on a terminal, one line a finished job elsewhere."""
+"""Shows what goes on in a run: a live bar on a terminal, one line a finished job elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every step of a run shares: the plan, the console, the workers, the folders."""
+"""Holds what every step of a run shares: the plan, the console, the workers, the folders."""
 
 from __future__ import annotations
 

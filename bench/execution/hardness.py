@@ -1,4 +1,4 @@
-"""How hard each training text is for a zero-shot language model: the loss of its true label."""
+"""Computes how hard each training text is for a zero-shot language model: the loss of its true label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cells of trained classifiers: which there are, what of them is still to be measured, their results."""
+"""Measures the cells of trained classifiers: which there are, what of them is still to do, their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels for texts from trained classifier folders, one or several side by side."""
+"""Labels texts with trained classifier folders, one or several side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each job in a process of its own: a time limit, a log, and an outcome whatever happens inside."""
+"""Runs each job in a process of its own: a time limit, a log, and an outcome whatever happens inside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tell how far a run of many workers is, from its store alone: done, running where, waiting, failed and why."""
+"""Tells how far a run of many workers is, from its store alone: done, running where, waiting, failed and why."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.errors import StoreError
-from bench.execution.sharing import CLASSIFIERS, PLANS, RESULTS
-from bench.files.cache import file_name
+from bench.execution.sharing import CLASSIFIERS, FAILED, PLANS, RESULTS
 from bench.files.leases import LAPSE_S, LEASES, WORKERS
 from bench.files.objects import ObjectStore
 from bench.plan.work import Item
-from bench.results.records import Status
+from bench.results.names import classifier_name, row_name
 from bench.types import Record
 
-GOOD = frozenset({Status.OK, Status.UNSTABLE})
 READERS = 16
 
 
@@ -60,35 +58,26 @@ class Progress(Record):
 def progress_of(store: ObjectStore) -> Progress:
     """Read a store; raises StoreError where no run began in it."""
     items = _items(store)
-    rows = {(row["task"], row["recipe"], row["seed"], row["engine"]): row for row in _all(store, RESULTS)}
-    trained = {name.rpartition("-")[0] for name in store.names(CLASSIFIERS)}
-    found = {item.key: _row(item, rows) for item in items if item.kind == "cell"}
-    left = [
-        item for item in items if not (found[item.key] if item.kind == "cell" else _is_trained(item, trained, rows))
-    ]
+    done = {name.rpartition("-")[0] for folder in (RESULTS, CLASSIFIERS) for name in store.names(folder)}
+    failed = {row_name(**_row(row)): row for row in _all(store, FAILED)}
+    lost = {name.removesuffix(".none") for name in failed if name.endswith(".none")}  # without a training no cells
+    cells = [item for item in items if item.kind == "cell"]
+    left = [item for item in items if _item_name(item) not in done and _training_name(item) not in lost]
+    waiting = sum(item.kind == "cell" for item in left)
+    bad = sum(_item_name(item) in failed or _training_name(item) in lost for item in cells)
     workers = _workers(store)
-    running = tuple(_running(store, workers))
     alive = sum(_heard_s(card) < LAPSE_S for card in workers.values())
     known = [item.expected_s for item in left if item.expected_s is not None]
     left_s = sum(known) if len(known) == len(left) else None
-    ends_in_s = None if left_s is None or not alive else max(left_s / alive, max(known, default=0.0))
-    failed = {
-        name: Failed(name=name, status=row["status"], reason=row["reason"])
-        for row in rows.values()
-        if row["status"] not in GOOD
-        for name in [f"{row['task']} {row['recipe']} s{row['seed']} {row['engine'] or 'training'}"]
-    }
-    good = sum(row is not None and row["status"] in GOOD for row in found.values())
-    waiting = sum(row is None for row in found.values())
     return Progress(
-        cells=len(found),
-        done=good,
-        failed=tuple(failed.values()),
-        running=running,
+        cells=len(cells),
+        done=len(cells) - waiting - bad,
+        failed=tuple(_failure(row) for row in failed.values()),
+        running=tuple(_running(store, workers)),
         waiting=waiting,
         workers=alive,
         left_s=left_s,
-        ends_in_s=ends_in_s,
+        ends_in_s=None if left_s is None or not alive else max(left_s / alive, max(known, default=0.0)),
     )
 
 
@@ -107,15 +96,23 @@ def _all(store: ObjectStore, folder: str) -> list[dict[str, Any]]:
         return [json.loads(content) for content in pool.map(store.get, names) if content]
 
 
-def _row(item: Item, rows: Mapping[tuple[Any, ...], dict[str, Any]]) -> dict[str, Any] | None:
-    """A cell's result, or that of its training where that failed."""
-    row = rows.get((item.task, item.recipe, item.seed, item.engine))
-    return row or rows.get((item.task, item.recipe, item.seed, None))
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("task", "recipe", "seed", "engine")}
 
 
-def _is_trained(item: Item, trained: set[str], rows: Mapping[tuple[Any, ...], dict[str, Any]]) -> bool:
-    name = f"{file_name(item.task)}.{file_name(item.recipe)}.s{item.seed}"
-    return name in trained or _row(item, rows) is not None
+def _failure(row: Mapping[str, Any]) -> Failed:
+    name = f"{row['task']} {row['recipe']} s{row['seed']} {row['engine'] or 'training'}"
+    return Failed(name=name, status=row["status"], reason=row["reason"])
+
+
+def _training_name(item: Item) -> str:
+    return classifier_name(item.task, item.recipe, item.seed)
+
+
+def _item_name(item: Item) -> str:
+    if item.kind == "training":
+        return _training_name(item)
+    return row_name(item.task, item.recipe, item.seed, item.engine)
 
 
 def _workers(store: ObjectStore) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Run a plan, cheap classifiers first; results are stored as they come."""
+"""Runs a plan, cheap classifiers first, and stores results as they come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of a run, cheap classifiers first, and what of it still fits into the time that the user gives."""
+"""Orders a run, cheap classifiers first, and says what of it still fits into the time that the user gives."""
 
 from __future__ import annotations
 

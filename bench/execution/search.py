@@ -1,4 +1,4 @@
-"""Hyperparameter search by Optuna: trainings chosen by validation, the best one written down as a recipe."""
+"""Searches hyperparameters with Optuna: trainings chosen by validation, the best one written down as a recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make one plan of what many workers of a run would plan, and take this worker's part of it."""
+"""Makes one plan of what many workers of a run would plan, and take this worker's part of it."""
 
 from __future__ import annotations
 
@@ -91,4 +91,4 @@ def steps_of_shard(steps: Sequence[Step], items: Sequence[Item], shard: Shard) -
     """A shard's classifiers in the order in which it takes them, each with the engines it measures."""
     step_of = {(step.task.data.name, step.recipe.id, step.seed): step for step in steps}
     part = divide(items, shard.count)[shard.index - 1]
-    return [replace(step_of[piece.task, piece.recipe, piece.seed], engines=piece.engines) for piece in part]
+    return [replace(step_of[piece.classifier], engines=piece.engines) for piece in part]

@@ -19,7 +19,7 @@ from bench.plan.shards import Shard
 from bench.results.records import Cell, Result, Status
 from bench.results.store import LATENCIES, PARTS, answers_path, result_path, validation_path
 
-RESULTS, CLASSIFIERS, BLOBS, PLANS = "results", "classifiers", "blobs", "plans"
+RESULTS, FAILED, CLASSIFIERS, BLOBS, PLANS = "results", "failed", "classifiers", "blobs", "plans"
 SHARDS, STORE = "shards", "store"  # folders of a run folder
 SETTLED = frozenset({Status.OK, Status.UNSTABLE})
 
@@ -65,12 +65,20 @@ class Sharing:
         cell_id = cell.id
         paths = [path(out, cell_id) for path in (result_path, answers_path, validation_path)]
         paths += [*out.glob(f"{PARTS}/{cell_id}.r*.json"), *out.glob(f"{LATENCIES}/{cell_id}.r*.parquet")]
-        row = {"task": cell.task, "recipe": cell.recipe, "seed": cell.seed, "engine": cell.engine}
-        said = {"status": result.status, "reason": result.reason} if result else {"status": Status.OK, "reason": None}
-        listing = {**row, **said, "settled": result is None or is_settled(result)}
-        listing["files"] = self._kept({str(path.relative_to(out)): path for path in paths if path.is_file()})
+        self._note_failure(cell, result)
+        files = self._kept({str(path.relative_to(out)): path for path in paths if path.is_file()})
+        listing = {"settled": result is None or is_settled(result), "files": files}
         if not self._announce(f"{RESULTS}/{cell_id}", listing, again):
             self.fetch_cell(out, cell_id)
+
+    def _note_failure(self, cell: Cell, result: Result | None) -> None:
+        """Why a row has no good result, apart from the results, so that `bench status` need not read them all."""
+        name = f"{FAILED}/{cell.id}.json"
+        if result is not None and result.status not in SETTLED:
+            row = {"task": cell.task, "recipe": cell.recipe, "seed": cell.seed, "engine": cell.engine}
+            self.store.put(name, json.dumps({**row, "status": result.status, "reason": result.reason}).encode())
+        else:
+            self.store.delete(name)
 
     def fetch_classifier(self, folder: Path) -> bool:
         """Bring a published classifier into the cache, instead of another one there; False where there is none."""

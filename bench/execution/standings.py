@@ -1,4 +1,4 @@
-"""The leaderboard while it grows: the best rows of each task so far, for people who watch a run."""
+"""Shows the leaderboard while it grows: the best rows of each task so far, for people who watch a run."""
 
 from __future__ import annotations
 

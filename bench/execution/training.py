@@ -1,4 +1,4 @@
-"""A classifier for a recipe: taken from the cache, or trained once for all engines."""
+"""Gets a classifier for a recipe: from the cache, or trained once for all engines."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bench.execution import fit_job
 from bench.execution.cells import failed_result, new_cell
 from bench.execution.context import Context
 from bench.execution.processes import Outcome
-from bench.files.cache import file_name
 from bench.models.base import model_for
 from bench.plan.keys import classifier_key, content_hash
 from bench.plan.plan import TaskPlan
+from bench.results.names import classifier_name
 from bench.results.records import Cell, Result, Status
 from bench.results.store import read_result, result_path, write_record
 from bench.types import BaseWeights, Classifier, ModelSet, Recipe, WeightsChoice, Workplace
@@ -40,7 +40,7 @@ class Trained:
 
 
 def _name(task: TaskPlan, recipe: Recipe, seed: int) -> str:
-    return f"{file_name(task.data.name)}.{file_name(recipe.id)}.s{seed}"
+    return classifier_name(task.data.name, recipe.id, seed)
 
 
 def check_recipes(context: Context) -> None:

@@ -1,4 +1,4 @@
-"""A short look at one engine with one set of settings, in a process of its own: its rate and its labels."""
+"""Looks at one engine with one set of settings, shortly, in a process of its own: its rate and its labels."""
 
 from __future__ import annotations
 

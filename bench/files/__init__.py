@@ -1,1 +1,1 @@
-"""Files: cache, hub, packages and archives; each fetched once and checked."""
+"""Fetches files once and checks them: cache, hub, packages and archives."""

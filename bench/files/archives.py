@@ -1,4 +1,4 @@
-"""Single members out of zip and tar.gz archives: found by name, never a link, never larger than a cap."""
+"""Takes single members out of zip and tar.gz archives: found by name, never a link, never larger than a cap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where downloads, conversions, prepared data and trained classifiers are kept between runs."""
+"""Keeps downloads, conversions, prepared data and trained classifiers between runs."""
 
 from __future__ import annotations
 

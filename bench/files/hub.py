@@ -1,4 +1,4 @@
-"""Files of the Hugging Face hub: from its cache, or with one short attempt, after which the process stays offline."""
+"""Gets files of the Hugging Face hub from its cache, or with one short attempt; then the process stays offline."""
 
 from __future__ import annotations
 

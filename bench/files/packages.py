@@ -1,4 +1,4 @@
-"""Archives of package registries: downloaded by pip or npm, checked by sha256, kept in the cache, never installed."""
+"""Gets archives of package registries by pip or npm: checked by sha256, kept in the cache, never installed."""
 
 from __future__ import annotations
 

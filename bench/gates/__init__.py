@@ -1,1 +1,1 @@
-"""Gates: compare a run with a baseline and judge it."""
+"""Judges a run against a baseline, in quality and in speed."""

@@ -1,4 +1,4 @@
-"""Which change made a row worse: one part of the head at a time is put back to the base's and the gate judges again."""
+"""Finds which change made a row worse: one part of the head at a time is put back to the base's and judged again."""
 
 from __future__ import annotations
 

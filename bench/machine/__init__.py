@@ -1,1 +1,1 @@
-"""The machine: hardware, threads, memory and precision."""
+"""Tells of the machine: hardware, threads, memory and precision."""

@@ -1,4 +1,4 @@
-"""Provenance: the machine, the versions and the state everything was measured in."""
+"""Describes the machine, the versions and the state that everything was measured in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One number of threads for everything that computes: torch, OpenMP, BLAS and the tokenizers."""
+"""Sets one number of threads for everything that computes: torch, OpenMP, BLAS and the tokenizers."""
 
 from __future__ import annotations
 

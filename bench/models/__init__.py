@@ -1,1 +1,1 @@
-"""Models: base models by name, architectures, conversions."""
+"""Gets base models by name: from the hub, packages, folders and published architectures."""

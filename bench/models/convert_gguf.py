@@ -1,4 +1,4 @@
-"""A GGUF file of a causal language model, turned into a folder of float32 safetensors with its tokenizer."""
+"""Turns a GGUF file of a causal language model into a folder of float32 safetensors with its tokenizer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Base models of the user's own: a folder is checked, copied into the cache, and what was taken from it is said."""
+"""Checks a base model of the user's own, copies it into the cache, and says what was taken from it."""
 
 from __future__ import annotations
 

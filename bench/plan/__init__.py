@@ -1,1 +1,1 @@
-"""The plan: recipes, studies, engines and tiers become trainings and cells with keys."""
+"""Makes a plan of choices: recipes, studies, engines and tiers become trainings and cells with keys."""

@@ -1,4 +1,4 @@
-"""Decide which engines are defaults on this machine, by what a short calibration measured; and where that is kept."""
+"""Decides which engines are defaults on this machine, by what a short calibration measured; and where that is kept."""
 
 from __future__ import annotations
 

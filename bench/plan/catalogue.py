@@ -1,4 +1,4 @@
-"""What there is: suites, methods, engines, scenarios, tiers; and what of it can run here. Loads no torch."""
+"""Lists what there is, suites, methods, engines, scenarios, tiers, and what of it can run here. Loads no torch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from bench.machine.threads import usable_cores
 from bench.models.base import model_for
 from bench.plan.calibration import known_defaults
 from bench.plan.engines import backend_of, load_engines
-from bench.plan.plan import SCENARIOS
 from bench.plan.recipes import default_recipes, recipes_for
+from bench.plan.request import SCENARIOS
 from bench.plan.studies import load_study, study_names
 from bench.plan.tiers import load_tier, tier_names
 from bench.types import ModelSet, Recipe

@@ -1,4 +1,4 @@
-"""Choose a plan's engines from what is known of this machine's speed."""
+"""Chooses a plan's engines from what is known of this machine's speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engines of the command line: named settings of a backend, and which of them suit this machine. Loads no torch."""
+"""Reads the engines of the command line: named settings of a backend, and which of them suit this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimate how long each classifier of a plan takes: its training, and every engine's measurement.
+"""Estimates how long each classifier of a plan takes: its training, and every engine's measurement.
 
 Work is counted in tokens of the task's texts times the model's weights a token; what this machine does of it in a
 second is in the calibration. Constants are seconds on the machine of benchmarks/first_run.md, scaled by how fast this

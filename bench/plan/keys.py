@@ -1,4 +1,4 @@
-"""Content hashes of all that changes a result: what `bench run` looks up before it does anything again."""
+"""Hashes all that changes a result: what `bench run` looks up before it does anything again."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.reading import Reading
-from bench.plan.plan import RunRequest
 from bench.plan.prompts import OwnPrompts, read_question, read_template
+from bench.plan.request import RunRequest
 
 Names = str | Iterable[str]
 AnyPath = str | os.PathLike[str]

@@ -1,4 +1,4 @@
-"""Recipes: one way each to make a classifier, read from recipes.toml or a file of the user's."""
+"""Reads recipes, one way each to make a classifier, from recipes.toml or a file of the user's."""
 
 from __future__ import annotations
 

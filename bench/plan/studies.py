@@ -1,4 +1,4 @@
-"""Studies: the same recipes at several settings or on several cuts of train; studies.toml, or a user's file."""
+"""Reads studies, the same recipes at several settings or cuts of train, from studies.toml or a user's file."""
 
 from __future__ import annotations
 

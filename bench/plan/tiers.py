@@ -1,4 +1,4 @@
-"""Tiers: how long and how often speed is measured, and how many texts a run takes."""
+"""Reads tiers: how long and how often speed is measured, and how many texts a run takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List what a plan is made of, trainings and cells, with what each needs, waits for and takes."""
+"""Lists what a plan is made of, trainings and cells, with what each needs, waits for and takes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Quality: scores, intervals, parity and ranks from stored answers."""
+"""Computes scores, intervals, parity and ranks from stored answers."""

@@ -1,4 +1,4 @@
-"""Give the mean over classes of a share (recall, precision, F1) an interval that holds with few texts a class.
+"""Gives the mean over classes of a share (recall, precision, F1) an interval that holds with few texts a class.
 
 A class's F1 is 2 * right / (texts + answers): a share of (texts + answers) / 2 texts. Its variance is that of a
 binomial share, F1 * (1 - F1) / texts, plus what an error adds that counts in two classes; two errors' worth of F1 in

@@ -1,4 +1,4 @@
-"""Show which of several are not told apart by letters in common: a, ab, b (a compact letter display)."""
+"""Shows which of several are not told apart by letters in common: a, ab, b (a compact letter display)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compare training methods over their seeds: an interval with both spreads, that of the seeds and that of the items."""
+"""Compares training methods over their seeds: an interval with the spread of the seeds and that of the items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parity certificate: same classifier, other engine, and what that does to its answers."""
+"""Certifies another engine's answers of the same classifier, and what that engine does to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test by randomisation whether two classifiers have the same macro F1 on the same texts.
+"""Tests by randomisation whether two classifiers have the same macro F1 on the same texts.
 
 Where they are equally good, it is chance which of the two gave which of a text's two answers (Yeh 2000): every text's
 answers are exchanged or not, and the share of exchanges whose difference is at least the one seen is the p-value. The

@@ -1,4 +1,4 @@
-"""Rank classifiers on the test items they have in common, and say who cannot be told apart."""
+"""Ranks classifiers on the test items they have in common, and says who cannot be told apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score a predictions file, and nothing else: every figure can be computed again without the model."""
+"""Scores a predictions file, and nothing else: every figure can be computed again without the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure how much a classifier may answer alone: risk and coverage, thresholds of confidence, temperature.
+"""Measures how much a classifier may answer alone: risk and coverage, thresholds of confidence, temperature.
 
 An answer is automated where its confidence, the probability of the label given, reaches a threshold; the rest goes to a
 person. A threshold is chosen on texts that no figure is measured on. The least one is taken whose answers there keep

@@ -1,4 +1,4 @@
-"""Intervals, paired tests and calibration; pure functions of counts and arrays."""
+"""Computes intervals, paired tests and calibration; pure functions of counts and arrays."""
 
 from __future__ import annotations
 

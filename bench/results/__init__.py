@@ -1,1 +1,1 @@
-"""Results: the records of a run folder, and reading and writing it."""
+"""Stores a run: the records of a run folder, and reading and writing it."""

@@ -1,4 +1,4 @@
-"""What `--autotune` found for a row, as it is stored."""
+"""Records what `--autotune` found for a row."""
 
 from __future__ import annotations
 

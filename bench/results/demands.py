@@ -1,4 +1,4 @@
-"""What the user of a classifier demands of it, and the lengths of the texts it will read."""
+"""Records what the user of a classifier demands of it, and the lengths of the texts it will read."""
 
 from __future__ import annotations
 

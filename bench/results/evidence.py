@@ -1,4 +1,4 @@
-"""What a page shows beside the figures: the texts of test items and the raw latencies, kept in the run folder."""
+"""Keeps what a page shows beside the figures: the texts of test items and the raw latencies."""
 
 from __future__ import annotations
 

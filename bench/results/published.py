@@ -1,4 +1,4 @@
-"""Figures that others published for the same systems: facts with their source, never measured here."""
+"""Reads the figures that others published for the same systems: facts with their source, never measured here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speed rows as pytest-benchmark's JSON and back, for its `compare` and its histograms."""
+"""Writes speed rows as pytest-benchmark's JSON and reads them back, for its `compare` and its histograms."""
 
 from __future__ import annotations
 

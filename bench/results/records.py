@@ -1,4 +1,4 @@
-"""What a run stores and the reports read: cells, figures with their units, results, the settings of the run."""
+"""Records what a run stores and the reports read: cells, figures with their units, results, settings."""
 
 from __future__ import annotations
 

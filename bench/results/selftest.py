@@ -1,4 +1,4 @@
-"""What `bench selftest` finds."""
+"""Records what `bench selftest` finds."""
 
 from __future__ import annotations
 

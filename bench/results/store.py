@@ -1,4 +1,4 @@
-"""The run folder: written whole or not at all, read back without the models."""
+"""Writes a run folder whole or not at all, and reads it back without the models."""
 
 from __future__ import annotations
 

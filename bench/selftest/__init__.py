@@ -1,1 +1,1 @@
-"""The self-test: plants faults and looks whether the harness finds them."""
+"""Plants faults and looks whether the harness finds them."""

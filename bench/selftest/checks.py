@@ -1,4 +1,4 @@
-"""`bench selftest`: planted faults that the machinery of every run has to find, and that it does not cry wolf."""
+"""Runs `bench selftest`: planted faults that the machinery of every run has to find, and that it does not cry wolf."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines with a planted fault: real engines behind a session that does one thing wrong, for `bench selftest`.
+"""Plants a fault in a real engine: behind a session that does one thing wrong, for `bench selftest`.
 
 They are served, certified, loaded and judged like any other engine; nothing in the harness knows them.
 """

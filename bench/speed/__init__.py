@@ -1,1 +1,1 @@
-"""Speed: LoadGen scenarios, the server's batcher, operations and limits."""
+"""Measures speed: LoadGen scenarios, the server's batcher, operations and limits."""

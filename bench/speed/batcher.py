@@ -1,4 +1,4 @@
-"""A dynamic batcher in front of an engine without one: of what waits when the engine becomes free, the next batch."""
+"""Batches in front of an engine that does not: of what waits when the engine becomes free, the next batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an engine can do before Poisson load is put on it: its rate in batches, its fastest answer, its batch budget."""
+"""Measures what an engine can do before Poisson load: its rate in batches, its fastest answer, its batch budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floating-point operations of a classifier's forward pass, counted from its architecture on real token counts.
+"""Counts the floating-point operations of a classifier's forward pass, by its architecture on real token counts.
 
 A multiplication with a weight counts 2 operations (multiply, add) a token: 2 * weights * tokens. Attention multiplies
 queries with keys and weights with values: 4 * tokens^2 * heads * head width a layer where every token sees every other,

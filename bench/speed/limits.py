@@ -1,4 +1,4 @@
-"""What this machine can do at most: the rate of a large matrix product at a precision, and memory bandwidth, cached."""
+"""Measures what this machine can do at most: a large matrix product at a precision, and memory bandwidth; cached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MLPerf LoadGen drives the load: from the raw string to the label, on real texts, after a warm-up on other texts."""
+"""Drives the load with MLPerf LoadGen: from the raw string to the label, on real texts, after a warm-up on others."""
 
 from __future__ import annotations
 

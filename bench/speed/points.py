@@ -1,4 +1,4 @@
-"""What LoadGen and the batcher say of one Server run: latencies from the scheduled arrival, waits in the queue."""
+"""Reads what LoadGen and the batcher say of a Server run: latencies from the scheduled arrival, waits in the queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The highest rate that holds: doubling, bisection, three confirmations, a step down when one of them fails."""
+"""Searches the highest rate that holds: doubling, bisection, three confirmations, a step down when one fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LoadGen's Server scenario: Poisson arrivals, and the highest rate of them that keeps latency within a limit."""
+"""Runs LoadGen's Server scenario: Poisson arrivals, and the highest rate of them that keeps latency within a limit."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Texts: tokens, batches, language and splits."""
+"""Turns texts into tokens and batches, and knows their language and splits."""

@@ -1,4 +1,4 @@
-"""Texts of different lengths into padded batches: the one place that decides who is computed with whom."""
+"""Puts texts of different lengths into padded batches: the one place that decides who is computed with whom."""
 
 from __future__ import annotations
 

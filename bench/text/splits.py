@@ -1,4 +1,4 @@
-"""Seeded, stratified cuts and subsets; a smaller subset is always a prefix of a larger one."""
+"""Draws seeded, stratified cuts and subsets; a smaller subset is always a prefix of a larger one."""
 
 from __future__ import annotations
 

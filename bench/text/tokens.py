@@ -1,4 +1,4 @@
-"""Texts to token ids, the same for every trainer and every engine."""
+"""Turns texts into token ids, the same for every trainer and every engine."""
 
 from __future__ import annotations
 

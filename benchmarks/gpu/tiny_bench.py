@@ -5,6 +5,9 @@ The fork server of a run imports this module too, so that the shrinking holds in
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from bench.cli.main import main
 from bench.execution import processes
 from bench.models.architectures import load_architectures
@@ -19,4 +22,7 @@ for spec in load_architectures().values():
 
 if __name__ == "__main__":
     processes.PRELOADED.append("tiny_bench")
+    # a fork server finds modules by this alone, and passes over those that it does not find
+    paths = (str(Path(__file__).parent), os.environ.get("PYTHONPATH", ""))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     main()

@@ -1,1 +1,1 @@
-"""Advice: which row to deploy for stated demands."""
+"""Advises which row to deploy for stated demands."""

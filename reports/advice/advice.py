@@ -1,4 +1,4 @@
-"""Which row to deploy: the demands, the intervals and the paired tests put together."""
+"""Chooses the row to deploy: the demands, the intervals and the paired tests put together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the advice says of automation: how many texts the row answers alone, the rest to a person."""
+"""Says what the advice has on automation: how many texts the row answers alone, the rest to a person."""
 
 from __future__ import annotations
 

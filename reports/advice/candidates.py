@@ -1,4 +1,4 @@
-"""The rows that could be deployed, with what they give and cost, and how each demand fares on each."""
+"""Lists the rows that could be deployed, with what they give and cost, and how each demand fares on each."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Columns of results: each is defined once, for the tables, the page and the exports."""
+"""Defines every column of results once, for the tables, the page and the exports."""

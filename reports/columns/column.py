@@ -77,7 +77,7 @@ class ResultColumn:
         """Its names in the exports."""
         return self.fields or (self.key,)
 
-    def exported(self, told: Told) -> dict[str, Any]:
+    def export(self, told: Told) -> dict[str, Any]:
         """Its parts by their names in the exports, all None where there is no value."""
         value = self.value(told)
         if value is None:
@@ -97,7 +97,7 @@ class ResultColumn:
 
     def number(self, told: Told) -> float | None:
         """What the page sorts by: the value or its first part, where that is a number."""
-        first = self.exported(told)[self.names[0]]
+        first = self.export(told)[self.names[0]]
         return first if isinstance(first, (int, float)) and not isinstance(first, bool) else None
 
 

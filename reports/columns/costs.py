@@ -1,10 +1,11 @@
-"""Columns of what a result costs: to train, to hold in memory, to store, to load and to serve."""
+"""Tells what a result costs: to train, to hold in memory, to store, to load and to serve."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from bench.types import FitRecord
 from reports.columns.column import Layouts, Place, ResultColumn, Told
 from reports.render import figures
 from reports.render.table import Column, numbers
@@ -26,9 +27,8 @@ def _trainable_share(told: Told) -> float | None:
     return min(1.0, fit.trainable_parameters / fit.total_parameters)
 
 
-def _training_rate(told: Told) -> float | None:
+def training_rate(fit: FitRecord | None) -> float | None:
     """Texts a second over all steps, as the training time is; None where nothing was trained in steps."""
-    fit = told.fit
     if fit is None or not fit.fit_s or not fit.examples or not fit.steps or not fit.epochs:
         return None
     return fit.examples * fit.epochs / fit.fit_s
@@ -53,7 +53,9 @@ _OF_TRAINING = (
     ResultColumn("training_fit_s", _of_fit("fit_s"), numbers("training"), figures.duration),
     ResultColumn("training_evaluate_s", _of_fit("evaluate_s"), numbers("evaluate"), figures.duration),
     ResultColumn("training_tokenise_s", _of_fit("tokenise_s"), numbers("tokenise"), figures.duration),
-    ResultColumn("training_rate", _training_rate, numbers("training rate", "texts/s"), figures.number),
+    ResultColumn(
+        "training_rate", lambda told: training_rate(told.fit), numbers("training rate", "texts/s"), figures.number
+    ),
     ResultColumn("training_steps", _of_fit("steps")),
     ResultColumn("training_chosen_step", _of_fit("chosen_step")),
     ResultColumn("training_epochs", _of_fit("epochs"), numbers("epochs"), figures.number),
@@ -89,6 +91,7 @@ _OF_SERVING = (
         figures.size,
         explained=message("peak of the serving process"),
     ),
+    ResultColumn("peak_rss_missing", _of_session("peak_rss_missing")),
     ResultColumn("peak_device_bytes", _of_session("peak_device_bytes"), numbers("GPU memory"), figures.size),
     ResultColumn("predict_s", lambda told: told.result.predict_s, numbers("inference"), figures.duration),
     ResultColumn("predict_texts", _predict_texts, numbers("texts"), figures.count),

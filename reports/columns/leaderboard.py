@@ -1,4 +1,4 @@
-"""Every column of results by its key, every table's layout, and the tables that they make."""
+"""Lists every column of results by its key and every table's layout, and makes the tables of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from bench.types import Scenario
-from reports.columns import costs, quality, speed
+from reports.columns import costs, quality, server, speed
 from reports.columns.column import Layout, Place, ResultColumn, Told
 from reports.columns.speed import WORDS
 from reports.content.scope import scope_notes
@@ -16,7 +16,7 @@ from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
 
 COLUMNS: Mapping[str, ResultColumn] = {
-    column.key: column for column in (*quality.COLUMNS, *speed.COLUMNS, *costs.COLUMNS)
+    column.key: column for column in (*quality.COLUMNS, *speed.COLUMNS, *server.COLUMNS, *costs.COLUMNS)
 }
 
 _OVERVIEW = (
@@ -58,7 +58,13 @@ _PAGE_END = (
     Place("base_model"),
 )
 
-LAYOUTS: Mapping[str, Layout] = {"overview": _OVERVIEW, **quality.LAYOUTS, **speed.LAYOUTS, **costs.LAYOUTS}
+LAYOUTS: Mapping[str, Layout] = {
+    "overview": _OVERVIEW,
+    **quality.LAYOUTS,
+    **speed.LAYOUTS,
+    **server.LAYOUTS,
+    **costs.LAYOUTS,
+}
 
 
 @dataclass(frozen=True)
@@ -116,10 +122,10 @@ def page_layout(scenarios: Iterable[Scenario]) -> Layout:
     return (*_PAGE_START, *chain.from_iterable(speeds), *_PAGE_END)
 
 
-def exported(told: Told, scenarios: Iterable[Scenario]) -> dict[str, Any]:
+def export_values(told: Told, scenarios: Iterable[Scenario]) -> dict[str, Any]:
     """Every column's value by its names in the exports, texts in English."""
     wanted = {None, *scenarios}
-    parts = (column.exported(told) for column in COLUMNS.values() if column.scenario in wanted)
+    parts = (column.export(told) for column in COLUMNS.values() if column.scenario in wanted)
     return dict(chain.from_iterable(part.items() for part in parts))
 
 

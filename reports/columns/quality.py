@@ -1,4 +1,4 @@
-"""Columns of what a classifier is, how well it answers, and whether an engine keeps its answers."""
+"""Tells what a classifier is, how well it answers, and whether an engine keeps its answers."""
 
 from __future__ import annotations
 

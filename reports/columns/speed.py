@@ -1,4 +1,4 @@
-"""Columns of a scenario's speed: rates, latencies, where the time goes, and how near the machine's limits it is."""
+"""Tells of a scenario's speed: rates, latencies, where the time goes, and how near the machine's limits it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from bench.results.speed_records import LoadRun, LoadSummary, ServerPoint, ServerSearch
+from bench.results.speed_records import LoadRun, LoadSummary
 from bench.types import Scenario
 from reports.columns.column import Layouts, Place, ResultColumn, Told
 from reports.content.rows import TaskRows
@@ -15,7 +15,6 @@ from reports.content.speed import (
     against_reference,
     median_run,
     price_per_million,
-    search_of,
     usable,
     verdict,
 )
@@ -53,9 +52,6 @@ def _range(summary: LoadSummary) -> str:
 def _rates(scenario: Scenario) -> tuple[ResultColumn, ...]:
     unit = RATES[scenario].unit
 
-    def measured(told: Told) -> LoadSummary | None:
-        return told.result.load.get(scenario)
-
     def believed(told: Told) -> LoadSummary | None:
         return usable(told.result, scenario)
 
@@ -64,7 +60,7 @@ def _rates(scenario: Scenario) -> tuple[ResultColumn, ...]:
 
     def unstable_range(told: Told) -> str:
         """Shown for unstable results too: it says what was wrong with them."""
-        summary = measured(told)
+        summary = told.result.load.get(scenario)
         return _range(summary) if summary else MISSING
 
     return (
@@ -91,6 +87,16 @@ def _rates(scenario: Scenario) -> tuple[ResultColumn, ...]:
             ResultColumn(f"{scenario}_{name}_ms", of_summary(f"{name}_ms"), numbers(name, "ms"), figures.number)
             for name in ("p50", "p90", "p95", "p99", "p999")
         ),
+    )
+
+
+def _judgements(scenario: Scenario) -> tuple[ResultColumn, ...]:
+    """What the rate is beside the reference's, what LoadGen says of it, and what it costs."""
+
+    def measured(told: Told) -> LoadSummary | None:
+        return told.result.load.get(scenario)
+
+    return (
         ResultColumn(
             f"{scenario}_against_reference",
             lambda told: against_reference(told.group, told.result, scenario),
@@ -171,54 +177,11 @@ def _recompiles(told: Told) -> int | None:
     return sum(counts) if counts else None
 
 
-def _confirmed(told: Told) -> ServerPoint | None:
-    """The confirmation under Poisson load whose figures the result has."""
-    found = search_of(told.result) if usable(told.result, "server") else None
-    if found is None:
-        return None
-    run, search = found
-    confirmations = [point for point in search.points if point.purpose == "confirm" and point.held]
-    return min(confirmations, key=lambda point: abs((point.rate_rps or 0.0) - run.rate_rps), default=None)
-
-
-def _search(told: Told) -> ServerSearch | None:
-    found = search_of(told.result)
-    return found[1] if found else None
-
-
-def _curve(search: ServerSearch) -> str:
-    known = sorted((p.rate_rps, p.p90_ms) for p in search.points if p.rate_rps is not None and p.p90_ms is not None)
-    return "; ".join(f"{figures.number(rate)}: {figures.number(ms)}" for rate, ms in known) or MISSING
-
-
-def _of_server() -> tuple[ResultColumn, ...]:
-    def of_point(name: str) -> Callable[[Told], Any]:
-        return lambda told: getattr(_confirmed(told), name, None)
-
-    return (
-        ResultColumn(
-            "server_limit",
-            _search,
-            Column("limit"),
-            lambda search: f"p{search.percentile:g} {search.limit_ms:g} ms",
-            fields=("server_percentile", "server_limit_ms"),
-            split=lambda search: (search.percentile, search.limit_ms),
-        ),
-        ResultColumn("server_limited_ms", of_point("limited_ms"), numbers("limited", "ms"), figures.number),
-        ResultColumn("server_queue_p50_ms", of_point("queue_p50_ms"), numbers("queue", "ms"), figures.number),
-        ResultColumn("server_batch_mean", of_point("batch_mean"), numbers("batch", "texts"), figures.number),
-        ResultColumn("server_busy_share", of_point("busy_share"), numbers("busy"), figures.percent),
-        ResultColumn(
-            "server_curve", lambda told: _curve(search) if (search := _search(told)) else None, Column("curve")
-        ),
-    )
-
-
 COLUMNS = (
     *(
         replace(column, scenario=scenario)
         for scenario in SCENARIOS
-        for column in (*_rates(scenario), *_of_run(scenario), *(_of_server() if scenario == "server" else ()))
+        for column in (*_rates(scenario), *_judgements(scenario), *_of_run(scenario))
     ),
     ResultColumn("recompiles", _recompiles, numbers("recomp."), figures.count),
 )
@@ -260,25 +223,6 @@ LAYOUTS: Layouts = {
         Place("answers", instead=False),
         Place("offline_verdict", crowded=90),
         Place("offline_tier", from_width=90),
-    ),
-    "server": (
-        Place("classifier"),
-        Place("engine"),
-        Place("precision", from_width=90),
-        Place("server_rate_rps"),
-        Place("server_range_rps", optional=True),
-        Place("server_limit"),
-        Place("server_p50_ms"),
-        Place("server_limited_ms"),
-        Place("server_queue_p50_ms", from_width=84),
-        Place("server_batch_mean", from_width=90),
-        Place("server_busy_share", from_width=84),
-        Place("server_against_reference"),
-        Place("server_matmul_share", from_width=110),
-        Place("server_memory_share", from_width=110),
-        Place("answers", from_width=84, instead=False),
-        Place("server_verdict"),
-        Place("server_curve", from_width=160),
     ),
     **{
         f"stages_{scenario}": (

@@ -1,1 +1,1 @@
-"""Content: rows, standing, speed and published figures, before any layout."""
+"""Finds what is to be said before any layout: rows, standing, speed and published figures."""

@@ -1,4 +1,4 @@
-"""How much each row may answer alone, from its stored answers: thresholds, curves, calibration."""
+"""Computes how much each row may answer alone, from its stored answers: thresholds, curves, calibration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of a task that no other row of the same machine beats on quality and speed at once."""
+"""Finds the rows of a task that no other row of the same machine beats on quality and speed at once."""
 
 from __future__ import annotations
 

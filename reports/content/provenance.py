@@ -1,4 +1,4 @@
-"""Where a table's figures come from: data, machine, versions, settings."""
+"""Says where a table's figures come from: data, machine, versions, settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published figures that belong beside a task's rows: marked as published, with their hardware, never ranked."""
+"""Finds the published figures that belong beside a task's rows: marked as published, never ranked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One line an aspect: who is ahead of whom, "=" where the measurement cannot tell."""
+"""Says who is ahead of whom, one line an aspect, "=" where the measurement cannot tell."""
 
 from __future__ import annotations
 
@@ -104,16 +104,12 @@ def _better_classifiers(groups: Sequence[Group], standing: Standing) -> Iterator
                     behind=names[first.behind],
                     points=figures.points(first.difference.value),
                     n=first.n,
-                    p=_p(first.p_adjusted),
+                    p=figures.p_relation(first.p_adjusted),
                 )
             )
     if claims:
         more = [message("all pairs: the table of paired tests")] if len(claims) > MOST_CLAIMS else []
         yield message("Better, as classifiers: {claims}", claims=joined("; ", (*claims[:MOST_CLAIMS], *more)))
-
-
-def _p(p: float) -> str:
-    return figures.p_value(p) if p < 0.001 else f"= {figures.p_value(p)}"
 
 
 def _methods(task: TaskRows, standing: Standing) -> Iterator[str]:
@@ -152,7 +148,7 @@ def _method_claim(comparison: MethodComparison) -> str:
             ahead=comparison.ahead,
             behind=comparison.behind,
             points=figures.points(difference.value),
-            p=_p(comparison.p_adjusted),
+            p=figures.p_relation(comparison.p_adjusted),
             n=difference.items_needed,
         )
     return message(
@@ -162,7 +158,7 @@ def _method_claim(comparison: MethodComparison) -> str:
         points=figures.points(difference.value),
         low=figures.points(difference.low),
         high=figures.points(difference.high),
-        p=_p(comparison.p_adjusted),
+        p=figures.p_relation(comparison.p_adjusted),
     )
 
 

@@ -1,4 +1,4 @@
-"""A task's results as its tables need them: grouped by trained classifier, in the plan's order."""
+"""Groups a task's results as its tables need them: by trained classifier, in the plan's order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Group:
     base_model: str | None
     seed: int
     rows: tuple[Result, ...]
-    row: str | None = None
+    system: str | None = None
     stands_for: str | None = None
     variant_of: str | None = None
     variant: str | None = None
@@ -117,7 +117,7 @@ def _groups(results: Iterable[Result]) -> Iterator[Group]:
             base_model=base_model,
             seed=seed,
             rows=tuple(rows),
-            row=cell.row,
+            system=cell.row,
             stands_for=cell.stands_for,
             variant_of=cell.variant_of,
             variant=cell.variant,

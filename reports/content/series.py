@@ -1,4 +1,4 @@
-"""What the plots draw, in a picture file as on the page: training curves, and scores over numbers of texts."""
+"""Collects what the plots draw: training curves, and scores over numbers of texts."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def _full_size(task: TaskRows, figure: PublishedFigure) -> int | None:
 
 def instructed(task: TaskRows) -> list[Group]:
     """The classifiers of row D2 whose answers are there."""
-    return [each for each in task.groups if each.row == _ROW and each.shown and each.shown.cell.id in task.answers]
+    return [each for each in task.groups if each.system == _ROW and each.shown and each.shown.cell.id in task.answers]
 
 
 def published_instructed(task: TaskRows) -> dict[str, list[PublishedFigure]]:

@@ -1,4 +1,4 @@
-"""Which speed figures may be printed, and what they are compared with."""
+"""Decides which speed figures may be printed, and what they are compared with."""
 
 from __future__ import annotations
 

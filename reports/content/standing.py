@@ -1,4 +1,4 @@
-"""What the paired tests say of a task's classifiers, and of its methods over their seeds."""
+"""Says what the paired tests tell of a task's classifiers, and of its methods over their seeds."""
 
 from __future__ import annotations
 

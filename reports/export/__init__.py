@@ -1,1 +1,1 @@
-"""Exports: flat rows, model cards, MLflow, TensorBoard."""
+"""Writes results for other programs: flat rows, model cards, MLflow, TensorBoard."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.results.records import StoredRun
 from reports.columns.column import Told, told_of
-from reports.columns.leaderboard import exported
+from reports.columns.leaderboard import export_values
 from reports.content.pareto import pareto_rows
 from reports.content.provenance import machine_of
 from reports.content.rows import tasks_of
@@ -22,7 +22,7 @@ def flat_rows(run: StoredRun) -> list[dict[str, Any]]:
     scenarios = [scenario for scenario in SCENARIOS if scenario in measured]
     for task in tasks_of(run):
         for told in told_of(task, standing_of(task), pareto_rows(task)):
-            row = _identity(run, told) | exported(told, scenarios) | _origin(told)
+            row = _identity(run, told) | export_values(told, scenarios) | _origin(told)
             rows.append({name: _plain(value) for name, value in row.items()})
     return rows
 

@@ -1,4 +1,4 @@
-"""Hugging Face model cards: each classifier's figures as `model-index` metadata, one result an engine.
+"""Writes Hugging Face model cards: each classifier's figures as `model-index` metadata, one result an engine.
 
 Written by huggingface_hub's own classes (https://github.com/huggingface/hub-docs/blob/main/modelcard.md).
 """

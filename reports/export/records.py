@@ -1,4 +1,4 @@
-"""The leaderboard as numbers, for machines: what the tables round or leave out stands here whole."""
+"""Writes the leaderboard as numbers, for machines: what the tables round or leave out stands here whole."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The HTML page of a run."""
+"""Makes the HTML page of a run."""

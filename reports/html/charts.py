@@ -1,4 +1,4 @@
-"""What the page draws beside the table: latency distributions, training curves, scores, confusion matrices."""
+"""Collects what the page draws beside the table: latencies, training curves, scores, confusion matrices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The test texts worth reading: those most classifiers get wrong, and those an engine answers otherwise."""
+"""Chooses the test texts worth reading: those most classifiers get wrong, and those an engine answers otherwise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The leaderboard as one HTML file that needs no network: a table, plots, and the texts worth reading."""
+"""Writes the leaderboard as one HTML file that needs no network: a table, plots, and the texts worth reading."""
 
 from __future__ import annotations
 
@@ -28,7 +28,20 @@ from reports.render.table import Table
 from reports.render.words import ENGLISH, catalogue, message, say
 
 WEB = files("reports") / "web"
-SCRIPTS = ("words", "dom", "table", "leaderboard", "trade_off", "latency", "server", "curves", "look", "items", "main")
+SCRIPTS = (
+    "words",
+    "dom",
+    "table",
+    "leaderboard",
+    "trade_off",
+    "latency",
+    "server",
+    "curves",
+    "look",
+    "items",
+    "across",
+    "main",
+)
 _PLOT_CLASS = "plot"  # the class that trade_off.js and the others give their plots
 
 
@@ -45,12 +58,15 @@ class PageTask:
     standing: Standing
 
 
-def render_page(tasks: Sequence[PageTask], evidence: Evidence, language: str = ENGLISH) -> str:
+def render_page(
+    tasks: Sequence[PageTask], evidence: Evidence, language: str = ENGLISH, across: dict[str, Any] | None = None
+) -> str:
     """The whole page; everything of the run stands in it as JSON, which its scripts show as text."""
     title = clean(tasks[0].title if len(tasks) == 1 else ", ".join(each.task.data.title for each in tasks))
     data = {
         "title": title,
         "tasks": [_task(each, evidence, language) for each in tasks],
+        "across": across,
         "footer": say(_footer(), language),
         "words": {} if language == ENGLISH else catalogue(language),
     }
@@ -100,11 +116,12 @@ def _task(page: PageTask, evidence: Evidence, language: str) -> dict[str, Any]:
         "matrices": matrices_record(rows),
         "hardest": hardest_record(task, texts),
         "flips": flips_record(task, texts),
-        "tables": [_table(table) for table in page.tables],
+        "tables": [table_record(table) for table in page.tables],
     }
 
 
-def _table(table: Table) -> dict[str, Any]:
+def table_record(table: Table) -> dict[str, Any]:
+    """A table as the page's scripts read it, without control characters."""
     return {
         "title": clean(table.title),
         "columns": [

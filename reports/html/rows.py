@@ -1,4 +1,4 @@
-"""The page's table and its quality-speed plot: one row a classifier and engine, as shown and as numbers."""
+"""Makes the page's table and its quality-speed plot: one row a classifier and engine, as shown and as numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page's chart of throughput against latency: what the search for the highest rate within the limit saw."""
+"""Draws throughput against latency for the page: what the search for the highest rate within the limit saw."""
 
 from __future__ import annotations
 

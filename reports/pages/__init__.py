@@ -1,1 +1,1 @@
-"""Pages of single commands: check, attribute, selftest, pytest-benchmark."""
+"""Shows what single commands found: check, attribute, selftest, pytest-benchmark."""

@@ -12,7 +12,7 @@ from bench.results.verdicts import Attribution, Judgement, Metric, Swap
 from reports.pages.verdict_words import explain_untried, name_part
 from reports.render import figures
 from reports.render.figures import MISSING
-from reports.render.table import Column, Row, Table, numbers, spoken, to_markdown, to_rich
+from reports.render.table import Column, Row, Table, numbers, say_table, to_markdown, to_rich
 from reports.render.words import ENGLISH, joined, message
 
 _NOT_AGAIN = message(
@@ -54,7 +54,7 @@ class AttributionPage:
 
     def _tables(self) -> list[Table]:
         tables = [_table(row) for row in self.rows] or [Table("No row became worse", (Column("row"),), ())]
-        return [spoken(table, self.language) for table in tables]
+        return [say_table(table, self.language) for table in tables]
 
 
 def _table(row: Attribution) -> Table:

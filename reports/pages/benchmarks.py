@@ -1,4 +1,4 @@
-"""The rows of somebody's pytest-benchmark file as a table of rates."""
+"""Shows the rows of somebody's pytest-benchmark file as a table of rates."""
 
 from __future__ import annotations
 

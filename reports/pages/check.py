@@ -17,7 +17,7 @@ from reports.pages.verdict_words import explain_row
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean, escape
-from reports.render.table import Column, Row, Table, numbers, spoken, to_markdown, to_rich
+from reports.render.table import Column, Row, Table, numbers, say_table, to_markdown, to_rich
 from reports.render.words import ENGLISH, joined, message, say
 
 _COLUMNS = (
@@ -138,7 +138,7 @@ class CheckPage:
         tables = (
             table for task in tasks for table in (_table(task, rows[task], margin), *_speed_tables(task, rows[task]))
         )
-        return [spoken(table, self.language) for table in tables]
+        return [say_table(table, self.language) for table in tables]
 
 
 def _table(task: str, rows: Sequence[CheckedRow], margin: float) -> Table:

@@ -1,4 +1,4 @@
-"""The checks of `bench selftest` as a table."""
+"""Shows the checks of `bench selftest` as a table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.results.selftest import SelfTest
-from reports.render.table import Column, Table, spoken, to_markdown, to_rich
+from reports.render.table import Column, Table, say_table, to_markdown, to_rich
 from reports.render.words import ENGLISH, message
 
 _COLUMNS = (Column("planted"), Column("must be"), Column("was"), Column("check"))
@@ -31,11 +31,11 @@ class SelfTestPage:
     @property
     def markdown(self) -> str:
         """GitHub-flavoured markdown that ends in a newline."""
-        return to_markdown(spoken(self._table(), self.language), level=2) + "\n"
+        return to_markdown(say_table(self._table(), self.language), level=2) + "\n"
 
     def print(self, console: Console) -> None:
         """Print on a console, as wide as it is."""
-        for renderable in to_rich(spoken(self._table(), self.language), console.width, self.language):
+        for renderable in to_rich(say_table(self._table(), self.language), console.width, self.language):
             console.print(renderable)
 
     def to_dict(self) -> dict[str, Any]:

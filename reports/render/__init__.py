@@ -1,1 +1,1 @@
-"""Rendering: tables, markdown, figures and words in the reader's language."""
+"""Renders tables, markdown, figures and words in the reader's language."""

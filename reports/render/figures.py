@@ -1,4 +1,4 @@
-"""Numbers as the tables print them: no digit that was not measured, "-" where nothing was."""
+"""Prints numbers as the tables show them: no digit that was not measured, "-" where nothing was."""
 
 from __future__ import annotations
 
@@ -75,6 +75,11 @@ ratio = _or_missing(lambda value: f"{_three_digits(value)}x")
 def p_value(value: float) -> str:
     """Three decimals, the last one rounded up, so that 0.050 is never printed for a p above it."""
     return "<0.001" if value < 0.001 else f"{math.ceil(value * 1000 - 1e-9) / 1000:.3f}"
+
+
+def p_relation(value: float) -> str:
+    """What stands behind the letter p in a sentence: "= 0.012", "<0.001"."""
+    return p_value(value) if value < 0.001 else f"= {p_value(value)}"
 
 
 def plus_minus(figure: Interval) -> str:

@@ -1,4 +1,4 @@
-"""Other people's words made safe to print: one line, no control characters, no markup."""
+"""Makes other people's words safe to print: one line, no control characters, no markup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table of printed cells, shown as markdown and on a terminal."""
+"""Shows a table of printed cells as markdown and on a terminal."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def with_column(table: Table, column: Column, cells: Iterable[str]) -> Table:
     return replace(table, columns=(*table.columns, column), rows=rows)
 
 
-def spoken(table: Table, language: str) -> Table:
+def say_table(table: Table, language: str) -> Table:
     """The table in another language: headings, title and notes are ours, of the cells those marked so."""
     columns = tuple(
         replace(column, name=say(column.name, language), unit=column.unit and say(column.unit, language))

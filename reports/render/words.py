@@ -1,4 +1,4 @@
-"""What the pages say, in English and in the languages of the catalogues beside this file (zh.toml)."""
+"""Says what the pages say in English and in the languages of the catalogues beside this file (zh.toml)."""
 
 from __future__ import annotations
 

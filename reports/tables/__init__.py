@@ -1,1 +1,1 @@
-"""The tables of a leaderboard, one file each."""
+"""Makes the tables of a leaderboard, one file each."""

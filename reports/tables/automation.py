@@ -1,4 +1,4 @@
-"""The tables of what may be automated: coverage at stated accuracies, temperature scaling, thresholds a class."""
+"""Shows what may be automated: coverage at stated accuracies, temperature scaling, thresholds a class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training does to a language model that writes its answers: accuracy and valid answers, before and after."""
+"""Shows what training does to a language model that writes its answers: accuracy and valid answers."""
 
 from __future__ import annotations
 

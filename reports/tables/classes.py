@@ -1,4 +1,4 @@
-"""The best row looked into: its score in each class, and what it takes for what."""
+"""Looks into the best row: its score in each class, and what it takes for what."""
 
 from __future__ import annotations
 

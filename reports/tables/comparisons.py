@@ -1,4 +1,4 @@
-"""The paired tests behind the ranks."""
+"""Shows the paired tests behind the ranks."""
 
 from __future__ import annotations
 

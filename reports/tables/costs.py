@@ -1,4 +1,4 @@
-"""What a row costs: to train, to hold in memory, to store, to load, and to serve a million texts."""
+"""Shows what a row costs: to train, to hold in memory, to store, to load, and to serve a million texts."""
 
 from __future__ import annotations
 

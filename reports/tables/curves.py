@@ -1,4 +1,4 @@
-"""The training curve of each run, as the write-ups print it."""
+"""Shows the training curve of each run, as the write-ups print it."""
 
 from __future__ import annotations
 

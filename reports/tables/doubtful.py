@@ -1,4 +1,4 @@
-"""The ranking without the test texts whose labels are doubtful, and the differences that hang on them."""
+"""Ranks without the test texts whose labels are doubtful, and shows the differences that hang on them."""
 
 from __future__ import annotations
 

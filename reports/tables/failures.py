@@ -1,4 +1,4 @@
-"""The rows without figures, or with figures that cannot be believed, and why."""
+"""Lists the rows without figures, or with figures that cannot be believed, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each method costs to train and to keep, beside what it is worth: the write-ups' table of methods."""
+"""Shows what each method costs to train and to keep, beside what it is worth: the write-ups' table of methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The leaderboard proper: one row a classifier and engine, with all that decides which one to deploy."""
+"""Makes the leaderboard proper: one row a classifier and engine, with all that decides which one to deploy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parity certificates: whether another engine gives the same answers as the reference."""
+"""Shows the parity certificates: whether another engine gives the same answers as the reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The accuracy table of the write-ups, whole, and what this run measured beside each of its rows."""
+"""Shows the accuracy table of the write-ups, whole, and what this run measured beside each of its rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quality tables: who answers best, with intervals and shared ranks, and how the answers look."""
+"""Shows who answers best, with intervals and shared ranks, and how the answers look."""
 
 from __future__ import annotations
 
@@ -130,12 +130,12 @@ def _classifiers(told: list[Told]) -> Table:
     )
     table = result_table("Classifiers", "classifiers", told, tuple(notes))
     table = with_column(table, Column("seed"), (_seed(group, methods.count(group.method_name)) for group in groups))
-    if not any(group.row for group in groups):
+    if not any(group.system for group in groups):
         return table
     return replace(
         table,
         columns=(Column("row"), *table.columns),
-        rows=tuple((group.row or MISSING, *row) for group, row in zip(groups, table.rows, strict=True)),
+        rows=tuple((group.system or MISSING, *row) for group, row in zip(groups, table.rows, strict=True)),
         notes=(*table.notes, message("row: the published system that the recipe is (A1 to D2; bench list --recipes)")),
     )
 

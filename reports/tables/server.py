@@ -1,4 +1,4 @@
-"""The server table: the highest Poisson rate that keeps to a latency limit, and the curve that led to it."""
+"""Shows the highest Poisson rate that keeps to a latency limit, and the curve that led to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The RPS tables: one request at a time, everything at once, and where the time went."""
+"""Shows rates: one request at a time, everything at once, and where the time went."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Studies: a recipe's variants side by side, and what the training seed or the prompt alone decides."""
+"""Shows a recipe's variants side by side, and what the training seed or the prompt alone decides."""
 
 from __future__ import annotations
 

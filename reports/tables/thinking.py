@@ -1,4 +1,4 @@
-"""Zero-shot with and without thinking: what the thinking buys, and what it costs in time."""
+"""Compares zero-shot with and without thinking: what the thinking buys, and what it costs in time."""
 
 from __future__ import annotations
 

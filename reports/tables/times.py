@@ -1,4 +1,4 @@
-"""The time table: what training took, part by part, and answering the test split."""
+"""Shows what training took, part by part, and answering the test split."""
 
 from __future__ import annotations
 

@@ -77,11 +77,13 @@ function show() {
           ...run.tasks.map((task, at) =>
             element("li", {}, element("a", { href: `#task-${at}`, dir: "auto" }, task.name)),
           ),
+          run.across ? element("li", {}, element("a", { href: "#across" }, run.across.table.title)) : null,
         ),
       ),
     );
   else page.append(lead(run.tasks[0]));
   page.append(...run.tasks.map((task, at) => taskSection(task, `task-${at}`)));
+  if (run.across) page.append(acrossSection(run.across, "across"));
   page.append(element("footer", {}, run.footer));
   document.documentElement.dataset.ready = Math.round(performance.now());
 }

@@ -15,7 +15,7 @@ import pytest
 import bench
 from bench.data.reading import Reading
 from bench.machine import companions
-from bench.plan.plan import RunRequest
+from bench.plan.request import RunRequest
 
 RENAMED = {"backends": "engines", "backends_file": "engines_file"}
 

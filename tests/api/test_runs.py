@@ -20,12 +20,12 @@ from synthetic_runs import full_run
 from tiny_classifiers import sequence_bert, tiny_texts
 
 import bench
-from bench.cli.result_commands import csv_text
+from bench.cli.results import csv_text
 from bench.errors import NotAvailable, NotComparable, StoreError, UsageError
 from bench.execution.predict import Predictor
 from bench.gates.baseline import make_baseline, write_baseline
 from bench.plan.keywords import make_request
-from bench.plan.plan import RunRequest
+from bench.plan.request import RunRequest
 from bench.results.records import Status
 from bench.results.verdicts import Verdict
 from reports.export.flat_rows import flat_rows

@@ -18,7 +18,8 @@ from backends.eager import EagerBackend
 from bench.errors import NotAvailable, UsageError
 from bench.models.architectures import load_architectures, random_recipes
 from bench.plan.engines import load_engines
-from bench.plan.plan import RunRequest, make_plan
+from bench.plan.plan import make_plan
+from bench.plan.request import RunRequest
 from bench.results.records import Status
 from bench.results.store import open_run
 from bench.types import Workplace

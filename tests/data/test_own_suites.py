@@ -11,7 +11,8 @@ from bench.data.datasets import prepare_own_suite
 from bench.data.reading import AS_IT_IS, Reading
 from bench.data.suites import is_own, load_own_suite
 from bench.errors import BenchError, UsageError
-from bench.plan.plan import RunRequest, make_plan
+from bench.plan.plan import make_plan
+from bench.plan.request import RunRequest
 
 ROWS = [("1", "awful film"), ("5", "lovely film")]
 TOML = """

@@ -31,7 +31,10 @@ def store_of(folder: Path) -> FolderStore:
     rows = [(0, "sklearn", "OK", None), (0, "onnx", "CRASH", "died of SIGSEGV"), (1, "sklearn", "UNSTABLE", "spread")]
     for seed, engine, status, reason in [*rows, (2, None, "OOM", "training: killed")]:
         row = {"task": "mine", "recipe": "tfidf", "seed": seed, "engine": engine, "status": status, "reason": reason}
-        store.put(f"results/{seed}.{engine}.json", json.dumps(row | {"settled": True, "files": {}}).encode())
+        name = f"mine.tfidf.s{seed}.{engine or 'none'}-0123456789ab.json"
+        store.put(f"results/{name}", json.dumps({"settled": True, "files": {}}).encode())
+        if status in ("CRASH", "OOM"):
+            store.put(f"failed/{name}", json.dumps(row).encode())
     for seed in (0, 1):
         store.put(f"classifiers/mine.tfidf.s{seed}-0123456789ab.json", b"{}")
     return store

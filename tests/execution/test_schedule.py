@@ -11,7 +11,7 @@ import click
 import pytest
 from tiny_models import toy_dataset
 
-from bench.cli.options import Duration
+from bench.cli.parameters import Duration
 from bench.execution.announcing import announce_time
 from bench.execution.schedule import Budget, shown_budget, steps_of
 from bench.plan.calibration import Calibration, EngineSpeed

@@ -13,8 +13,9 @@ from bench.data.assembly import Limits
 from bench.data.datasets import prepare_own_dataset
 from bench.data.reading import AS_IT_IS
 from bench.errors import DataError, UsageError
-from bench.plan.plan import RunRequest, check_request, choose_recipes
+from bench.plan.choices import check_request, choose_recipes
 from bench.plan.prompts import OwnPrompts, check_words, read_by_class, read_template
+from bench.plan.request import RunRequest
 from bench.types import Recipe
 
 NONE_CHOSEN = RunRequest(suites=("agnews",), methods=("zero-shot", "tfidf"))

@@ -9,8 +9,9 @@ from tiny_models import toy_dataset
 
 from bench.errors import UsageError
 from bench.execution.cells import new_cell
-from bench.plan.plan import RunRequest, choose_recipes
+from bench.plan.choices import choose_recipes
 from bench.plan.recipes import default_recipes, parse_setting, read_recipes, recipes_for
+from bench.plan.request import RunRequest
 from bench.plan.studies import load_study, study_names
 
 

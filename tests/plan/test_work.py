@@ -10,7 +10,8 @@ from command_line import bench
 from own_data_runs import own_data
 
 from bench.files.cache import cache_dir
-from bench.plan.plan import RunRequest, make_plan
+from bench.plan.plan import make_plan
+from bench.plan.request import RunRequest
 from bench.plan.work import Item, work_items
 
 

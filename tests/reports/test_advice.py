@@ -27,7 +27,8 @@ from bench.results.demands import Demands, OwnLengths
 from bench.results.records import Interval, Result, Status
 from reports.advice.advice import Advice, advise
 from reports.advice.candidates import _sound_p99s
-from reports.advice.page import AdvicePage, lines_of, table_of
+from reports.advice.lines import lines_of
+from reports.advice.page import AdvicePage, table_of
 from reports.render.words import Joined, Message, catalogue, languages
 
 RUN = synthetic.full_run()

@@ -12,7 +12,7 @@ from synthetic_automation import automation_run
 
 from bench.results.demands import Demands
 from reports.advice.advice import Advice, advise
-from reports.advice.page import lines_of
+from reports.advice.lines import lines_of
 
 RUN = automation_run()
 

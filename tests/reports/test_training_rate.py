@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
 from bench.types import FitRecord
-from reports.columns import costs
+from reports.columns.costs import training_rate
 
 
-def training_rate(**fit: object) -> float | None:
-    record = FitRecord(**{"fit_s": 4.0, "evaluate_s": 3.0, "tokenise_s": 2.0, "steps": 30, "chosen_step": 5, **fit})
-    told: Any = SimpleNamespace(fit=record)
-    return costs._training_rate(told)
+def record(**fit: object) -> FitRecord:
+    return FitRecord(**{"fit_s": 4.0, "evaluate_s": 3.0, "tokenise_s": 2.0, "steps": 30, "chosen_step": 5, **fit})
 
 
 def test_all_epochs_count_and_neither_evaluation_nor_the_chosen_step_does() -> None:
-    assert training_rate(examples=100, epochs=3.0) == 75.0
-    assert training_rate(examples=100, epochs=0.5) == 12.5
-    assert training_rate(examples=100, epochs=3.0, evaluate_s=100.0) == 75.0
+    assert training_rate(record(examples=100, epochs=3.0)) == 75.0
+    assert training_rate(record(examples=100, epochs=0.5)) == 12.5
+    assert training_rate(record(examples=100, epochs=3.0, evaluate_s=100.0)) == 75.0
 
 
 @pytest.mark.parametrize("missing", [{"steps": 0}, {"examples": 0}, {"epochs": 0.0}, {"fit_s": 0.0}, {"steps": None}])
 def test_what_was_not_trained_in_steps_has_none(missing: dict[str, object]) -> None:
-    assert training_rate(**{"examples": 100, "epochs": 3.0, **missing}) is None
+    assert training_rate(record(**{"examples": 100, "epochs": 3.0, **missing})) is None
 
 
 def test_a_classifier_of_another_s_making_has_none() -> None:
-    told: Any = SimpleNamespace(fit=None)
-    assert costs._training_rate(told) is None
+    assert training_rate(None) is None

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stored_runs import store
 
-from bench.cli.result_commands import FORMULA_STARTS, csv_text
+from bench.cli.results import FORMULA_STARTS, csv_text
 from bench.errors import StoreError
 from bench.results.records import StoredRun
 from bench.types import Source

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from sleeping_session import OTHER_TEXTS, TEXTS, SleepingSession
 
-from bench.plan.plan import RunRequest, make_plan
+from bench.plan.plan import make_plan
+from bench.plan.request import RunRequest
 from bench.plan.tiers import Tier, load_tier, tier_names
 from bench.results.speed_records import LoadRun
 from bench.speed.batcher import BatchBudget

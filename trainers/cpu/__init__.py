@@ -1,1 +1,1 @@
-"""Training on CPUs: unpadded BERT, lean decoders, byte dropout."""
+"""Trains faster on CPUs: unpadded BERT, lean decoders, byte dropout."""

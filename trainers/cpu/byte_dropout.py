@@ -1,4 +1,4 @@
-"""Dropout from eight random bits a number; torch on a CPU draws a Mersenne twister word for each, in one thread."""
+"""Draws dropout from eight random bits a number; torch on a CPU draws a word of a Mersenne twister for each."""
 
 from __future__ import annotations
 

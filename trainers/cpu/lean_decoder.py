@@ -1,4 +1,4 @@
-"""Training a decoder on a CPU through classifiers/lean_decoder.py: frozen weights cast once, adapters beside them."""
+"""Trains a decoder on a CPU through classifiers/lean_decoder.py: frozen weights cast once, adapters beside them."""
 
 from __future__ import annotations
 

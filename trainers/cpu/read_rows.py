@@ -1,4 +1,4 @@
-"""Training an encoder without the rows of its vocabulary that no text reads."""
+"""Trains an encoder without the rows of its vocabulary that no text reads."""
 
 from __future__ import annotations
 

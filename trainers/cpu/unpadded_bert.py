@@ -1,4 +1,4 @@
-"""BERT with a classification head, computed over the real tokens only: the forward pass of training on a CPU.
+"""Computes BERT with a classification head over the real tokens only: the forward pass of training on a CPU.
 
 The same function as transformers' own forward pass, with the same parameters, in less time:
 

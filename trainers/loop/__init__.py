@@ -1,1 +1,1 @@
-"""The training loop: batches, losses, optimisers, checkpoints, evaluation."""
+"""Runs the training loop: batches, losses, optimisers, checkpoints, evaluation."""

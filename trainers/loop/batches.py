@@ -1,4 +1,4 @@
-"""Training texts as token ids, computed once, and the batches of an epoch, grouped by length."""
+"""Turns training texts into token ids, once, and into the batches of an epoch, grouped by length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an interrupted training needs to end as if it had not been: kept on disk between evaluations."""
+"""Keeps what an interrupted training needs to end as if it had not been, on disk between evaluations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training loop of every torch method: grouped batches, bf16 where it is fast, the best checkpoint kept."""
+"""Runs the training loop of every torch method: grouped batches, bf16 where it is fast, the best checkpoint kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses as small parts that add up: cross-entropy with smoothing and class weights, R-Drop, supervised contrast."""
+"""Adds losses up of small parts: cross-entropy with smoothing and class weights, R-Drop, supervised contrast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimiser and learning-rate schedule of the training loop."""
+"""Makes the optimiser and the learning-rate schedule of the training loop."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What several methods share: sequences, heads, prompts, vocabularies."""
+"""Holds what several methods share: sequences, heads, prompts, vocabularies."""

@@ -1,4 +1,4 @@
-"""Heads on fixed features: multinomial logistic regression, or a network of one hidden layer; chosen on validation."""
+"""Trains heads on fixed features: multinomial logistic regression or one hidden layer; chosen on validation."""
 
 from __future__ import annotations
 

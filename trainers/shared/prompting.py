@@ -1,4 +1,4 @@
-"""The prompt of a language model classifier: label words or option letters, examples, a chat around it."""
+"""Builds the prompt of a language model classifier: label words or option letters, examples, a chat around it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Base models in 4 bits for QLoRA (Dettmers et al. 2023), and back to plain weights when training has ended."""
+"""Loads base models in 4 bits for QLoRA (Dettmers et al. 2023), and turns them back to plain weights afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The question of a language model classifier: what is asked before and after a text, and each class's answer."""
+"""Builds the question of a language model classifier: what is asked around a text, and each class's answer."""
 
 from __future__ import annotations
 

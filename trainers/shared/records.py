@@ -1,4 +1,4 @@
-"""The manifest of a classifier that the torch loop has trained."""
+"""Makes the manifest of a classifier that the torch loop has trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transformer with a linear head, trained: what full fine-tunes and adapters share."""
+"""Trains a transformer with a linear head: what full fine-tunes and adapters share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vocabulary of a network from scratch: words, characters or subwords of the training texts, and their vectors."""
+"""Learns the vocabulary of a network from scratch: words, characters or subwords of the training texts."""
 
 from __future__ import annotations
 
