@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.classifiers import answer_words as words
 
-SEPARATORS = re.compile(r"[\s_/-]+")
+BETWEEN = re.compile(r"(?<=[^\s_/-])[\s_/-]+(?=[^\s_/-])")  # a sign at an end is part of a name: "A-" is no A
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 _LETTER = r"[^\W_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af]"  # of words between spaces
 
@@ -24,7 +24,7 @@ class Mention:
 
 def name_pattern(name: str, case_counts: bool) -> re.Pattern[str]:
     """The name on its own: part of no longer word, but found inside a sentence where words have no spaces between."""
-    body = r"[\s_/-]+".join(re.escape(part) for part in SEPARATORS.split(name) if part) or re.escape(name)
+    body = r"[\s_/-]+".join(re.escape(part) for part in BETWEEN.split(name))
     before = after = ""
     if name[:1].isalnum() and not _UNSPACED.match(name[:1]):
         before = rf"(?<!{_LETTER})(?<!\w[-'’_])(?<!\d[.,])(?<![&@#$+])"
@@ -46,7 +46,7 @@ def is_a_name(said: str, mention: Mention) -> bool:
         return True
     if len(name) > 1:
         return alone
-    if name == "A" and (alone or words.LISTED.match(rest)):
+    if name == "A" and (alone or rest.startswith(",") or words.LISTED.match(rest)):
         return True
     return alone and bool(words.BEGINNING.search(said[: mention.start]))  # "Neither do I." ends with one too
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from bench.classifiers import answer_words as words
-from bench.classifiers.answer_mentions import SEPARATORS, Mention, is_a_name, leave_denied_out, name_pattern, settle
+from bench.classifiers.answer_mentions import BETWEEN, Mention, is_a_name, leave_denied_out, name_pattern, settle
 from bench.types import Ending
 
 BEGIN_OF_THOUGHT, END_OF_THOUGHT = "<think>", "</think>"
@@ -173,7 +173,7 @@ def _as_it_is(name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    return SEPARATORS.sub(" ", name.strip().casefold()).strip()
+    return BETWEEN.sub(" ", name.strip().casefold())
 
 
 def _bare(name: str) -> str:

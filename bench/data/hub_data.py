@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from bench.data.cards import CARD, INFOS, listed_classes, read_card
 from bench.data.parts import is_data, part_of_name, parts_among
 from bench.errors import DataError, NotAvailable
 from bench.files.hub import cached_snapshot, fetch_file, list_files
 
 HUB_PREFIX = "hf:"
 _NAME = re.compile(r"hf:(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?(:(?P<config>[\w.-]+))?")
-CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class HubData:
     kind: Literal["hub", "hub-cache"]
     parts: dict[str, list[Path]]
     licence: str | None = None
+    classes: dict[str, list[str]] = field(default_factory=dict)
 
 
 def find_hub_data(name: str) -> HubData:
@@ -38,23 +39,25 @@ def find_hub_data(name: str) -> HubData:
     if cached is not None:
         folder, commit = cached
         files = [PurePosixPath(file.relative_to(folder)) for file in sorted(folder.rglob("*")) if file.is_file()]
-        card = _card(folder / CARD)
+        card = read_card(folder / CARD)
         parts = _parts(name, files, card, config)
         if "train" in parts:
             found = {part: [folder / file for file in names] for part, names in parts.items()}
-            return HubData(repo, commit, "hub-cache", found, _licence(card))
+            return HubData(repo, commit, "hub-cache", found, _licence(card), listed_classes(folder))
     return _fetched(name, repo, revision, config)
 
 
 def _fetched(name: str, repo: str, revision: str, config: str | None) -> HubData:
     try:
         commit, listed = list_files(repo, revision, "dataset")
-        card = _card(fetch_file(repo, CARD, commit, "dataset")) if CARD in listed else {}
+        card = read_card(fetch_file(repo, CARD, commit, "dataset")) if CARD in listed else {}
         parts = _parts(name, [PurePosixPath(file) for file in listed], card, config)
         if "train" not in parts:
             script = any(file.endswith(".py") for file in listed)
             why = "only a script, which is never run; try @refs/convert/parquet" if script else "no train part"
             raise DataError(f"--data {name}: the data set holds {why} ({', '.join(listed[:5])})")
+        about = [fetch_file(repo, name, commit, "dataset") for name in (CARD, *INFOS) if name in listed]
+        classes = next((listed_classes(path.parent) for path in about if path is not None), {})
         found: dict[str, list[Path]] = {}
         for part, files in parts.items():
             fetched = [fetch_file(repo, str(file), commit, "dataset") for file in files]
@@ -64,7 +67,7 @@ def _fetched(name: str, repo: str, revision: str, config: str | None) -> HubData
             f"--data {name}: not in the hub's cache, and {error}; fetch it where the hub can be reached with "
             f"`hf download --repo-type dataset {repo}`"
         ) from error
-    return HubData(repo, commit, "hub", found, _licence(card))
+    return HubData(repo, commit, "hub", found, _licence(card), classes)
 
 
 # ---------------------------------------------------------------- which files
@@ -128,18 +131,6 @@ def _named_parts(files: list[PurePosixPath], entry: dict[str, Any]) -> dict[str,
             if part is not None and matching:
                 found.setdefault(part, []).extend(matching)
     return found
-
-
-def _card(path: Path | None) -> dict[str, Any]:
-    """What stands between the two lines of dashes at the head of the data set's card."""
-    from huggingface_hub import DatasetCard
-
-    if path is None or not path.is_file():
-        return {}
-    try:
-        return DatasetCard.load(path).data.to_dict()
-    except Exception:  # a card that is no YAML says nothing of the files, whose names then have to do
-        return {}
 
 
 def _licence(card: dict[str, Any]) -> str | None:

@@ -371,3 +371,30 @@ def test_an_endless_answer_is_read_like_any(part: str) -> None:
 def test_write_ups_that_count_a_certain_mention(mention: Mentioned, written: str, label: int) -> None:
     names = LETTERS if mention == "first" else ("0", "1")
     assert AnswerReader(names, mention).read(written) == label
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("A-", 2),
+        ("A", 1),
+        ("A+", 0),
+        ("The grade is A-.", 2),
+        ("The grade is A.", 1),
+        ("(A+)", 0),
+        ("a-", 2),
+        ("B-", -1),
+    ],
+)
+def test_a_sign_at_the_end_of_a_name_is_part_of_it(written: str, expected: int) -> None:
+    assert AnswerReader(["A+", "A", "A-"]).read(written) == expected
+
+
+def test_a_grade_that_is_no_class_is_not_the_letter_within_it() -> None:
+    assert AnswerReader(["A+", "A", "B-"]).read("A-") == -1
+
+
+def test_a_letter_before_a_comma_is_no_article() -> None:
+    reader = AnswerReader(["A", "B", "I"])
+    assert reader.read("A, because of the goal") == 0
+    assert reader.read("A, B and I are wrong") == -1
