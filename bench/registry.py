@@ -56,6 +56,8 @@ REPORTS = {
     "selftest": "reports.pages.selftest:SelfTestPage",
     "advise": "reports.advice.advice:advise",
     "advice": "reports.advice.page:AdvicePage",
+    "trends": "reports.content.trends:history_of",
+    "trend": "reports.pages.trend:TrendPage",
     "rows": "reports.export.flat_rows:flat_rows",
     "model-index": "reports.export.model_cards:model_cards",
     "mlflow": "reports.export.tracking:log_to_mlflow",

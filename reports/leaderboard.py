@@ -31,6 +31,7 @@ from reports.render.words import ENGLISH, message, say, say_marked
 from reports.tables.across import across_table
 from reports.tables.automation import automation_tables
 from reports.tables.before_after import before_after_tables
+from reports.tables.cascades import cascade_tables
 from reports.tables.classes import class_tables
 from reports.tables.comparisons import comparison_tables
 from reports.tables.costs import cost_tables
@@ -44,6 +45,7 @@ from reports.tables.parity import parity_tables
 from reports.tables.published import published_tables
 from reports.tables.quality import best_row, detail_tables, quality_tables
 from reports.tables.server import server_tables
+from reports.tables.slices import slice_tables
 from reports.tables.speed import rps_tables, stage_tables
 from reports.tables.studies import prompt_tables, seed_tables, study_tables
 from reports.tables.thinking import thinking_tables
@@ -222,6 +224,7 @@ def tables_of(task: TaskRows, standing: Standing) -> tuple[Table, ...]:
         *overview_tables(task, standing),
         *quality_tables(task, standing),
         *automation_tables(task, standing),
+        *cascade_tables(task),
         *doubtful_tables(task),
         *published_tables(task),
         *study_tables(task),
@@ -238,6 +241,7 @@ def tables_of(task: TaskRows, standing: Standing) -> tuple[Table, ...]:
         *failure_tables(task),
         *time_tables(task),
         *detail_tables(task),
+        *slice_tables(task, standing),
         *(class_tables(*best) if best else ()),
         *comparison_tables(task, standing),
         *curve_tables(task),

@@ -1,4 +1,4 @@
-"""Uses results: the commands advise, export, merge and pytest-benchmark."""
+"""Uses results: the commands advise, export, merge, trend and pytest-benchmark."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FORMULA_STARTS = (
 
 def add_commands(cli: click.Group) -> None:
     """Register them with the group."""
-    for command in (advise, export, merge, pytest_benchmark):
+    for command in (advise, export, merge, trend, pytest_benchmark):
         cli.add_command(command)
 
 
@@ -195,6 +195,38 @@ def merge(folders: tuple[Path, ...], out: Path, full: bool, language: str, as_js
 
     merge_runs(folders, out)
     print_leaderboard(out, as_json, language=language, full=full)
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN RUN...")
+@click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with pictures.")
+@lang_option
+@json_option
+def trend(folders: tuple[Path, ...], page: Path | None, language: str, as_json: bool) -> None:
+    """Show how each row's figures went over several RUNs, and which slide or change beyond chance.
+
+    Runs are ordered by the time they ended. Quality is followed on the same texts, rates on the same machine.
+    """
+    from rich.console import Console
+
+    from bench import registry
+    from bench.errors import StoreError, UsageError
+    from bench.files.cache import write_whole
+    from bench.results.store import open_run
+
+    if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
+        raise UsageError("bench trend takes two or more different run folders")
+    if page is not None and page.is_dir():
+        raise StoreError(f"--html {page} is a folder; name a file")
+    history = registry.find("report", "trends")([open_run(folder) for folder in folders])
+    shown = registry.find("report", "trend")(history, language)
+    if as_json:
+        sys.stdout.write(json.dumps(shown.to_dict(), ensure_ascii=False, indent=1) + "\n")
+    else:
+        shown.print(Console(highlight=False))
+    if page is not None:
+        write_whole(page, shown.page().encode("utf-8"))
+        click.echo(f"written: {page}", err=True)
 
 
 @click.group("pytest-benchmark", cls=OneLineGroup)

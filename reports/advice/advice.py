@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
 
 from bench.errors import unknown_name
 from bench.quality.ranking import paired_difference
 from bench.quality.selective import automate_differently
 from bench.results.demands import Demands, OwnLengths
+from bench.results.evidence import evidence_of
 from bench.results.records import Interval, StoredRun
 from bench.types import DataCard
 from reports.advice.candidates import Candidate, candidates_of
+from reports.advice.cascades import Offer, offer_of
 from reports.content.rows import TaskRows, tasks_of
 from reports.content.standing import Standing, standing_of
 
@@ -68,6 +72,7 @@ class Advice:
     seeds: int
     own_texts: int | None
     excluded: tuple[str, ...]
+    offer: Offer | None = None
 
     @property
     def sure(self) -> bool:
@@ -82,7 +87,8 @@ def advise(
     tasks = tasks_of(run)
     if between is not None:
         _refuse_unknown(tasks, between)
-    return tuple(_advise(task, demands, lengths, between, run.settings.seeds) for task in tasks)
+    read = evidence_of(run.folder).latencies_ns
+    return tuple(_advise(task, demands, lengths, between, run.settings.seeds, read) for task in tasks)
 
 
 def _advise(
@@ -91,6 +97,7 @@ def _advise(
     lengths: OwnLengths | None,
     between: tuple[str, str] | None,
     seeds: int,
+    read: Callable[[str], np.ndarray],
 ) -> Advice:
     standing = standing_of(task)
     rule = _rule(demands)
@@ -112,6 +119,7 @@ def _advise(
         seeds=seeds,
         own_texts=lengths.n if lengths else None,
         excluded=tuple(_changing(task)),
+        offer=offer_of(task, [row for row in candidates if row.refused is None], demands, read),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from reports.advice.advice import Advice, BreakEven, Rivalry, nearest_on
 from reports.advice.automation import automation_lines
 from reports.advice.candidates import Candidate, Check, Measured
+from reports.advice.cascades import offer_lines
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.words import joined, message
@@ -28,6 +29,8 @@ def lines_of(advice: Advice) -> Iterator[str]:
             yield message("Runner-up: none, no other row meets the demands")
         if advice.chosen and (break_even := _towards(advice)):
             yield _break_even(break_even)
+    if advice.offer:
+        yield from offer_lines(advice.offer)
     if advice.between:
         yield _break_even(advice.between)
     yield from _warnings(advice)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from reports.advice.advice import Advice
 from reports.advice.candidates import Candidate
+from reports.advice.cascades import offer_record
 from reports.advice.lines import lines_of, shown, volume_of
 from reports.content.automation import automated_cells
 from reports.content.provenance import title
@@ -127,6 +128,7 @@ def _record(advice: Advice) -> dict[str, Any]:
         "rivalry": _rivalry_record(advice),
         "break_even": [asdict(each) for each in advice.break_evens],
         "between": asdict(advice.between) if advice.between else None,
+        "cascade": offer_record(advice.offer) if advice.offer else None,
         "estimated_for_texts": advice.own_texts,
         "excluded": list(advice.excluded),
         "rows": [_candidate_record(row) for row in advice.rows],

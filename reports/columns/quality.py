@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.quality.chance import below_chance
+from bench.quality.selective import Automation
 from bench.results.records import Parity, Result, Status
 from reports.columns.column import Layouts, Place, ResultColumn, Told, interval_names, split_interval
+from reports.content.automation import automation_of, coverage_cell
 from reports.content.rows import TaskRows
 from reports.content.scope import scope_notes, scope_of, scope_words
 from reports.content.speed import answers_mark, precision_of
@@ -176,6 +178,29 @@ _OF_QUALITY = (
 )
 
 
+def _split_automation(found: Automation) -> tuple[float | None, ...]:
+    right = found.accuracy.value if found.accuracy else None
+    return (*split_interval(found.coverage), right, found.threshold)
+
+
+_OF_AUTOMATION = (
+    ResultColumn(
+        "automated_99",
+        lambda told: automation_of(told.task, told.result, 0.99),
+        numbers("at 99 %"),
+        coverage_cell,
+        fields=(*interval_names("automated_99"), "automated_99_right", "automated_99_from"),
+        split=_split_automation,
+        high=True,
+        explained=message(
+            "share of the test texts that it answers alone at 99 % accuracy, by a threshold of confidence chosen on "
+            "validation, or on half of the test texts where validation was not asked; in brackets: the accuracy that "
+            "came out, where it is lower"
+        ),
+    ),
+)
+
+
 def _same_tokens(same: bool) -> str:
     return message("same") if same else message("DIFFER")
 
@@ -217,7 +242,7 @@ _OF_PARITY = (
     ),
 )
 
-COLUMNS = (*_OF_RESULT, *_OF_QUALITY, *_OF_PARITY)
+COLUMNS = (*_OF_RESULT, *_OF_QUALITY, *_OF_AUTOMATION, *_OF_PARITY)
 
 LAYOUTS: Layouts = {
     "quality": (

@@ -28,7 +28,10 @@ def automation_of(task: TaskRows, row: Result, target: float) -> Automation | No
     answers = task.answers.get(row.cell.id)
     if answers is None:
         return None
-    found = automation(task.validation.get(row.cell.id), answers, target)
+    key = ("automation", row.cell.id, target)
+    if key not in task.counted:
+        task.counted[key] = automation(task.validation.get(row.cell.id), answers, target)
+    found: Automation = task.counted[key]
     return found if found.enough and found.n else None
 
 

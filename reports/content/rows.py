@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.results.records import Answers, Result, StoredRun
 from bench.types import DataCard, FitRecord
@@ -58,7 +59,10 @@ class Group:
 
 @dataclass(frozen=True)
 class TaskRows:
-    """Everything the tables of one task are made of; `validation`: the classifier's answers there, by each row's id."""
+    """Everything the tables of one task are made of; `validation`: the classifier's answers there, by each row's id.
+
+    `counted` keeps figures that several tables print.
+    """
 
     data: DataCard
     groups: tuple[Group, ...]
@@ -67,6 +71,7 @@ class TaskRows:
     study: str | None = None
     study_axis: str | None = None
     validation: Mapping[str, Answers] = field(default_factory=dict)
+    counted: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def cells(self) -> Iterator[tuple[Group, Result]]:
         """Every row with its classifier, in the plan's order."""

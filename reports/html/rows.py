@@ -11,6 +11,7 @@ from bench.types import Scenario
 from reports.columns.column import Told
 from reports.columns.leaderboard import Shown, page_layout, shown_columns
 from reports.columns.speed import WORDS
+from reports.content.cascades import best_cascade
 from reports.content.pareto import pareto_front
 from reports.content.rows import Group, TaskRows
 from reports.content.speed import usable
@@ -94,7 +95,28 @@ def page_points(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario
         for metric, scores in quality.items()
         for scenario in rates
     }
-    return {"quality": quality, "rates": rates, "kept": kept, "machines": machines, "fronts": fronts}
+    return {
+        "quality": quality,
+        "rates": rates,
+        "kept": kept,
+        "machines": machines,
+        "fronts": fronts,
+        "cascade": _cascade_point(task),
+    }
+
+
+def _cascade_point(task: TaskRows) -> dict[str, Any] | None:
+    """The best pair of rows, computed, in the one scenario whose rates it was computed from."""
+    best = best_cascade(task)
+    if best is None:
+        return None
+    return {
+        "name": clean(best.name),
+        "scenario": best.scenario,
+        "rates": [float(f"{rate:.5g}") for rate in (best.rate_rps, best.rate_low_rps, best.rate_high_rps)],
+        "quality": {"macro F1": _triple(best.macro_f1), "accuracy": _triple(best.accuracy)},
+        "handed_on": round(best.share, 4),
+    }
 
 
 def _front(candidates: list[bool], scores: list[list[float] | None], rates: list[list[float] | None]) -> list[int]:

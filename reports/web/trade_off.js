@@ -11,12 +11,16 @@ function tradeOff(task, board, look) {
   const caption = element("figcaption", {});
   const view = drawing((width) => {
     const points = tradeOffPoints(task, board, axes);
-    caption.textContent = tradeOffCaption(points.length, board.rows().length - points.length);
+    caption.textContent = tradeOffCaption(
+      points.length,
+      board.rows().length - points.length,
+      cascadePoints(task, axes).length > 0,
+    );
     if (!points.length) {
       return element("p", { class: "note" }, say("No row to draw: none has both a quality and a valid rate."));
     }
-    const chart = tradeOffChart(width, points, frontLine(task, axes), axes, selected);
-    chart.addEventListener("click", () => chart.value && look(chart.value.row));
+    const chart = tradeOffChart(width, points, frontLine(task, axes), axes, selected, cascadePoints(task, axes));
+    chart.addEventListener("click", () => chart.value?.row !== undefined && look(chart.value.row));
     return chart;
   });
   const byMetric = chooser(
@@ -62,6 +66,20 @@ function tradeOffPoints(task, board, { metric, scenario }) {
   });
 }
 
+// The best pair of rows, computed from their answers and rates.
+function cascadePoints(task, { metric, scenario }) {
+  const cascade = task.points.cascade;
+  if (!cascade || cascade.scenario !== scenario.key || !cascade.quality[metric]) return [];
+  const [y, low, high] = cascade.quality[metric];
+  const title = [
+    say("cascade: {name}", { name: cascade.name }),
+    `${say(metric)} ${score(y)}`,
+    `${scenario.name} ${figuresOf(cascade.rates[0])} ${scenario.unit}`,
+    say("handed on: {share}", { share: percent(cascade.handed_on) }),
+  ].join("\n");
+  return [{ x: cascade.rates[0], y, low, high, title }];
+}
+
 // The line belongs to all rows of the table, whatever the filter shows; each machine has its own.
 function frontLine(task, { metric, scenario }) {
   const [quality, rates] = [task.points.quality[metric], task.points.rates[scenario.key]];
@@ -72,20 +90,21 @@ function frontLine(task, { metric, scenario }) {
     .sort((a, b) => a.x - b.x);
 }
 
-function tradeOffCaption(shown, hidden) {
+function tradeOffCaption(shown, hidden, cascade) {
   const bars =
     shown > MOST_INTERVALS ? say("Bars: 95 % intervals of the rows on the line.") : say("Bars: 95 % intervals.");
   const line = say(
     "Pareto line: rows that no other beats in both quality and speed, among those that keep their classifier's answers at a valid speed.",
   );
+  const both = cascade ? say("Diamond: the best cascade of two rows, computed, not measured.") : "";
   const left =
     hidden === 1
       ? say("1 row has no rate to believe and is not drawn.")
       : say("{rows} rows have no rate to believe and are not drawn.", { rows: count(hidden) });
-  return [bars, line, hidden ? left : ""].join(" ");
+  return [bars, line, both, hidden ? left : ""].filter(Boolean).join(" ");
 }
 
-function tradeOffChart(width, points, line, { metric, scenario }, selected) {
+function tradeOffChart(width, points, line, { metric, scenario }, selected, cascades) {
   const many = points.length > MOST_INTERVALS;
   const height = Math.max(280, Math.min(360, width * 0.5));
   const bars = many ? points.filter((each) => each.front) : points;
@@ -121,8 +140,10 @@ function tradeOffChart(width, points, line, { metric, scenario }, selected) {
         points.filter((each) => each.row === selected),
         { ...place, r: 9, strokeWidth: 1.5 },
       ),
+      Plot.ruleX(cascades, { x: "x", y1: "low", y2: "high" }),
+      Plot.dot(cascades, { ...place, symbol: "diamond", r: 6, fill: "var(--ground)", stroke: "currentColor", strokeWidth: 2 }),
       ...frontNames(points, width, height),
-      Plot.tip(points, Plot.pointer({ ...place, title: "title" })),
+      Plot.tip([...points, ...cascades], Plot.pointer({ ...place, title: "title" })),
     ],
     color: { type: "identity" },
   });

@@ -125,7 +125,7 @@ def test_the_area_of_equal_confidences_is_the_mean_over_their_orders(seed: int, 
 
 
 def test_the_areas_interval_is_as_wide_as_its_spread() -> None:
-    found = [area_under_risk_coverage(drawn(seed, 1000)) for seed in range(200)]
+    found = [area_under_risk_coverage(drawn(seed, 3000)) for seed in range(200)]
     spread = float(np.std([each.value for each in found]))
     width = float(np.mean([(each.high - each.low) / 2 / 1.96 for each in found]))
     assert width == pytest.approx(spread, rel=0.15)
