@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +26,7 @@ from bench.errors import UsageError
 from bench.results.demands import Demands, OwnLengths
 from bench.results.records import Interval, Result, Status
 from reports.advice.advice import Advice, advise
+from reports.advice.candidates import _sound_p99s
 from reports.advice.lines import lines_of
 from reports.advice.page import AdvicePage, table_of
 from reports.render.words import Joined, Message, catalogue, languages
@@ -197,6 +200,30 @@ def test_a_probe_of_100_queries_is_not_met_where_the_confirmed_rate_is_lower() -
     assert given.chosen is None
     assert checks == {"RPS": "not met", "p99": "met"}
     assert given.rows[0].rate and given.rows[0].rate.high < 170
+
+
+def test_the_range_of_a_p99_is_that_of_long_confirmations_of_the_rate() -> None:
+    """No probe, no other rate, no other percentile, and no confirmation of too few queries."""
+
+    def point(limited_ms: float | None, **other: object) -> SimpleNamespace:
+        usual = {"purpose": "confirm", "target_rps": 50.0, "percentile": 99, "queries": 700}
+        return SimpleNamespace(limited_ms=limited_ms, **{**usual, **other})
+
+    points = (
+        point(21.0),
+        point(22.0),
+        point(1.0, purpose="search"),
+        point(2.0, target_rps=40.0),
+        point(3.0, percentile=90),
+        point(4.0, queries=600),
+        point(None),
+    )
+    run: Any = SimpleNamespace(p99_ms=20.0, queries=700, server=SimpleNamespace(target_rps=50.0, points=points))
+    assert _sound_p99s(run) == [20.0, 21.0, 22.0]
+    run.queries = 600
+    assert _sound_p99s(run) == []
+    run.queries, run.server = 700, None
+    assert _sound_p99s(run) == [20.0]
 
 
 def test_what_is_invalid_is_never_deployed() -> None:

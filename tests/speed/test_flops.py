@@ -14,7 +14,7 @@ from tiny_classifiers import CLASSIFIERS
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.speed import limits
-from bench.speed.flops import flops_per_text, read_architecture
+from bench.speed.flops import Architecture, flops_per_text, read_architecture
 from bench.speed.limits import machine_limits, measure_limits
 
 K = 3
@@ -137,3 +137,13 @@ def test_every_precision_has_a_limit(precision: str, monkeypatch: pytest.MonkeyP
     assert found.precision == precision
     assert found.matmul_library in ("torch", "onnxruntime")
     assert found.matmul_flops_per_s > 1e6
+
+
+def test_a_kept_prefix_is_not_computed_again() -> None:
+    """Of 10 tokens that see what came before, the last 6 are computed: they see 5 + ... + 10 = 45, not 55."""
+    causal = Architecture(per_token=0, per_text=0, attention=1, causal=True, kept_tokens=4)
+    assert causal.flops(np.array([10])).tolist() == [4 * 45]
+    assert replace(causal, kept_tokens=0).flops(np.array([10])).tolist() == [4 * 55]
+    weights = replace(causal, attention=0, per_token=3)
+    assert weights.flops(np.array([10])).tolist() == [2 * 3 * 6]
+    assert weights.flops(np.array([2])).tolist() == [0]
