@@ -15,9 +15,10 @@ import pytest
 import bench
 from bench.data.reading import Reading
 from bench.machine import companions
+from bench.plan.prompts import OwnPrompts
 from bench.plan.request import RunRequest
 
-RENAMED = {"backends": "engines", "backends_file": "engines_file"}
+RENAMED = {"backends": "engines", "backends_file": "engines_file", "prompts": "templates"}
 
 
 def python(code: str, folder: Path | None = None) -> str:
@@ -78,8 +79,9 @@ def test_every_name_is_there_and_a_wrong_one_is_not() -> None:
 
 def test_run_takes_every_choice_of_the_command() -> None:
     parameters = inspect.signature(bench.run).parameters
-    fields = {**RunRequest.model_fields, **Reading.model_fields}
-    del fields["reading"]
+    fields = {**RunRequest.model_fields, **Reading.model_fields, **OwnPrompts.model_fields}
+    for taken_apart in ("reading", "prompts"):
+        del fields[taken_apart]
     assert {RENAMED.get(name, name) for name in parameters} - {"progress"} == set(fields)
     for name, parameter in parameters.items():
         if name != "progress":
