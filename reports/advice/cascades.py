@@ -1,4 +1,4 @@
-"""Whether a cascade of two rows is to be offered: it must beat every single row that could be deployed."""
+"""Decides whether to offer a cascade of two rows: it must beat every single row that could be deployed."""
 
 from __future__ import annotations
 

@@ -39,6 +39,11 @@ def _nothing(_: Told) -> str:
     return MISSING
 
 
+def _as_text(value: Any) -> str:
+    """Text as it is: `str` would make data of a message that is to be translated."""
+    return value if isinstance(value, str) else str(value)
+
+
 def _never(_: str) -> bool:
     return False
 
@@ -63,7 +68,7 @@ class ResultColumn:
     key: str
     value: Callable[[Told], Any]
     heading: Column | None = None
-    show: Callable[[Any], str] = str
+    show: Callable[[Any], str] = _as_text
     instead: Callable[[Told], str] = _nothing
     fields: tuple[str, ...] = ()
     split: Callable[[Any], tuple[Any, ...]] | None = None

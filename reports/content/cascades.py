@@ -1,4 +1,4 @@
-"""The cascades that a task's rows could form: a quick classifier answers, a better one what the first is unsure of."""
+"""Forms a task's possible cascades: a quick classifier answers, a better one what the first is unsure of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of a row over several run folders: quality on the same texts, rates on the same machine."""
+"""Follows the figures of a row over several run folders: quality on the same texts, rates on the same machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trends of several runs: a table, JSON-able data, and one HTML file with a picture a figure."""
+"""Shows the trends of several runs: a table, JSON-able data, and one HTML file with a picture a figure."""
 
 from __future__ import annotations
 

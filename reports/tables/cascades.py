@@ -1,4 +1,4 @@
-"""The table of cascades: a quick classifier answers, a better one what the first is unsure of."""
+"""Tables the cascades: a quick classifier answers, a better one what the first is unsure of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of slices: accuracy by length and by class, the weakest slice beside the mean."""
+"""Tables the slices: accuracy by length and by class, the weakest slice beside the mean."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def test_names_and_impossible_combinations() -> None:
     assert len({recipe.id for recipe in random_recipes()}) == len(PUBLISHED)
     with pytest.raises(UsageError, match="did you mean qwen3-4b"):
         make_plan(RunRequest(suites=("agnews",), weights="random", methods=("qwen3-4",)), no_progress)
-    with pytest.raises(UsageError, match="nothing for --study, --recipes or --set"):
+    with pytest.raises(UsageError, match="--study, --recipes, --base, --set and --prompt have nothing to change"):
         make_plan(RunRequest(suites=("agnews",), weights="random", settings=("epochs=1",)), no_progress)
 
 

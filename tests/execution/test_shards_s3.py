@@ -17,7 +17,8 @@ from bench.results.store import open_run
 @pytest.mark.slow
 def test_another_machine_reports_what_a_part_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    with s3_server(monkeypatch) as (bucket, _, _):
+    with s3_server(monkeypatch) as server:
+        bucket = server.bucket
         env = {"BENCH_CALIBRATION": "off", FOLDER: str(tmp_path)}
         common = ("--data", str(own_data(tmp_path)), "--methods", "tfidf", "--tier", "sample", "--store", f"{bucket}/a")
         done = run(*common, "--out", str(one), "--shard", "1/1", BENCH_CACHE=str(tmp_path / "cache1"), **env)

@@ -25,7 +25,8 @@ CELL = Cell(
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
-    with s3_server(monkeypatch) as (bucket, _, _):
+    with s3_server(monkeypatch) as server:
+        bucket = server.bucket
         yield open_store(f"{bucket}/run")
 
 
@@ -101,18 +102,14 @@ def test_a_damaged_object_is_not_read(store: ObjectStore, tmp_path: Path) -> Non
 
 
 def test_a_server_that_is_away_for_a_while_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    moto_server = pytest.importorskip("moto.server")
-    with s3_server(monkeypatch) as (bucket, host, port):
-        store = open_store(f"{bucket}/run")
+    with s3_server(monkeypatch) as server:
+        store = open_store(f"{server.bucket}/run")
         store.put("x", b"kept")
-    again = moto_server.ThreadedMotoServer(ip_address=host, port=port, verbose=False)
-    later = threading.Timer(1.0, again.start)
-    later.start()
-    try:
+        server.ask("stop")
+        later = threading.Timer(1.0, server.ask, ["start"])
+        later.start()
         assert store.get("x") == b"kept"
-    finally:
         later.join()
-        again.stop()
 
 
 def test_a_store_that_nobody_can_reach_or_share_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,7 +244,7 @@ def test_two_classes_give_scikit_learns_probabilities() -> None:
 def test_the_small_network_is_trained_as_long_as_asked() -> None:
     generator = np.random.default_rng(0)
     features, labels = generator.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 2
-    fixed = (features, labels, features, labels, 2, (1.0,), 8)
+    fixed = (features, labels, features, labels, 2, (1000.0,), 8)
     once, often = choose_mlp(*fixed, seed=0, epochs=1), choose_mlp(*fixed, seed=0, epochs=300, batch_size=8)
     assert often.point.training_loss < once.point.training_loss / 2
     faster = choose_mlp(*fixed, seed=0, epochs=1, learning_rate=0.1)
