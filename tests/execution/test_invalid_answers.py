@@ -27,12 +27,12 @@ class Scores:
 
 @pytest.mark.parametrize("scores", [[np.nan, np.nan, np.nan], [np.nan, 0.5, 0.5], [np.inf, 0.0, 0.0]])
 def test_scores_that_are_no_numbers_are_no_answer(scores: list[float]) -> None:
-    answers = _answer(Scores(scores), toy_dataset(train=12).test, "answering", lambda *_: None)
+    answers = _answer(Scores(scores).predict, toy_dataset(train=12).test, "answering", lambda *_: None)
     assert set(answers.prediction.labels) == {-1}
     assert np.isfinite(answers.prediction.probabilities).all()
 
 
 def test_scores_that_are_numbers_stay_as_they_are() -> None:
-    answers = _answer(Scores([0.7, 0.2, 0.1]), toy_dataset(train=12).test, "answering", lambda *_: None)
+    answers = _answer(Scores([0.7, 0.2, 0.1]).predict, toy_dataset(train=12).test, "answering", lambda *_: None)
     assert set(answers.prediction.labels) == {0}
     assert answers.prediction.probabilities[0] == pytest.approx([0.7, 0.2, 0.1])

@@ -246,7 +246,7 @@ def test_the_small_network_is_trained_as_long_as_asked() -> None:
     features, labels = generator.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 2
     fixed = (features, labels, features, labels, 2, (1000.0,), 8)
     once, often = choose_mlp(*fixed, seed=0, epochs=1), choose_mlp(*fixed, seed=0, epochs=300, batch_size=8)
-    assert often.point.training_loss < once.point.training_loss / 2
+    assert often.point.training_loss < 0.6 * once.point.training_loss
     faster = choose_mlp(*fixed, seed=0, epochs=1, learning_rate=0.1)
     assert not np.allclose(once.weights["0.weight"], faster.weights["0.weight"])
     with pytest.raises(UsageError, match="epochs: logistic regression is not trained in steps"):
