@@ -19,9 +19,9 @@ def across_table(across: Across, left_out: Sequence[str]) -> Table:
     columns = (
         Column("method"),
         numbers("mean rank"),
-        numbers("95 % interval", from_width=60),
+        numbers("interval", "95 %"),
         numbers("wins"),
-        *(numbers(suite, "macro F1", 60 + 14 * at) for at, suite in enumerate(suites, 1)),
+        *(numbers(suite, "macro F1", 90 + 14 * at) for at, suite in enumerate(suites, 1)),
     )
     rows = tuple(_row(row, len(suites)) for row in across.rows)
     return Table("Methods across suites", columns, rows, (*_notes(across), *_left_out(left_out)))
