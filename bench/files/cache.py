@@ -53,18 +53,25 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part."""
+    with written_beside(path, content) as scratch:
+        scratch.replace(path)
+
+
+@contextmanager
+def written_beside(path: Path, content: bytes) -> Iterator[Path]:
+    """Yield a file of the content, on disk, in the folder that the path will be in; it vanishes unless it was moved."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(prefix=f"{SCRATCH}{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f"{SCRATCH}{path.name}.", dir=path.parent)
+    scratch = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
             os.fchmod(file.fileno(), 0o644)  # mkstemp's files are for their owner alone
-        Path(scratch).replace(path)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
+        yield scratch
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 @contextmanager

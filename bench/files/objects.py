@@ -6,12 +6,11 @@ An object appears whole or not at all; `put_new` succeeds for one writer only.
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Protocol
 
 from bench.errors import StoreError
-from bench.files.cache import SCRATCH, clone_or_copy, whole_file, write_whole
+from bench.files.cache import clone_or_copy, whole_file, write_whole, written_beside
 
 URL_MARK = "://"
 
@@ -77,19 +76,11 @@ class FolderStore:
         path = self.folder / name
         if path.exists():
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(prefix=f"{SCRATCH}{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                os.fchmod(file.fileno(), 0o644)
-            os.link(scratch, path)
-        except FileExistsError:
-            return False
-        finally:
-            Path(scratch).unlink(missing_ok=True)
+        with written_beside(path, content) as scratch:
+            try:
+                path.hardlink_to(scratch)
+            except FileExistsError:
+                return False
         return True
 
     def delete(self, name: str) -> None:

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from endpoint_sessions import EXPECTED, SHORT, TEXTS, session
 from faulty_server import Body, Faulty, Reply, classified
+from measured_parts import measured_part
 from tiny_models import no_progress
 
 from backends.endpoint import client as endpoint_client
 from bench.execution.cells import answered_from_cache
-from bench.results.records import MeasuredPart, SessionCard
 from bench.speed.loadgen import run_scenario
 from bench.speed.warmup import repeat_speedup
 from bench.types import REMOTE
@@ -50,40 +50,11 @@ def test_a_server_that_saves_on_repeated_texts_gets_no_rate(
     clock = [0.0]
     monkeypatch.setattr("bench.speed.warmup.time", SimpleNamespace(perf_counter=lambda: clock[0]))
     speedup, least = repeat_speedup(Sleeping(second, clock), TEXTS)  # type: ignore[arg-type]
-    part = measured_part(REMOTE, speedup, least)
+    part = measured_part(REMOTE, repeat_speedup=speedup, least_repeat_speedup=least)
     reason = answered_from_cache([part])
     assert (reason is not None) == cached
     if reason is not None:
         assert f"{speedup:.2g} times faster the second time" in reason
-
-
-@pytest.mark.parametrize(
-    ("device", "least", "cached"), [("cpu", 1.4, False), ("cpu", 1.6, True), (REMOTE, 1.1, False), (REMOTE, 1.2, True)]
-)
-def test_the_least_speed_up_that_is_a_cache(device: str, least: float, cached: bool) -> None:
-    assert (answered_from_cache([measured_part(device, least, least)]) is not None) == cached
-
-
-def measured_part(device: str, speedup: float, least: float) -> MeasuredPart:
-    card = SessionCard(
-        load_s=0.0,
-        convert_s=0.0,
-        device=device,
-        precision="fp32",
-        threads=1,
-        artifact_bytes=None,
-        peak_rss_bytes=None,
-        peak_device_bytes=None,
-    )
-    return MeasuredPart(
-        session=card,
-        token_sha256=None,
-        predict_s=None,
-        items=1,
-        runs=(),
-        repeat_speedup=speedup,
-        least_repeat_speedup=least,
-    )
 
 
 # ---------------------------------------------------------------- second tries

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from measured_parts import measured_part
 from synthetic_load import load_summary
 
 from bench.execution.cells import answered_from_cache, judge_speed
-from bench.results.records import MeasuredPart, SessionCard, Status
+from bench.results.records import Status
 from bench.types import REMOTE
 
 
@@ -41,17 +42,7 @@ def test_a_text_answered_from_a_cache_makes_the_row_invalid() -> None:
 def test_the_low_end_of_the_speed_up_says_whether_answers_come_from_a_cache(
     device: str, least: float | None, found: bool
 ) -> None:
-    session = SessionCard(
-        load_s=1.0,
-        convert_s=0.0,
-        device=device,
-        precision="fp32",
-        threads=1,
-        artifact_bytes=None,
-        peak_rss_bytes=None,
-        peak_device_bytes=None,
-    )
-    part = MeasuredPart(session=session, token_sha256=None, predict_s=None, items=1, runs=(), repeat_speedup=50.0)
+    part = measured_part(device, repeat_speedup=50.0)
     honest = part.model_copy(update={"least_repeat_speedup": 1.0})
     suspect = part.model_copy(update={"least_repeat_speedup": least})
     said = answered_from_cache([honest, suspect])

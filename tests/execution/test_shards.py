@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from measured_parts import measured_part
 from own_data_runs import COMMAND, own_data, run
 
 from bench.execution.cells import beside_others
 from bench.machine.sole_use import FOLDER, machine_held
-from bench.results.records import MeasuredPart, SessionCard, StoredRun
+from bench.results.records import StoredRun
 from bench.results.store import open_run
 
 PATIENCE_S = 300
@@ -78,17 +79,7 @@ def test_shards_and_a_kill_end_as_one_machine_does(tmp_path: Path) -> None:
 
 
 def test_a_row_measured_beside_others_says_so() -> None:
-    card = SessionCard(
-        load_s=0.0,
-        convert_s=0.0,
-        device="cpu",
-        precision="fp32",
-        threads=1,
-        artifact_bytes=None,
-        peak_rss_bytes=None,
-        peak_device_bytes=None,
-    )
-    quiet = MeasuredPart(session=card, token_sha256=None, predict_s=None, items=1, runs=())
+    quiet = measured_part()
     assert beside_others([quiet]) is None
     assert beside_others([quiet.model_copy(update={"others_share": 0.02})]) is None
     said = beside_others([quiet, quiet.model_copy(update={"others_share": 0.43})])

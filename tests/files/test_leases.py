@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from object_stores import assert_objects_are_whole_and_new_ones_made_once
 
 from bench.errors import StoreError
 from bench.files.leases import WORKERS, Worker
@@ -32,25 +33,7 @@ with Worker(open_store(sys.argv[1]), "holder") as worker:
 
 def test_objects_are_whole_and_new_ones_are_made_once(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "store"))
-    assert store.get("a/b") is None
-    assert store.names("a") == []
-    store.put("a/b", b"old")
-    store.put("a/b", b"new")
-    assert store.get("a/b") == b"new"
-    assert not store.put_new("a/b", b"other")
-    with ThreadPoolExecutor(8) as pool:
-        firsts = list(pool.map(lambda at: store.put_new("a/c", b"%d" % at), range(32)))
-    assert sum(firsts) == 1
-    assert store.get("a/c") == b"%d" % firsts.index(True)
-    assert store.names("a") == ["b", "c"]
-    store.delete("a/b")
-    store.delete("a/b")
-    assert store.names("a") == ["c"]
-    (tmp_path / "file").write_bytes(b"content")
-    store.put_file("blobs/x", tmp_path / "file")
-    assert store.get_file("blobs/x", tmp_path / "back" / "file")
-    assert (tmp_path / "back" / "file").read_bytes() == b"content"
-    assert not store.get_file("blobs/y", tmp_path / "none")
+    assert_objects_are_whole_and_new_ones_made_once(store, tmp_path)
     with pytest.raises(StoreError, match="is a file"):
         open_store(str(tmp_path / "file"))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from object_stores import assert_objects_are_whole_and_new_ones_made_once
 from s3_server import s3_server
 
 from bench.errors import StoreError
@@ -31,25 +31,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
 
 
 def test_objects_are_whole_and_new_ones_are_made_once(store: ObjectStore, tmp_path: Path) -> None:
-    assert store.get("a/b") is None
-    assert store.names("a") == []
-    store.put("a/b", b"old")
-    store.put("a/b", b"new")
-    assert store.get("a/b") == b"new"
-    assert not store.put_new("a/b", b"other")
-    with ThreadPoolExecutor(8) as pool:
-        firsts = list(pool.map(lambda at: store.put_new("a/c", b"%d" % at), range(24)))
-    assert sum(firsts) == 1
-    assert store.get("a/c") == b"%d" % firsts.index(True)
-    assert store.names("a") == ["b", "c"]
-    store.delete("a/b")
-    store.delete("a/b")
-    assert store.names("a") == ["c"]
-    (tmp_path / "file").write_bytes(b"content")
-    store.put_file("blobs/x", tmp_path / "file")
-    assert store.get_file("blobs/x", tmp_path / "back" / "file")
-    assert (tmp_path / "back" / "file").read_bytes() == b"content"
-    assert not store.get_file("blobs/y", tmp_path / "none")
+    assert_objects_are_whole_and_new_ones_made_once(store, tmp_path)
 
 
 def test_one_worker_at_a_time_has_a_lease(store: ObjectStore) -> None:

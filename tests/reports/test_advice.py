@@ -21,8 +21,6 @@ from tiny_classifiers import linear, tiny_texts
 
 from bench.classifiers.linear import load_linear
 from bench.cli.lengths import count_tokens
-from bench.cli.units import parse_milliseconds, parse_price, parse_rate, parse_share
-from bench.errors import UsageError
 from bench.results.demands import Demands, OwnLengths
 from bench.results.records import Interval, Result, Status
 from reports.advice.advice import Advice, advise
@@ -328,40 +326,6 @@ def test_the_page_keeps_to_the_terminal(language: str) -> None:
 def test_the_record_is_json() -> None:
     record = json.loads(json.dumps(AdvicePage((advice(rps=1e9),)).to_dict(), allow_nan=False))
     assert record["tasks"][0]["deploy"] is None
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (parse_rate("500"), 500),
-        (parse_rate("1,500/s"), 1500),
-        (parse_rate("600/min"), 10),
-        (parse_milliseconds("20ms"), 20),
-        (parse_milliseconds("0.02s"), 20),
-        (parse_milliseconds(" 20 MS "), 20),
-        (parse_share("0.93"), 0.93),
-        (parse_share("93%"), 0.93),
-        (parse_price("1.2/h"), 1.2),
-        (parse_price("$1.20 / h"), 1.2),
-        (parse_price("730/month"), 1),
-        (parse_price("¥8"), 8),
-    ],
-)
-def test_units_are_read_kindly(value: float, expected: float) -> None:
-    assert value == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(
-    ("parse", "text"),
-    [
-        (parse_rate, "fast"), (parse_rate, "0"), (parse_rate, "-5"), (parse_rate, "20ms"), (parse_rate, ""),
-        (parse_milliseconds, "20"), (parse_milliseconds, "20 parsecs"), (parse_milliseconds, "nan"),
-        (parse_share, "93"), (parse_share, "0.9.3"), (parse_price, "1.2/week"), (parse_price, "1e999/h"),
-    ],
-)  # fmt: skip
-def test_wrong_units_are_refused_with_what_was_meant(parse: object, text: str) -> None:
-    with pytest.raises(UsageError, match="such as"):
-        parse(text)  # type: ignore[operator]
 
 
 def test_the_command_says_what_to_deploy(tmp_path: Path) -> None:
