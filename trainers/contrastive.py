@@ -8,7 +8,6 @@ is minimised for one epoch; then a logistic regression is fitted on the tuned en
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -168,10 +167,9 @@ def _tune(
     return len(batches)
 
 
-def cosine_error(encoder: nn.Module, train: TokenisedSplit, batch: Sequence[Sequence[int]], device: str) -> Tensor:
+def cosine_error(encoder: nn.Module, train: TokenisedSplit, batch: np.ndarray, device: str) -> Tensor:
     """Mean squared error between the cosine of each pair of (b, 3) and whether its texts are of one class."""
-    rows = np.asarray(batch)
-    input_ids, attention_mask, _ = train.batch(rows[:, :2].T.ravel(), device)
+    input_ids, attention_mask, _ = train.batch(batch[:, :2].T.ravel(), device)
     first, second = encoder(input_ids, attention_mask).float().chunk(2)
-    wanted = torch.from_numpy(rows[:, 2]).to(first)
+    wanted = torch.from_numpy(batch[:, 2]).to(first)
     return nn.functional.mse_loss(nn.functional.cosine_similarity(first, second), wanted)
