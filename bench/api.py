@@ -19,8 +19,8 @@ from bench.gates.check import check_run
 from bench.gates.quality_rules import MARGIN, SEED_SPREAD
 from bench.machine.companions import unfit_companions_hidden
 from bench.plan.keywords import AnyPath, Names, make_request
-from bench.plan.plan import make_plan
 from bench.plan.request import DEFAULT_SCENARIOS
+from bench.plan.shards import parse_shard
 from bench.results import store
 from bench.results.leaderboards import Leaderboard, file_in, make_leaderboard, write_leaderboard
 from bench.results.records import Result, StoredRun
@@ -30,6 +30,9 @@ from bench.types import ModelSet, WeightsChoice
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.execution.spread import Executor
+
+SPREAD = ("shard", "store", "jobs", "devices", "executor", "ray_address", "ray_accelerator")
 __all__ = ["Answer", "CheckedRun", "Model", "Results", "Run", "check", "load", "open_run", "run"]
 
 
@@ -128,6 +131,13 @@ def run(
     autotune: bool = False,
     recalibrate: bool = False,
     budget_s: float | None = None,
+    shard: str | None = None,
+    store: AnyPath | None = None,
+    jobs: int | None = None,
+    devices: Names | None = None,
+    executor: Executor = "local",
+    ray_address: str | None = None,
+    ray_accelerator: str | None = None,
     progress: bool = True,
 ) -> Run:
     """Train, serve and measure every cell that has no result yet, as `bench run` does; returns the run.
@@ -137,7 +147,8 @@ def run(
     base models in place of the recipes'. prompts: one template or several, with {text} in each; label_words and
     descriptions by class. progress:
     whether to show a bar and a line a finished job (in a notebook, too). budget_s: seconds for all of it, cheap rows
-    first; what does not fit is SKIPPED, with the reason.
+    first; what does not fit is SKIPPED, with the reason. shard ("3/16"), store, jobs, devices, executor and ray_*: many
+    workers, as docs/scale.md says.
 
     A cell that fails does not stop the run: its result says why (`status`, `reason`). Raises UsageError for a name
     that does not exist, DataError for texts that cannot be used, StoreError for a folder that holds something else.
@@ -145,15 +156,23 @@ def run(
         run = bench.run(suites=["agnews"], methods=["tfidf", "lora"], backends=["eager", "onnx-int8"])
         run.leaderboard()
     """
-    keywords = {name: value for name, value in locals().items() if name != "progress"}
+    keywords = {name: value for name, value in locals().items() if name not in {"progress", *SPREAD}}
+    part = parse_shard(shard) if shard else None
+    named = None if devices is None else devices if isinstance(devices, str) else ",".join(devices)
     from bench.execution.console import RunConsole
-    from bench.execution.run import run_plan
+    from bench.execution.spread import Spread, run_request
+
+    spread = Spread(
+        part, None if store is None else os.fspath(store), jobs, named, executor, ray_address, ray_accelerator
+    )
+
+    def write_page(folder: Path) -> None:
+        write_leaderboard(folder, page=file_in(folder, "en", "html"))
 
     with _environment_kept(), RunConsole(quiet=not progress) as console:
-        console.start("preparing the data")
-        plan = make_plan(make_request(keywords), console.progress)
-        run_plan(plan, console)
-    write_leaderboard(plan.out, page=file_in(plan.out, "en", "html"))
+        plan, results = run_request(make_request(keywords), console, spread, write_page)
+    if part is None or results:
+        write_page(plan.out)
     return Run(plan.out)
 
 
