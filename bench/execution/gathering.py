@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from bench.execution.known_rows import known_results, with_keys
+from bench.execution.known_rows import known_results, point_to_cached, with_keys
 from bench.execution.run_folder import in_plan_order, write_settings
 from bench.execution.schedule import Budget, steps_of
 from bench.execution.sharded import as_pinned, request_hash
@@ -57,6 +57,7 @@ class Gathering:
             rows_of[name] = found
             if whole:
                 self._whole[name] = found
+                point_to_cached(self.sharing, step, self.plan.out)
             else:
                 self.missing.append(step.name)
         self.results = in_plan_order(settled, rows_of)

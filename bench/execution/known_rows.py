@@ -9,10 +9,13 @@ from pathlib import Path
 
 from bench.execution.cells import Entry
 from bench.execution.context import Context
+from bench.execution.run_folder import point_to
 from bench.execution.schedule import Step
 from bench.execution.sharing import Sharing, is_settled
+from bench.files.cache import cache_dir
 from bench.plan.keys import content_hash
 from bench.plan.work import Item
+from bench.results.names import classifier_name
 from bench.results.records import Result
 from bench.results.store import read_result, result_path, write_record
 from bench.types import Record
@@ -77,10 +80,12 @@ def known_results(sharing: Sharing, out: Path, step: Step, retry: bool = False) 
     return results, None not in found
 
 
-def known_classifier(sharing: Sharing, step: Step) -> str | None:
-    """The name of a classifier's folder in every cache, as the worker that trained it told."""
+def point_to_cached(sharing: Sharing, step: Step, out: Path) -> None:
+    """A classifier whose results are known already is pointed to where this machine has it; it is not fetched."""
     known = _known(sharing, step)
-    return known.classifier if known else None
+    name = known.classifier if known else None
+    if name and (folder := cache_dir() / "classifiers" / name).is_dir():
+        point_to(out / "classifiers" / classifier_name(step.task.data.name, step.recipe.id, step.seed), folder)
 
 
 def _known(sharing: Sharing, step: Step) -> KnownRows | None:

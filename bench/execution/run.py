@@ -12,11 +12,11 @@ from bench.execution.calibrate import settle_engines
 from bench.execution.cells import Entry
 from bench.execution.console import RunConsole
 from bench.execution.context import Context
-from bench.execution.known_rows import known_classifier, known_results, remember_rows, with_keys
+from bench.execution.known_rows import known_results, point_to_cached, remember_rows, with_keys
 from bench.execution.measuring import entries_of, measure
 from bench.execution.processes import Workers
 from bench.execution.pulling import pulled
-from bench.execution.run_folder import in_plan_order, only_run, write_settings
+from bench.execution.run_folder import in_plan_order, only_run, point_to, write_settings
 from bench.execution.schedule import Budget, Step, steps_of
 from bench.execution.sharded import settle_shared_engines, steps_of_shard
 from bench.execution.sharing import Sharing
@@ -27,7 +27,6 @@ from bench.machine.environment import describe_environment
 from bench.plan.plan import Plan
 from bench.plan.shards import Turns
 from bench.results.evidence import store_texts
-from bench.results.names import classifier_name
 from bench.results.records import Result, RunSettings
 from bench.results.selftest import last_selftest
 from bench.results.store import ENVIRONMENT, SETTINGS, read_record, read_result, result_path, write_json, write_record
@@ -152,7 +151,7 @@ def _rows(context: Context, step: Step) -> Rows:
     if context.sharing:
         known, whole = known_results(context.sharing, context.out, step, context.plan.retry)
         if whole:
-            _point_to_cached(context, step)
+            point_to_cached(context.sharing, step, context.out)
             return list(known)
     reason = context.budget.why_not(step.expected_s)
     if reason:
@@ -164,7 +163,7 @@ def _rows(context: Context, step: Step) -> Rows:
         return [trained]
     if trained.fit_wall_s and step.estimate:
         context.budget.learn(step.estimate.fit_s, trained.fit_wall_s)
-    _point_to(context.out / "classifiers" / trained.name, trained.classifier.path)
+    point_to(context.out / "classifiers" / trained.name, trained.classifier.path)
     entries = entries_of(context, trained)
     remember_rows(context, step, trained.classifier.path.name, entries)
     return entries if step.engines is None else _of_shard(entries, step.engines)
@@ -173,20 +172,6 @@ def _rows(context: Context, step: Step) -> Rows:
 def _of_shard(entries: Rows, engines: frozenset[str]) -> Rows:
     """The rows that a shard measures, and the reference's, which they are compared with."""
     return [row for row in entries if row.cell.engine in engines or (isinstance(row, Entry) and row.engine.reference)]
-
-
-def _point_to_cached(context: Context, step: Step) -> None:
-    """A classifier whose results are known already is pointed to where this machine has it; it is not fetched."""
-    name = known_classifier(context.sharing, step) if context.sharing else None
-    if name and (folder := context.cache / "classifiers" / name).is_dir():
-        _point_to(context.out / "classifiers" / classifier_name(step.task.data.name, step.recipe.id, step.seed), folder)
-
-
-def _point_to(link: Path, folder: Path) -> None:
-    """Let people find the classifier from the run folder: `bench predict RUN/classifiers/NAME`."""
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(folder, target_is_directory=True)
 
 
 def _finish(context: Context, batch: Sequence[tuple[Step, Rows]]) -> list[tuple[Step, list[Result]]]:

@@ -94,3 +94,10 @@ def in_plan_order(plan: Plan, rows_of: Mapping[tuple[str, str, int], Sequence[Re
         for seed in range(plan.seeds)
         for result in rows_of.get((task.data.name, recipe.id, seed), ())
     ]
+
+
+def point_to(link: Path, folder: Path) -> None:
+    """Let people find the classifier from the run folder: `bench predict RUN/classifiers/NAME`."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder, target_is_directory=True)
