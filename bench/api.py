@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench import registry
 from bench.errors import NotAvailable
@@ -18,9 +18,8 @@ from bench.gates.baseline import Baseline, make_baseline, open_baseline
 from bench.gates.check import check_run
 from bench.gates.quality_rules import MARGIN, SEED_SPREAD
 from bench.machine.companions import unfit_companions_hidden
-from bench.plan.keywords import AnyPath, Names, make_request
+from bench.plan.keywords import SPREAD, AnyPath, Names, make_request, take_spread
 from bench.plan.request import DEFAULT_SCENARIOS
-from bench.plan.shards import parse_shard
 from bench.results import store
 from bench.results.leaderboards import Leaderboard, file_in, make_leaderboard, write_leaderboard
 from bench.results.records import Result, StoredRun
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bench.execution.spread import Executor
-
-SPREAD = ("shard", "store", "jobs", "devices", "executor", "ray_address", "ray_accelerator")
 __all__ = ["Answer", "CheckedRun", "Model", "Results", "Run", "check", "load", "open_run", "run"]
 
 
@@ -138,6 +135,7 @@ def run(
     executor: Executor = "local",
     ray_address: str | None = None,
     ray_accelerator: str | None = None,
+    with_classifiers: bool = False,
     progress: bool = True,
 ) -> Run:
     """Train, serve and measure every cell that has no result yet, as `bench run` does; returns the run.
@@ -156,22 +154,22 @@ def run(
         run = bench.run(suites=["agnews"], methods=["tfidf", "lora"], backends=["eager", "onnx-int8"])
         run.leaderboard()
     """
-    keywords = {name: value for name, value in locals().items() if name not in {"progress", *SPREAD}}
-    part = parse_shard(shard) if shard else None
-    named = None if devices is None else devices if isinstance(devices, str) else ",".join(devices)
+    return _run(dict(locals()))
+
+
+def _run(given: dict[str, Any]) -> Run:
     from bench.execution.console import RunConsole
     from bench.execution.spread import Spread, run_request
 
-    spread = Spread(
-        part, None if store is None else os.fspath(store), jobs, named, executor, ray_address, ray_accelerator
-    )
+    progress = given.pop("progress")
+    spread = Spread(**take_spread({name: given.pop(name) for name in SPREAD}))
 
     def write_page(folder: Path) -> None:
         write_leaderboard(folder, page=file_in(folder, "en", "html"))
 
     with _environment_kept(), RunConsole(quiet=not progress) as console:
-        plan, results = run_request(make_request(keywords), console, spread, write_page)
-    if part is None or results:
+        plan, results = run_request(make_request(given), console, spread, write_page)
+    if spread.shard is None or results:
         write_page(plan.out)
     return Run(plan.out)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bench.plan.request import RunRequest
     from bench.results.records import Result
 
-SPREAD = ("store", "jobs", "devices", "executor", "ray_address", "ray_accelerator")
+SPREAD = ("store", "jobs", "devices", "executor", "ray_address", "ray_accelerator", "with_classifiers")
 
 
 def add_commands(cli: click.Group) -> None:
@@ -62,6 +62,7 @@ def add_commands(cli: click.Group) -> None:
 )
 @click.option("--ray-address", metavar="ADDRESS", help="The Ray to join: auto, or HOST:PORT of its head node.")
 @click.option("--ray-accelerator", metavar="TYPE", help="Take nodes with this accelerator alone, such as H100.")
+@click.option("--with-classifiers", is_flag=True, help="Bring the classifiers that others trained here, too.")
 @section("Output")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and the suites' names.")
 @click.option(

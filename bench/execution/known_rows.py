@@ -81,10 +81,12 @@ def known_results(sharing: Sharing, out: Path, step: Step, retry: bool = False) 
 
 
 def point_to_cached(sharing: Sharing, step: Step, out: Path) -> None:
-    """A classifier whose results are known already is pointed to where this machine has it; it is not fetched."""
+    """A classifier whose results are known already is pointed to where this machine has it; fetched where asked for."""
     known = _known(sharing, step)
-    name = known.classifier if known else None
-    if name and (folder := cache_dir() / "classifiers" / name).is_dir():
+    if known is None or known.classifier is None:
+        return
+    folder = cache_dir() / "classifiers" / known.classifier
+    if folder.is_dir() or (sharing.with_classifiers and sharing.fetch_classifier(folder)):
         point_to(out / "classifiers" / classifier_name(step.task.data.name, step.recipe.id, step.seed), folder)
 
 

@@ -40,6 +40,7 @@ class Launch:
     crew: Crew
     store: str | None
     page: Callable[[], object]
+    with_classifiers: bool = False
     _said: list[str] = field(default_factory=list)
 
     def run(self, plan: Plan, console: RunConsole) -> tuple[Result, ...]:
@@ -53,7 +54,7 @@ class Launch:
             root = str(Path(root).absolute())
         store = open_store(root)
         turns = Turns(secrets.token_hex(6), self.crew.size, "launch")
-        sharing = Sharing(store, Worker(store, "launch"), turns)
+        sharing = Sharing(store, Worker(store, "launch"), turns, self.with_classifiers)
         gathering = Gathering(plan, sharing, Budget(plan.budget_s))
         with only_run(plan.out):
             with self._started(self._order(plan, root, turns)):

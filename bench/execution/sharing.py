@@ -33,12 +33,14 @@ def is_settled(result: Result) -> bool:
 class Sharing:
     """The store that a run shares, this worker in it, and its part of the run.
 
-    shard: None for all that is missing, Turns for what no other worker of a launch takes.
+    shard: None for all that is missing, Turns for what no other worker of a launch takes. with_classifiers: whether
+    classifiers come to this machine that are not needed for results.
     """
 
     store: ObjectStore
     worker: Worker
     shard: Shard | Turns | None = None
+    with_classifiers: bool = False
 
     @contextmanager
     def turn(self, piece: str, title: str) -> Iterator[None]:
@@ -156,7 +158,9 @@ def _blob(digest: str) -> str:
 
 
 @contextmanager
-def sharing_of(out: Path, shard: Shard | Turns | None, root: str | None) -> Iterator[Sharing | None]:
+def sharing_of(
+    out: Path, shard: Shard | Turns | None, root: str | None, with_classifiers: bool = False
+) -> Iterator[Sharing | None]:
     """Join the workers of a run: a shard, or with the store that is there already whoever finishes what is missing.
 
     None for a run of its own: no shard, no store given, and none in the run folder.
@@ -168,7 +172,7 @@ def sharing_of(out: Path, shard: Shard | Turns | None, root: str | None) -> Iter
     store = open_store(root or str(own))
     label = str(shard) if isinstance(shard, Turns) else f"shard {shard}" if shard else "the rest"
     with Worker(store, label) as worker:
-        yield Sharing(store, worker, shard)
+        yield Sharing(store, worker, shard, with_classifiers)
 
 
 def workplace(out: Path, shard: Shard | None) -> Path:

@@ -32,6 +32,7 @@ class Spread:
 
     shard: the part that this process does. store: what all share, a folder or URL. jobs, devices: workers of this
     machine, see slots_of. ray_address: None for a Ray of this machine; ray_accelerator: of the nodes that are taken.
+    with_classifiers: bring those that others trained to this machine, which their results do not need.
     """
 
     shard: Shard | None = None
@@ -41,6 +42,7 @@ class Spread:
     executor: Executor = "local"
     ray_address: str | None = None
     ray_accelerator: str | None = None
+    with_classifiers: bool = False
 
     @property
     def by_crew(self) -> bool:
@@ -78,11 +80,12 @@ def run_request(
     console.start("preparing the data")
     if spread.by_crew:
         plan = make_plan(request, console.progress)
-        launch = Launch(request, _crew(spread, plan.device), spread.store, lambda: page(plan.out))
+        crew = _crew(spread, plan.device)
+        launch = Launch(request, crew, spread.store, lambda: page(plan.out), spread.with_classifiers)
         return plan, launch.run(plan, console)
     workers = Workers(request.threads or usable_cores())  # they import torch while the data is read
     plan = make_plan(request, console.progress)
-    with sharing_of(plan.out, spread.shard, spread.store) as sharing:
+    with sharing_of(plan.out, spread.shard, spread.store, spread.with_classifiers) as sharing:
         plan = replace(plan, out=workplace(plan.out, spread.shard))
         return plan, run_plan(plan, console, workers, budget, sharing)
 
