@@ -19,7 +19,7 @@ class Group:
     method: str
     base_model: str | None
     seed: int
-    results: tuple[Result, ...]
+    rows: tuple[Result, ...]
     system: str | None = None
     stands_for: str | None = None
     variant_of: str | None = None
@@ -39,26 +39,26 @@ class Group:
     @property
     def reference(self) -> Result | None:
         """The row that the others' parity certificates are measured against; None where it was not run."""
-        return next((result for result in self.results if is_reference(result)), None)
+        return next((row for row in self.rows if is_reference(row)), None)
 
     @property
     def shown(self) -> Result | None:
         """The row whose answers stand for the classifier: the reference's, else the first that has some."""
-        answered = [result for result in self.results if result.quality]
-        return next((result for result in answered if is_reference(result)), answered[0] if answered else None)
+        answered = [row for row in self.rows if row.quality]
+        return next((row for row in answered if is_reference(row)), answered[0] if answered else None)
 
     @property
     def kind(self) -> str | None:
         """The classifier's kind; None where it never came to an engine."""
-        return next((result.classifier_kind for result in self.results if result.classifier_kind), None)
+        return next((row.classifier_kind for row in self.rows if row.classifier_kind), None)
 
     @property
     def fit(self) -> FitRecord | None:
-        return next((result.fit for result in self.results if result.fit), None)
+        return next((row.fit for row in self.rows if row.fit), None)
 
 
 @dataclass(frozen=True)
-class TaskResults:
+class TaskRows:
     """Everything the tables of one task are made of; `validation`: the classifier's answers there, by each row's id.
 
     `counted` keeps figures that several tables print.
@@ -76,16 +76,16 @@ class TaskResults:
     def cells(self) -> Iterator[tuple[Group, Result]]:
         """Every row with its classifier, in the plan's order."""
         for group in self.groups:
-            for result in group.results:
-                yield group, result
+            for row in group.rows:
+                yield group, row
 
 
-def is_reference(result: Result) -> bool:
+def is_reference(row: Result) -> bool:
     """Whether the row's own engine is the one its certificate compares it with."""
-    return result.parity is not None and result.parity.reference == result.cell.engine
+    return row.parity is not None and row.parity.reference == row.cell.engine
 
 
-def tasks_of(run: StoredRun) -> list[TaskResults]:
+def tasks_of(run: StoredRun) -> list[TaskRows]:
     """The run cut into tasks; the same task on other data is another task."""
     by_task: dict[tuple[str, str], list[Result]] = {}
     for result in run.results:
@@ -93,14 +93,10 @@ def tasks_of(run: StoredRun) -> list[TaskResults]:
     return [_task(results, run) for results in by_task.values()]
 
 
-def _task(results: list[Result], run: StoredRun) -> TaskResults:
-    answers = {
-        result.cell.id: run.answers[result.cell.id]
-        for result in results
-        if result.cell.id in run.answers and result.quality
-    }
+def _task(results: list[Result], run: StoredRun) -> TaskRows:
+    answers = {row.cell.id: run.answers[row.cell.id] for row in results if row.cell.id in run.answers and row.quality}
     settings = run.settings
-    return TaskResults(
+    return TaskRows(
         results[0].data,
         tuple(_groups(results)),
         answers,
@@ -113,19 +109,19 @@ def _task(results: list[Result], run: StoredRun) -> TaskResults:
 
 def _groups(results: Iterable[Result]) -> Iterator[Group]:
     by_classifier: dict[tuple[str, str | None, int, str | None], list[Result]] = {}
-    for result in results:
-        cell = result.cell
-        by_classifier.setdefault((cell.recipe, cell.base_model, cell.seed, cell.machine), []).append(result)
+    for row in results:
+        cell = row.cell
+        by_classifier.setdefault((cell.recipe, cell.base_model, cell.seed, cell.machine), []).append(row)
     several_seeds = len({seed for _, _, seed, _ in by_classifier}) > 1
-    for (recipe, base_model, seed, machine), of_classifier in by_classifier.items():
-        cell = of_classifier[0].cell
+    for (recipe, base_model, seed, machine), rows in by_classifier.items():
+        cell = rows[0].cell
         yield Group(
             name=recipe + (f" s{seed}" if several_seeds else "") + (f" @{machine}" if machine else ""),
             recipe=recipe,
             method=cell.method,
             base_model=base_model,
             seed=seed,
-            results=tuple(of_classifier),
+            rows=tuple(rows),
             system=cell.row,
             stands_for=cell.stands_for,
             variant_of=cell.variant_of,
