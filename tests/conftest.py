@@ -1,4 +1,4 @@
-"""What all tests share: no deadlines on a shared machine, no data but their own, one thread, one CPU to play, no calibration."""
+"""What all tests share: no deadline, no data but their own, one thread, one CPU to play, no calibration."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.models.base import body_millions, model_for
 from bench.plan.calibration import REFERENCE, Calibration, EngineSpeed, Family, families_of
@@ -43,10 +44,17 @@ FRESH_LINEAR_S = 1.2
 LOOP_DEFAULTS = {"epochs": 3, "batch_size": 32, "min_steps": 0, "evaluations": 8, "max_length": 256}
 NETWORK_DEFAULTS = {"epochs": 4, "batch_size": 32, "min_steps": 150, "evaluations": 10, "max_length": 256}
 ADAPTED_COST = {"lora": 0.8, "adapter": 0.9}  # of a step that moves all weights
+# methods that read no training text, or take seconds
+NO_STEPS = ("zero-shot", "generate", "ready-made", "static", "similarity", "pairs", "gliclass")
 KINDS: dict[str, ClassifierKind] = {
     "tfidf": "linear",
     "network": "network",
+    "static": "network",
     "frozen-head": "embedding",
+    "contrastive": "embedding",
+    "similarity": "embedding",
+    "pairs": "matching",
+    "gliclass": "matching",
     "zero-shot": "options",
     "sft": "options",
     "generate": "generate",
@@ -129,19 +137,28 @@ class _Work:
     def fit_s(self) -> float:
         data, params = self.task.data, self.recipe.params
         start_s = (FIT_JOB_S + LOAD_S_A_MILLION * self.scale * CALIBRATED_MILLIONS[self.calibration.family]) * self.pace
-        if self.recipe.method in ("zero-shot", "generate", "ready-made"):
+        if self.recipe.method in NO_STEPS:
             return start_s
         tokens = self.tokens(data.train.texts)
         if self.recipe.method == "frozen-head":
             texts = len(data.train) + len(data.validation)
             return start_s + texts * self.at_once_s(self.usual, tokens)
-        train = data.train if self.recipe.cut.items is None else data.train.texts[: self.recipe.cut.items]
         chosen = {**(NETWORK_DEFAULTS if self.kind == "network" else LOOP_DEFAULTS), **params}
-        steps = max(chosen["epochs"] * math.ceil(len(train) / chosen["batch_size"]), chosen["min_steps"])
+        steps = self._steps(chosen)
         processed = steps * chosen["batch_size"] * tokens * ADAPTED_COST.get(self.recipe.method, 1.0)
         evaluated = chosen["evaluations"] * len(data.validation)
         fit_tokens_per_s = self.calibration.fit_tokens_per_s or LONG_TOKENS * (self.usual.long_rps or 1.0) / 3
         return start_s + processed * self.scale / fit_tokens_per_s + evaluated * self.at_once_s(self.usual, tokens)
+
+    def _steps(self, chosen: Mapping[str, Any]) -> float:
+        """Steps of batch_size texts that the training takes."""
+        cut, train = self.recipe.cut, self.task.data.train
+        texts = cut.per_class * len(self.task.data.class_names) if cut.per_class else cut.items or len(train)
+        texts = min(texts, len(train))
+        if self.recipe.method == "contrastive":  # a step reads pairs
+            steps = math.ceil(2 * chosen.get("iterations", 20) * texts / chosen["batch_size"])
+            return 2.0 * min(steps, chosen.get("max_steps") or steps)
+        return max(chosen["epochs"] * math.ceil(texts / chosen["batch_size"]), chosen["min_steps"])
 
     def at_once_s(self, speed: EngineSpeed, tokens: float) -> float:
         """Seconds a text of so many tokens takes of a batch."""
