@@ -17,7 +17,7 @@ from bench.execution.sharing import CLASSIFIERS, FAILED, PLANS, RESULTS
 from bench.files.leases import LAPSE_S, LEASES, WORKERS
 from bench.files.objects import ObjectStore
 from bench.plan.work import Item
-from bench.results.names import classifier_name, row_name
+from bench.results.names import classifier_name, result_name
 from bench.types import Record
 
 READERS = 16
@@ -68,7 +68,7 @@ def progress_of(store: ObjectStore) -> Progress:
     """Read a store; raises StoreError where no run began in it."""
     items = _items(store)
     done = {name.rpartition("-")[0] for folder in (RESULTS, CLASSIFIERS) for name in store.names(folder)}
-    failed = {row_name(**_row(row)): row for row in _all(store, FAILED)}
+    failed = {result_name(**_row(row)): row for row in _all(store, FAILED)}
     lost = {name.removesuffix(".none") for name in failed if name.endswith(".none")}  # without a training no cells
     named = [(item, _training_name(item), _item_name(item)) for item in items]
     cells = sum(item.kind == "cell" for item in items)
@@ -135,7 +135,7 @@ def _training_name(item: Item) -> str:
 def _item_name(item: Item) -> str:
     if item.kind == "training":
         return _training_name(item)
-    return row_name(item.task, item.recipe, item.seed, item.engine)
+    return result_name(item.task, item.recipe, item.seed, item.engine)
 
 
 def _workers(store: ObjectStore) -> dict[str, dict[str, Any]]:

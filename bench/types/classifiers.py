@@ -122,6 +122,11 @@ class FitRecord(Record):
     notes: tuple[str, ...] = ()
     beside_others: bool = False
 
+    @property
+    def alone_s(self) -> float | None:
+        """fit_s as a figure of the machine; None where others trained on it meanwhile."""
+        return None if self.beside_others else self.fit_s
+
 
 class Manifest(Record):
     """manifest.json of a classifier folder: the only contract between trainers and backends."""

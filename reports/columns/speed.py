@@ -9,7 +9,7 @@ from typing import Any
 from bench.results.speed_records import LoadRun, LoadSummary
 from bench.types import Scenario
 from reports.columns.column import Layouts, Place, ResultColumn, Told
-from reports.content.rows import TaskRows
+from reports.content.results import TaskResults
 from reports.content.speed import (
     SCENARIOS,
     against_reference,
@@ -37,7 +37,7 @@ def _explained(scenario: Scenario) -> str:
     return message("{words}, {unit}", words=words, unit=unit)
 
 
-def _price(task: TaskRows) -> str:
+def _price(task: TaskResults) -> str:
     return message(
         "price of a million texts, all at once, at {price:g} an hour, machine always busy", price=task.price_per_hour
     )
