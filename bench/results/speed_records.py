@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from bench.machine.crowding import Crowding
 from bench.results.names import RelativeFile
 from bench.types import Record, Scenario
 
@@ -76,6 +77,7 @@ class LoadRun(Record):
     memory_share: weights read by the forward passes over what its memory moves. None where nobody counted them.
     failed_requests: an endpoint's tries, by reason, of requests that got no answer; retried_requests: those of requests
     that were answered at a later try, whose latency has all of them; refused: queries whose text gets no answer.
+    crowding: what other processes took meanwhile; of `server` during the run that stands for it.
     """
 
     scenario: Scenario
@@ -104,6 +106,7 @@ class LoadRun(Record):
     matmul_share: float | None = None
     memory_share: float | None = None
     server: ServerSearch | None = None
+    crowding: Crowding | None = None
 
 
 class MachineLimits(Record):
