@@ -127,7 +127,8 @@ def compare_speed(
         found = []
         for scenario in scenarios:
             turns = take_turns(workers, scenario, most_turns, progress)
-            found.append(judge_turns(scenario, *turns.seconds.T, crowd=turns.crowd))
+            base_s, again_s, head_s = turns.seconds.T
+            found.append(judge_turns(scenario, base_s, again_s, head_s, turns.crowd))
         return tuple(found)
 
 

@@ -56,6 +56,14 @@ class Crowding(Record):
         """Whether its times are those of a machine that others had a part of."""
         return is_beside_others(self.held_up)
 
+    @property
+    def described(self) -> str:
+        """In words, for a row's reason."""
+        return (
+            f"measured beside others: other processes had {self.others_share:.0%} of the cores and held it up for "
+            f"{self.held_up:.0%} of its time"
+        )
+
 
 @dataclass(frozen=True)
 class Reading:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
@@ -109,6 +110,12 @@ class LoadRun(Record):
     crowding: Crowding | None = None
 
 
+def most_crowded(runs: Iterable[LoadRun]) -> Crowding | None:
+    """What others took during the run that they held up most; None where nobody watched."""
+    watched = (run.crowding for run in runs if run.crowding is not None)
+    return max(watched, key=lambda crowding: crowding.held_up, default=None)
+
+
 class MachineLimits(Record):
     """The most this machine does with so many threads at a precision; int8 operations count as FLOPs."""
 
@@ -147,3 +154,13 @@ class LoadSummary(Record):
     p99_ms: float | None
     p999_ms: float | None
     runs: tuple[LoadRun, ...]
+
+    @property
+    def crowding(self) -> Crowding | None:
+        """What others took during the run that they held up most; None where nobody watched."""
+        return most_crowded(self.runs)
+
+    @property
+    def beside_others(self) -> bool:
+        """Whether its rates are too low by what other processes took."""
+        return self.crowding is not None and self.crowding.beside_others

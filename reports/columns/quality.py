@@ -56,6 +56,8 @@ def status_mark(row: Result) -> str:
         marks.append(message("below chance"))
     if row.status is not Status.OK:
         marks.append(message("speed {status}", status=message(row.status.value)))
+    elif any(summary.beside_others for summary in row.load.values()):
+        marks.append(message("speed beside others"))
     return joined(", ", marks or [message("OK")])
 
 

@@ -14,7 +14,7 @@ from bench.results.records import Answers, Interval, Result
 from bench.results.speed_records import QUERIES_FOR, LoadSummary
 from bench.types import Scenario
 from reports.content.rows import Group, TaskRows
-from reports.content.speed import median_run, usable
+from reports.content.speed import median_run, ranked, usable
 
 _SCENARIOS: tuple[Scenario, ...] = ("offline", "single")
 
@@ -80,7 +80,7 @@ def best_cascade(task: TaskRows) -> Cascade | None:
 
 def _cascades(task: TaskRows) -> Iterator[Cascade]:
     rows = [(group, row) for group, row in task.cells() if row.keeps_answers and row.cell.id in task.validation]
-    scenario = next((name for name in _SCENARIOS if any(usable(row, name) for _, row in rows)), None)
+    scenario = next((name for name in _SCENARIOS if any(ranked(row, name) for _, row in rows)), None)
     if scenario is None:
         return
     for machine in dict.fromkeys(row.cell.machine for _, row in rows):
@@ -94,7 +94,7 @@ def _fastest(rows: list[tuple[Group, Result]], scenario: Scenario) -> list[Membe
     """One row a classifier."""
     fastest: dict[str, Member] = {}
     for group, row in rows:
-        load = usable(row, scenario)
+        load = ranked(row, scenario)
         known = fastest.get(group.name)
         if load and (known is None or load.rate_rps > known.load.rate_rps):
             fastest[group.name] = Member(group, row, load)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.results.records import Result
 from bench.types import Scenario
 from reports.content.rows import TaskRows
-from reports.content.speed import usable
+from reports.content.speed import ranked
 
 _SCENARIOS: tuple[Scenario, ...] = ("offline", "single")
 
@@ -18,7 +18,7 @@ def pareto_rows(task: TaskRows) -> frozenset[str]:
     The rate is that of the first scenario which any such row has, offline before single.
     """
     rows = [row for _, row in task.cells() if row.quality and row.keeps_answers]
-    scenario = next((name for name in _SCENARIOS if any(usable(row, name) for row in rows)), None)
+    scenario = next((name for name in _SCENARIOS if any(ranked(row, name) for row in rows)), None)
     if scenario is None:
         return frozenset()
     found: set[str] = set()
@@ -30,11 +30,11 @@ def pareto_rows(task: TaskRows) -> frozenset[str]:
 
 
 def _points(rows: list[Result], scenario: Scenario) -> dict[str, tuple[float, float]]:
-    """Macro F1 and rate of every row whose rate can be believed."""
+    """Macro F1 and rate of every row whose rate can be believed and held against others."""
     return {
         row.cell.id: (row.quality.macro_f1.value, summary.rate_rps)
         for row in rows
-        if row.quality and (summary := usable(row, scenario))
+        if row.quality and (summary := ranked(row, scenario))
     }
 
 

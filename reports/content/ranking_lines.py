@@ -9,7 +9,7 @@ from statistics import fmean, median
 from bench.quality.methods import MethodComparison
 from bench.types import Scenario
 from reports.content.rows import Group, TaskRows
-from reports.content.speed import usable
+from reports.content.speed import ranked
 from reports.content.standing import METHOD_SEEDS, Standing, method_of
 from reports.render import figures
 from reports.render.words import joined, message
@@ -178,7 +178,7 @@ def _speed(groups: Sequence[Group], scenario: Scenario, title: str) -> Iterator[
     else:
         line.append(message("= where the runs' ranges overlap"))
     if left_out:
-        line.append(message("no rate to believe: {names}", names=", ".join(left_out)))
+        line.append(message("no rate to compare: {names}", names=", ".join(left_out)))
     yield joined("; ", line)
 
 
@@ -191,7 +191,7 @@ def _fastest(groups: Sequence[Group], scenario: Scenario) -> Contender | None:
     by_engine: dict[str, list[tuple[float, float, float]]] = {}
     for group in groups:
         for row in group.rows:
-            summary = usable(row, scenario)
+            summary = ranked(row, scenario)
             if summary and row.keeps_answers and row.cell.engine:
                 by_engine.setdefault(row.cell.engine, []).append(
                     (summary.rate_rps, summary.rate_low_rps, summary.rate_high_rps)

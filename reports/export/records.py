@@ -78,6 +78,7 @@ def _load(task: TaskRows, group: Group, row: Result, summary: LoadSummary) -> di
         **summary.model_dump(mode="json", exclude={"runs", "scenario"}),
         "usable": usable(row, scenario) is not None,
         "mark": verdict(row, scenario),
+        "beside_others": summary.beside_others,
         "runs": len(summary.runs),
         "against_reference": against_reference(group, row, scenario),
         "price_per_million": price_per_million(row, scenario, task.price_per_hour),
