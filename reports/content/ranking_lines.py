@@ -178,7 +178,7 @@ def _speed(groups: Sequence[Group], scenario: Scenario, title: str) -> Iterator[
     else:
         line.append(message("= where the runs' ranges overlap"))
     if left_out:
-        line.append(message("no rate to compare: {names}", names=", ".join(left_out)))
+        line.append(message("no rate to believe: {names}", names=", ".join(left_out)))
     yield joined("; ", line)
 
 

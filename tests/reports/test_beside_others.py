@@ -31,8 +31,9 @@ def crowded(*recipes: str) -> StoredRun:
     for row in RUN.results:
         if row.load and (not recipes or row.cell.recipe in recipes):
             load = {name: beside_others(summary) for name, summary in row.load.items()}
-            row = row.model_copy(update={"load": load, "beside_others": True})
-        results.append(row)
+            results.append(row.model_copy(update={"load": load, "beside_others": True}))
+        else:
+            results.append(row)
     return replace(RUN, results=tuple(results))
 
 
