@@ -16,6 +16,7 @@ TRAINERS = {
     "tfidf": "trainers.tfidf:TfidfTrainer",
     "network": "trainers.network:NetworkTrainer",
     "frozen-head": "trainers.frozen_head:FrozenHeadTrainer",
+    "contrastive": "trainers.contrastive:ContrastiveTrainer",
     "full-finetune": "trainers.full_finetune:FullFinetuneTrainer",
     "library-trainer": "trainers.library_trainer:LibraryTrainer",
     "own-head": "trainers.own_head:OwnHeadTrainer",

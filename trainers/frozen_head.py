@@ -7,7 +7,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -20,11 +20,6 @@ from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Manifest, P
 from trainers.params import Params, read_params
 from trainers.shared.lengths import length_notes
 from trainers.trainer import RecipeTrainer
-
-if TYPE_CHECKING:
-    from torch import nn
-
-REPORT_EVERY_BATCHES = 4
 
 
 class FrozenHeadParams(Params):
@@ -66,6 +61,7 @@ class FrozenHeadTrainer(RecipeTrainer):
         from safetensors.numpy import save_file
 
         from trainers.shared.heads import choose_logistic_regression, choose_mlp
+        from trainers.shared.vectors import stored_parameters
 
         base = self.require_base()
         params = read_params(self.recipe, FrozenHeadParams)
@@ -101,7 +97,7 @@ class FrozenHeadTrainer(RecipeTrainer):
                 evaluate_s=head.evaluate_s,
                 examples=len(data.train),
                 trainable_parameters=parameters,
-                total_parameters=parameters + _stored_parameters(base),
+                total_parameters=parameters + stored_parameters(base),
                 saved_bytes=(out / "head.safetensors").stat().st_size,
                 curve=(head.point,),
                 notes=(
@@ -124,6 +120,9 @@ class FrozenHeadTrainer(RecipeTrainer):
         from safetensors.numpy import load, save
 
         from bench.machine.precision import has_fast_bf16
+        from bench.text.tokens import TextTokenizer
+        from trainers.loop.batches import tokenise
+        from trainers.shared.vectors import embed, sentence_encoder
 
         bf16 = has_fast_bf16(self.place.device)
         key = _cache_key(split, base, max_length, normalise, bf16)
@@ -132,7 +131,8 @@ class FrozenHeadTrainer(RecipeTrainer):
             cached = load(path.read_bytes())
             return cached["vectors"], float(cached["seconds"][0])
         started = time.perf_counter()
-        vectors = _embed(split, base, max_length, normalise, self.place.device, bf16, progress)
+        tokens = tokenise(split, TextTokenizer.from_file(base.path / "tokenizer.json", max_length, before=base.prefix))
+        vectors = embed(sentence_encoder(base, normalise), tokens, self.place.device, bf16, progress)
         seconds = time.perf_counter() - started
         write_whole(path, save({"vectors": vectors, "seconds": np.array([seconds])}))
         return vectors, seconds
@@ -150,55 +150,9 @@ def _code_sha256() -> str:
     from bench.classifiers import body, embedding, pretrained
     from bench.text import batching, tokens
     from trainers.loop import batches
+    from trainers.shared import vectors
 
     digest = sha256(Path(__file__).read_bytes())
-    for module in (body, embedding, pretrained, batching, tokens, batches):
+    for module in (body, embedding, pretrained, batching, tokens, batches, vectors):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()
-
-
-def _embed(
-    split: Split, base: BaseWeights, max_length: int, normalise: bool, device: str, bf16: bool, progress: Progress
-) -> np.ndarray:
-    """Batches of like length; bf16 where it is fast (the head is fitted on what bf16 gives, the engines serve fp32)."""
-    import torch
-
-    from bench.text.tokens import TextTokenizer
-    from trainers.loop.batches import evaluation_batches, tokenise
-
-    tokens = tokenise(split, TextTokenizer.from_file(base.path / "tokenizer.json", max_length, before=base.prefix))
-    encoder = _sentence_encoder(base, normalise).to(device).eval()
-    vectors: np.ndarray | None = None
-    done = 0
-    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=bf16):
-        for number, rows in enumerate(evaluation_batches(tokens.lengths)):
-            input_ids, attention_mask, _ = tokens.batch(rows, device)
-            part = encoder(input_ids, attention_mask).float().cpu().numpy()
-            if vectors is None:
-                vectors = np.empty((len(tokens), part.shape[1]), dtype=np.float32)
-            vectors[rows] = part
-            done += len(rows)
-            if number % REPORT_EVERY_BATCHES == 0:
-                progress("computing sentence vectors", done, len(tokens))
-    assert vectors is not None  # noqa: S101 - a split is never empty
-    return vectors
-
-
-def _sentence_encoder(base: BaseWeights, normalise: bool) -> nn.Module:
-    from transformers import AutoModel
-
-    from bench.classifiers.embedding import SentenceEncoder
-    from bench.classifiers.pretrained import load_pretrained
-
-    return SentenceEncoder(load_pretrained(AutoModel, base.path, base.name), base.pooling, normalise)
-
-
-def _stored_parameters(base: BaseWeights) -> int:
-    """Numbers in the encoder's file, read from its header."""
-    from safetensors import safe_open
-
-    total = 0
-    for path in base.path.glob("model*.safetensors"):
-        with safe_open(path, framework="numpy") as file:
-            total += sum(int(np.prod(file.get_slice(name).get_shape())) for name in file.keys())  # noqa: SIM118
-    return total

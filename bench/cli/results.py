@@ -255,10 +255,12 @@ def import_benchmarks(file: Path, as_json: bool) -> None:
     from rich.console import Console
 
     from bench import registry
-    from bench.results.pytest_benchmark import import_rows
+    from bench.results.pytest_benchmark import read_benchmarks
 
-    rows = import_rows(file)
+    benchmarks = read_benchmarks(file)
     if as_json:
-        sys.stdout.write(json.dumps([row.model_dump() for row in rows], ensure_ascii=False, indent=1) + "\n")
+        sys.stdout.write(
+            json.dumps([benchmark.model_dump() for benchmark in benchmarks], ensure_ascii=False, indent=1) + "\n"
+        )
         return
-    registry.find("report", "benchmarks")(file.name, rows).print(Console(highlight=False))
+    registry.find("report", "benchmarks")(file.name, benchmarks).print(Console(highlight=False))

@@ -93,7 +93,7 @@ def _rows(path: Path, table: pa.Table, names: tuple[str, ...], kind: str) -> Row
     blank = [None] * table.num_rows
     cells = list(zip(*(found.get(name, blank) for name in names), strict=True))
     first = tuple(tuple(shortened(cell, 80) for cell in row) for row in cells[:3])
-    return Rows(cells, lines, names, Facts(kind, None, None, names, first), unit="row")
+    return Rows(cells, lines, names, Facts(kind, None, None, names, first), unit="row", classes=named)
 
 
 def class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:

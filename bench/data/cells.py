@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ def make_table(path: Path, rows: Rows, texts_at: list[int], label_at: int, drop_
         columns=columns,
         notes=(*rows.notes, *_cleaned_notes(cleaned)),
         facts=rows.facts,
+        classes=tuple(rows.classes.get(columns[1], ())) if columns else (),
     )
     return _without_missing(path, table, missing, drop_empty)
 
@@ -69,17 +70,18 @@ def _without_missing(path: Path, table: Table, missing: _Missing, drop_empty: bo
     kept = [row for row in range(len(table.texts)) if row not in missing.rows]
     if not kept:
         raise DataError(f"{path}: none of its {len(table.texts):,} rows has both a text and a label")
-    return Table(
-        path=path,
+    return keep_rows(table, kept)
+
+
+def keep_rows(table: Table, kept: list[int]) -> Table:
+    """The rows of these numbers; the others count as left out."""
+    return replace(
+        table,
         texts=[table.texts[row] for row in kept],
         labels=[table.labels[row] for row in kept],
         lines=[table.lines[row] for row in kept],
-        unit=table.unit,
-        columns=table.columns,
         rows=kept,
-        dropped=len(missing.rows),
-        notes=table.notes,
-        facts=table.facts,
+        dropped=len(table.texts) - len(kept),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,11 +23,26 @@ def cut_train(data: Dataset, cut: TrainCut, hardness: np.ndarray | None) -> Data
         if cut.items > len(train):
             raise NotAvailable(f"the cut asks for {cut.items:,} training texts, there are {len(train):,}")
         train = train.take(_order(train.labels, cut, hardness)[: cut.items])
+    if cut.per_class is not None:
+        train = _of_every_class(train, cut.per_class, data.class_names)
     if cut.label_noise:
         train = _with_noise(train, cut.label_noise, len(data.class_names))
     if cut.first_words is not None:
         train = _shortened(train, cut.first_words, is_spaceless(data.language))
     return replace(data, train=train)
+
+
+def _of_every_class(train: Split, count: int, class_names: Sequence[str]) -> Split:
+    """The first `count` texts of every class in the stratified order: nested, as the cuts by number are."""
+    order = stratified_order(train.labels)
+    kept = []
+    for label, name in enumerate(class_names):
+        rows = order[train.labels[order] == label]
+        if len(rows) < count:
+            raise NotAvailable(f"the cut asks for {count:,} training texts of each class, '{name}' has {len(rows):,}")
+        kept.append(rows[:count])
+    chosen = np.concatenate(kept)
+    return train.take(order[np.isin(order, chosen)])
 
 
 def _order(labels: np.ndarray, cut: TrainCut, hardness: np.ndarray | None) -> np.ndarray:

@@ -119,8 +119,13 @@ def _settled(raw: Raw, reading: Reading, named: bool) -> Raw:
 
 
 def _infer_classes(raw: Raw) -> tuple[str, ...]:
-    """Every label of every split, so that a label which train lacks is found by the check for it."""
+    """Every label of every split, so that a label which train lacks is found by the check for it.
+
+    In the order in which the source numbers them, where it does: the outputs of models trained on it mean that.
+    """
     labels = {label for table in (raw.train, raw.validation, raw.test) if table for label in table.labels}
+    if labels <= set(raw.train.classes):
+        return tuple(name for name in raw.train.classes if name in labels)
     return tuple(sorted(labels, key=_numeric_order))
 
 

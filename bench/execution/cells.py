@@ -11,7 +11,7 @@ from bench.quality.chance import quality_warnings
 from bench.quality.parity import certify, constraint_warnings
 from bench.quality.scores import measure_quality
 from bench.results.autotuned import Tuning
-from bench.results.names import row_name
+from bench.results.names import result_name
 from bench.results.records import Answers, Cell, MeasuredPart, Parity, Result, Status
 from bench.results.speed_records import LoadSummary
 from bench.speed.figures import describe_failures, summarise_runs
@@ -60,7 +60,7 @@ def new_cell(
 ) -> Cell:
     """The cell with a readable id that ends in the content hash of all that decides its result."""
     return Cell(
-        id=f"{row_name(data.name, recipe.id, seed, engine.name if engine else None)}-{key[:12]}",
+        id=f"{result_name(data.name, recipe.id, seed, engine.name if engine else None)}-{key[:12]}",
         task=data.name,
         recipe=recipe.id,
         method=recipe.method,

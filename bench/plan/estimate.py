@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.models.base import body_millions, model_for
 from bench.plan.calibration import REFERENCE, Calibration, EngineSpeed, Family, families_of
@@ -47,6 +48,7 @@ KINDS: dict[str, ClassifierKind] = {
     "tfidf": "linear",
     "network": "network",
     "frozen-head": "embedding",
+    "contrastive": "embedding",
     "zero-shot": "options",
     "sft": "options",
     "generate": "generate",
@@ -135,13 +137,22 @@ class _Work:
         if self.recipe.method == "frozen-head":
             texts = len(data.train) + len(data.validation)
             return start_s + texts * self.at_once_s(self.usual, tokens)
-        train = data.train if self.recipe.cut.items is None else data.train.texts[: self.recipe.cut.items]
         chosen = {**(NETWORK_DEFAULTS if self.kind == "network" else LOOP_DEFAULTS), **params}
-        steps = max(chosen["epochs"] * math.ceil(len(train) / chosen["batch_size"]), chosen["min_steps"])
+        steps = self._steps(chosen)
         processed = steps * chosen["batch_size"] * tokens * ADAPTED_COST.get(self.recipe.method, 1.0)
         evaluated = chosen["evaluations"] * len(data.validation)
         fit_tokens_per_s = self.calibration.fit_tokens_per_s or LONG_TOKENS * (self.usual.long_rps or 1.0) / 3
         return start_s + processed * self.scale / fit_tokens_per_s + evaluated * self.at_once_s(self.usual, tokens)
+
+    def _steps(self, chosen: Mapping[str, Any]) -> float:
+        """Steps of batch_size texts that the training takes."""
+        cut, train = self.recipe.cut, self.task.data.train
+        texts = cut.per_class * len(self.task.data.class_names) if cut.per_class else cut.items or len(train)
+        texts = min(texts, len(train))
+        if self.recipe.method == "contrastive":  # a step reads pairs
+            steps = math.ceil(2 * chosen.get("iterations", 20) * texts / chosen["batch_size"])
+            return 2.0 * min(steps, chosen.get("max_steps") or steps)
+        return max(chosen["epochs"] * math.ceil(texts / chosen["batch_size"]), chosen["min_steps"])
 
     def at_once_s(self, speed: EngineSpeed, tokens: float) -> float:
         """Seconds a text of so many tokens takes of a batch."""

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import DataError, StoreError
-from bench.results.records import ImportedRow, Result, StoredRun
+from bench.results.records import ImportedBenchmark, Result, StoredRun
 from bench.results.speed_records import QUERIES_FOR, LoadRun, LoadSummary
 from bench.results.store import read_latencies
 from bench.types import first_problem
@@ -151,7 +151,7 @@ class _File(BaseModel):
     benchmarks: list[_Benchmark]
 
 
-def import_rows(path: Path) -> tuple[ImportedRow, ...]:
+def read_benchmarks(path: Path) -> tuple[ImportedBenchmark, ...]:
     """Read a file of `pytest --benchmark-json` or of `bench pytest-benchmark export`; raises DataError for another.
 
     Percentiles need the rounds themselves, which --benchmark-save-data keeps.
@@ -167,9 +167,9 @@ def import_rows(path: Path) -> tuple[ImportedRow, ...]:
     return tuple(map(_row, content.benchmarks))
 
 
-def _row(benchmark: _Benchmark) -> ImportedRow:
+def _row(benchmark: _Benchmark) -> ImportedBenchmark:
     stats = benchmark.stats
-    return ImportedRow(
+    return ImportedBenchmark(
         name=benchmark.fullname,
         group=benchmark.group,
         rounds=stats.rounds,

@@ -260,7 +260,7 @@ class Result(Record):
         return self.parity.passed if self.parity else self.without_reference and self.quality is not None
 
 
-class ImportedRow(Record):
+class ImportedBenchmark(Record):
     """A benchmark of somebody's pytest-benchmark file; percentiles None where the file's rounds do not support them."""
 
     name: str

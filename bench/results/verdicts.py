@@ -120,7 +120,7 @@ class Reason(enum.StrEnum):
     SPEED_FAILED = "speed failed"
 
 
-class CheckedRow(Record):
+class CheckedResult(Record):
     """A row of the baseline and what became of it; `judgement` where there are answers, `speed` where it was asked for.
 
     `status` and `detail` are those of the run's row where it has no answers, or what the speed gate failed of.
@@ -153,7 +153,7 @@ class Check(Record):
     run_commit: str | None
     same_hardware: bool
     margin: float
-    rows: tuple[CheckedRow, ...]
+    rows: tuple[CheckedResult, ...]
     new_rows: tuple[Cell, ...]
 
     @property
@@ -162,9 +162,9 @@ class Check(Record):
 
         A check without a row has compared nothing.
         """
-        if any(row.bad for row in self.rows):
+        if any(checked.bad for checked in self.rows):
             return Verdict.REGRESSED
-        verdicts = {row.verdict for row in self.rows}
+        verdicts = {checked.verdict for checked in self.rows}
         return Verdict.PASS if verdicts == {Verdict.PASS} else Verdict.INCONCLUSIVE
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bench.types.data import Dataset
 from bench.types.record import SCHEMA_VERSION, ClassifierKind, Record, WeightsChoice
@@ -16,14 +16,22 @@ class TrainCut(Record):
     """The part of train that a recipe sees; validation and test stay as they are.
 
     items: a nested stratified subset of that size, or with `selection` the texts that a zero-shot language model finds
-    hardest or easiest (by the loss of the true label). label_noise: share of labels replaced by another class.
-    first_words: how much of each text is left (characters where a language writes no spaces).
+    hardest or easiest (by the loss of the true label). per_class: so many of every class, nested, too.
+    label_noise: share of labels replaced by another class. first_words: how much of each text is left
+    (characters where a language writes no spaces).
     """
 
     items: int | None = Field(default=None, ge=1)
+    per_class: int | None = Field(default=None, ge=1)
     selection: Literal["stratified", "hard", "easy"] = "stratified"
     label_noise: float = Field(default=0.0, ge=0.0, le=1.0)
     first_words: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _one_number_of_texts(self) -> TrainCut:
+        if self.per_class is not None and (self.items is not None or self.selection != "stratified"):
+            raise ValueError("per_class is a number of texts by itself; leave items and selection out")
+        return self
 
 
 class Recipe(Record):

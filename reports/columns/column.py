@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.results.records import Interval, Result
 from bench.types import FitRecord, Scenario
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.content.standing import Standing
 from reports.render.figures import MISSING
 from reports.render.table import Column
@@ -19,7 +19,7 @@ from reports.render.words import joined
 class Told:
     """A result and all that is told of it: its task, its classifier, and what the tests say of them."""
 
-    task: TaskRows
+    task: TaskResults
     group: Group
     result: Result
     standing: Standing = field(default_factory=lambda: Standing(None))
@@ -30,7 +30,9 @@ class Told:
         return self.result.fit or self.group.fit
 
 
-def told_of(task: TaskRows, standing: Standing | None = None, pareto: frozenset[str] = frozenset()) -> Iterator[Told]:
+def told_of(
+    task: TaskResults, standing: Standing | None = None, pareto: frozenset[str] = frozenset()
+) -> Iterator[Told]:
     """Every result of a task, in the plan's order."""
     for group, result in task.cells():
         yield Told(task, group, result, standing or Standing(None), pareto)
@@ -79,7 +81,7 @@ class ResultColumn:
     fields: tuple[str, ...] = ()
     split: Callable[[Any], tuple[Any, ...]] | None = None
     high: bool = False
-    explained: str | Callable[[TaskRows], str] | None = None
+    explained: str | Callable[[TaskResults], str] | None = None
     flag: Callable[[Told], str] = _no_flag
     warns: Callable[[str], bool] = _never
     scenario: Scenario | None = None
@@ -104,7 +106,7 @@ class ResultColumn:
         shown, flag = (show or self.show)(value), self.flag(told)
         return joined("", (shown, flag)) if flag else shown
 
-    def explanation(self, task: TaskRows) -> str | None:
+    def explanation(self, task: TaskResults) -> str | None:
         """What the page says of it on a task."""
         return self.explained(task) if callable(self.explained) else self.explained
 

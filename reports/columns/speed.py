@@ -9,7 +9,7 @@ from typing import Any
 from bench.results.speed_records import LoadRun, LoadSummary
 from bench.types import Scenario
 from reports.columns.column import Layouts, Place, ResultColumn, Told
-from reports.content.rows import TaskRows
+from reports.content.results import TaskResults
 from reports.content.speed import (
     SCENARIOS,
     STAR,
@@ -39,7 +39,7 @@ def _explained(scenario: Scenario) -> str:
     return message("{words}, {unit}", words=words, unit=unit)
 
 
-def _price(task: TaskRows) -> str:
+def _price(task: TaskResults) -> str:
     return message(
         "price of a million texts, all at once, at {price:g} an hour, machine always busy", price=task.price_per_hour
     )
@@ -102,7 +102,7 @@ def _star_of_either(scenario: Scenario) -> Callable[[Told], str]:
 
     def star(told: Told) -> str:
         both = [told.result, *([told.group.reference] if told.group.reference else [])]
-        return STAR if any(beside_others(row, scenario) for row in both) else ""
+        return STAR if any(beside_others(result, scenario) for result in both) else ""
 
     return star
 

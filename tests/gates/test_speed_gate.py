@@ -18,7 +18,7 @@ from bench.errors import BenchError, NotAvailable
 from bench.execution.console import RunConsole
 from bench.gates.baseline import make_baseline, write_baseline
 from bench.gates.check import check_run
-from bench.gates.speed_rows import SpeedOptions, find_classifier, gate_speed
+from bench.gates.speed_check import SpeedOptions, find_classifier, gate_speed
 from bench.gates.turns import HERE, Side, SpeedWorker, compare_speed, take_turns
 from bench.gates.worker import Server, Turn, WorkerTask
 from bench.machine.environment import hardware_fingerprint

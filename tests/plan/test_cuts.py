@@ -27,6 +27,19 @@ def test_smaller_cuts_are_parts_of_larger_ones() -> None:
         cut_train(data, TrainCut(items=91), None)
 
 
+def test_so_many_texts_of_every_class_are_nested_and_refused_where_a_class_has_fewer() -> None:
+    data = toy_dataset(train=90)
+    skewed = replace(data, train=data.train.take(np.flatnonzero((data.train.labels > 0) | (data.train.ids < 30))))
+    few, more = (cut_train(skewed, TrainCut(per_class=count), None).train for count in (3, 9))
+    assert np.bincount(few.labels).tolist() == [3, 3, 3]
+    assert np.bincount(more.labels).tolist() == [9, 9, 9]
+    assert set(few.ids) < set(more.ids)
+    with pytest.raises(NotAvailable, match="11 training texts of each class, 'sports' has 10"):
+        cut_train(skewed, TrainCut(per_class=11), None)
+    with pytest.raises(ValueError, match="leave items and selection out"):
+        TrainCut(per_class=3, items=9)
+
+
 def test_hard_and_easy_texts_are_chosen_within_each_class() -> None:
     data = toy_dataset(train=90)
     hardness = np.random.default_rng(0).random(90)

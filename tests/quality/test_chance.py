@@ -9,7 +9,7 @@ from answers import answers_of, noisy_answers
 
 from bench.quality.chance import below_chance, quality_warnings
 from bench.quality.scores import measure_quality
-from reports.content.rows import tasks_of
+from reports.content.results import tasks_of
 from reports.content.standing import standing_of
 from reports.tables.quality import quality_tables
 

@@ -14,8 +14,8 @@ from reports.advice.advice import advise
 from reports.advice.lines import lines_of
 from reports.columns.column import Told
 from reports.columns.leaderboard import export_values
-from reports.content.pareto import pareto_rows
-from reports.content.rows import tasks_of
+from reports.content.pareto import pareto_cells
+from reports.content.results import tasks_of
 from reports.content.standing import Standing
 from reports.html.rows import page_points, page_table
 from reports.leaderboard import render_leaderboard
@@ -78,9 +78,9 @@ def test_exports_have_it_as_numbers() -> None:
 def test_by_rate_it_ranks_with_none() -> None:
     [before], [after] = tasks_of(RUN), tasks_of(crowded(TFIDF))
     [cell] = [row.cell.id for _, row in after.cells() if row.cell.recipe == TFIDF]
-    assert cell in pareto_rows(before)
-    assert cell not in pareto_rows(after)
-    assert pareto_rows(tasks_of(crowded())[0]) == frozenset()
+    assert cell in pareto_cells(before)
+    assert cell not in pareto_cells(after)
+    assert pareto_cells(tasks_of(crowded())[0]) == frozenset()
 
 
 def test_advice_takes_what_it_misses_for_unknown_and_what_it_meets_for_met() -> None:
@@ -88,6 +88,6 @@ def test_advice_takes_what_it_misses_for_unknown_and_what_it_meets_for_met() -> 
     assert met.chosen and met.chosen.name == "tfidf/sklearn"
     assert "Measured beside others, so faster than their rates say" in "\n".join(lines_of(met))
     [missed] = advise(crowded(TFIDF), Demands(rps=1e6))
-    fates = {row.name: check.fate for row in missed.rows for check in row.checks}
+    fates = {each.name: check.fate for each in missed.candidates for check in each.checks}
     assert fates["tfidf/sklearn"] == "unknown"
     assert fates["full-finetune/onnx"] == "not met"
