@@ -8,7 +8,7 @@ from bench.results.records import Result
 from bench.results.speed_records import LoadSummary
 from bench.types import Scenario
 from reports.content.results import Group, TaskResults
-from reports.content.speed import usable
+from reports.content.speed import ranked
 
 _SCENARIOS: tuple[Scenario, ...] = ("offline", "single")
 
@@ -34,7 +34,7 @@ def members_by_machine(task: TaskResults) -> list[list[Member]]:
     results = [
         (group, result) for group, result in task.cells() if result.keeps_answers and result.cell.id in task.validation
     ]
-    scenario = next((name for name in _SCENARIOS if any(usable(result, name) for _, result in results)), None)
+    scenario = next((name for name in _SCENARIOS if any(ranked(result, name) for _, result in results)), None)
     if scenario is None:
         return []
     machines = dict.fromkeys(result.cell.machine for _, result in results)
@@ -48,7 +48,7 @@ def _fastest(results: list[tuple[Group, Result]], scenario: Scenario) -> list[Me
     """One row a classifier."""
     fastest: dict[str, Member] = {}
     for group, result in results:
-        load = usable(result, scenario)
+        load = ranked(result, scenario)
         known = fastest.get(group.name)
         if load and (known is None or load.rate_rps > known.load.rate_rps):
             fastest[group.name] = Member(group, result, load)
