@@ -35,10 +35,10 @@ def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
             entries.append(
                 _entry(context, trained, tuned, reference.cell.id)
                 if tuned and not reason
-                else _skipped(trained, engine, str(reason))
+                else _skip(trained, engine, str(reason))
             )
         elif context.plan.engines_were_chosen:
-            entries.append(_skipped(trained, engine, _why_unserved(engine, kind)))
+            entries.append(_skip(trained, engine, _why_unserved(engine, kind)))
     return entries
 
 
@@ -46,12 +46,12 @@ def _entries_without_reference(context: Context, trained: Trained) -> list[Entry
     """One entry an engine that serves what no engine here holds the weights of; a row that says so where none does."""
     serving = [engine for engine in context.plan.engines if trained.classifier.kind in backend_of(engine).kinds]
     if not serving:
-        return [_skipped(trained, None, NO_ENDPOINT)]
+        return [_skip(trained, None, NO_ENDPOINT)]
     settings = _settings(context, trained, None)
     return [
         _entry(context, trained, settings[engine.name])
         if engine.name in settings
-        else _skipped(trained, engine, str(_unavailable(engine, context.plan.device)))
+        else _skip(trained, engine, str(_unavailable(engine, context.plan.device)))
         for engine in serving
     ]
 
@@ -101,7 +101,7 @@ def _model_name(trained: Trained, engine: EngineSpec | None) -> str | None:
     return trained.base_name or (engine.options.get("model") if engine else None)
 
 
-def _skipped(trained: Trained, engine: EngineSpec | None, reason: str) -> Result:
+def _skip(trained: Trained, engine: EngineSpec | None, reason: str) -> Result:
     key = f"{trained.classifier.sha256[:6]}skipped"
     cell = new_cell(trained.task.data, trained.recipe, _model_name(trained, engine), trained.seed, engine, key)
     return failed_result(cell, trained.task.data.card, Status.SKIPPED, reason)

@@ -85,7 +85,7 @@ def _publish(context: Context, entry: Entry, result: Result | None) -> None:
 
 
 def _measure_here(context: Context, entries: Sequence[Entry], expected_s: Mapping[str, float]) -> list[Result]:
-    done = {entry.cell.id: result for entry in entries if (result := _stored(context, entry))}
+    done = {entry.cell.id: result for entry in entries if (result := _read_stored(context, entry))}
     waiting = [entry for entry in entries if entry.cell.id not in done]
     if context.plan.retry:
         _forget_parts(context, waiting)
@@ -227,7 +227,7 @@ def _reference(context: Context, entry: Entry) -> Reference | None:
     )
 
 
-def _stored(context: Context, entry: Entry) -> Result | None:
+def _read_stored(context: Context, entry: Entry) -> Result | None:
     """The result of an earlier run; failures count only while `--retry` is not given, rows left out never."""
     result = read_result(context.out, entry.cell.id)
     if result is None or result.over_budget or (context.plan.retry and not is_settled(result)):
