@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class EagerBackend(Backend):
     """One kernel after the other, with transformers' own choice of attention."""
 
-    kinds = frozenset({"sequence", "embedding", "network", "options", "generate"})
+    kinds = frozenset({"sequence", "embedding", "network", "matching", "options", "generate"})
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:

@@ -24,7 +24,7 @@ WARM_UP_SHAPES = ((3, 8), (1, 8))
 class CompileBackend(Backend):
     """The eager module, on a CPU with the lean encoder, compiled once for all batch sizes and lengths."""
 
-    kinds = frozenset({"sequence", "embedding", "network"})
+    kinds = frozenset({"sequence", "embedding", "network", "matching"})
 
     @staticmethod
     def availability(spec: EngineSpec, device: str) -> Availability:

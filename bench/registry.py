@@ -18,6 +18,7 @@ TRAINERS = {
     "frozen-head": "trainers.frozen_head:FrozenHeadTrainer",
     "contrastive": "trainers.contrastive:ContrastiveTrainer",
     "full-finetune": "trainers.full_finetune:FullFinetuneTrainer",
+    "static": "trainers.static:StaticTrainer",
     "library-trainer": "trainers.library_trainer:LibraryTrainer",
     "own-head": "trainers.own_head:OwnHeadTrainer",
     "lora": "trainers.lora:LoraTrainer",
@@ -30,6 +31,9 @@ TRAINERS = {
     "zero-shot": "trainers.zero_shot:ZeroShotTrainer",
     "generate": "trainers.generate:GenerateTrainer",
     "sft": "trainers.sft:SftTrainer",
+    "similarity": "trainers.matching:SimilarityTrainer",
+    "pairs": "trainers.matching:PairsTrainer",
+    "gliclass": "trainers.matching:GliclassTrainer",
     "served": "trainers.served:ServedTrainer",
 }
 

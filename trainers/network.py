@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
+
+from bench.classifiers.bags import MOST_BUCKETS
 from bench.classifiers.folder import save_classifier
 from bench.types import Classifier, Dataset, Progress
 from trainers.loop.records import LoopParams
@@ -15,10 +18,11 @@ from trainers.trainer import RecipeTrainer
 if TYPE_CHECKING:
     from torch import nn
 
-Architecture = Literal["cnn", "lstm", "gru", "cnn+lstm", "attention-lstm", "capsule-lstm", "transformer"]
+Architecture = Literal["bag", "cnn", "lstm", "gru", "cnn+lstm", "attention-lstm", "capsule-lstm", "transformer"]
 
 # What each architecture takes beside classes and vocabulary.
 _SETTINGS: dict[str, tuple[str, ...]] = {
+    "bag": ("width", "ngrams", "buckets", "dropout"),
     "cnn": ("width", "filters", "windows", "dropout"),
     "lstm": ("width", "hidden", "dropout"),
     "gru": ("width", "hidden", "dropout"),
@@ -33,7 +37,8 @@ class NetworkParams(LoopParams):
     """The loop's, and the network's.
 
     tokens: words, characters (the choice of "auto" for languages without spaces) or learnt subwords; a token must occur
-    `min_frequency` times in train. vectors_file: word vectors to start from, one word and its numbers a line.
+    `min_frequency` times in train. ngrams, buckets: of a bag, neighbours that have a vector together, and how many
+    vectors they share. vectors_file: word vectors to start from, one word and its numbers a line.
     """
 
     architecture: Architecture
@@ -47,6 +52,8 @@ class NetworkParams(LoopParams):
     hidden: int = 128
     filters: int = 100
     windows: tuple[int, ...] = (2, 3, 4)
+    ngrams: int = Field(default=2, ge=1)
+    buckets: int = Field(default=50_000, ge=1, le=MOST_BUCKETS)
     capsule: int = 16
     layers: int = 2
     heads: int = 4

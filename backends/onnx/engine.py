@@ -26,7 +26,7 @@ NO_WRITING = "written answers need an engine that keeps keys and values: eager, 
 class OnnxBackend(Backend):
     """Exports once per classifier, kept in the cache; what needs keys and values kept between tokens is for others."""
 
-    kinds = frozenset({"sequence", "embedding", "network", "options"})
+    kinds = frozenset({"sequence", "embedding", "network", "matching", "options"})
     unserved = {"generate": NO_WRITING}  # noqa: RUF012 - never changed
 
     @staticmethod

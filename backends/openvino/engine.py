@@ -24,7 +24,7 @@ EXTRA = "pip install -e '.[openvino]'"
 class OpenvinoBackend(Backend):
     """Reads the ONNX export that the onnx engine makes and checks."""
 
-    kinds = frozenset({"sequence", "embedding", "network", "options"})
+    kinds = frozenset({"sequence", "embedding", "network", "matching", "options"})
     unserved = {"generate": NO_WRITING}  # noqa: RUF012 - never changed
 
     @staticmethod

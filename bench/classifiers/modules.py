@@ -10,6 +10,8 @@ sequence   config.json, model.safetensors: a transformers sequence classificatio
 embedding  config.json, model.safetensors: an encoder; head.safetensors: see make_head.
            settings: pooling "mean" | "cls" | "last", normalise bool
 network    network.safetensors. settings: architecture, network (the keyword arguments of bench/classifiers/networks.py)
+matching   config.json, model.safetensors: a model that reads text and classes together (matching.py).
+           settings: reads "pairs" (frames, lead, trail, column) or "labels"
 options    config.json, model.safetensors: a causal language model.
            settings: label_token_ids, a non-empty list of ids for each class; normalisation (see option_scoring.py);
            content_free, k log-likelihoods (nats) where the normalisation takes them away;
@@ -28,6 +30,7 @@ from torch import nn
 
 from bench.classifiers.adapters import TRAINED, SwitchedAdapters, add_adapter, load_trained
 from bench.classifiers.embedding import EmbeddingModule, SentenceEncoder, make_head
+from bench.classifiers.matching import LabelsModule, PairFrame, PairsModule, load_gliclass
 from bench.classifiers.networks import make_network
 from bench.classifiers.option_scoring import OptionsModule, longest_sequence
 from bench.classifiers.pretrained import load_pretrained, load_with_new_head
@@ -105,6 +108,21 @@ def _load_network(classifier: Classifier) -> nn.Module:
     return network
 
 
+def _load_matching(classifier: Classifier) -> nn.Module:
+    from transformers import AutoModelForSequenceClassification
+
+    settings = classifier.manifest.settings
+    if settings["reads"] == "labels":
+        return LabelsModule(load_gliclass(classifier.path), len(classifier.class_names))
+    return PairsModule(
+        load_pretrained(AutoModelForSequenceClassification, classifier.path),
+        [PairFrame.model_validate(frame) for frame in settings["frames"]],
+        settings["lead"],
+        settings["trail"],
+        settings["column"],
+    )
+
+
 def _load_options(classifier: Classifier) -> nn.Module:
     from transformers import AutoModelForCausalLM
 
@@ -123,5 +141,6 @@ _LOADERS: dict[str, Callable[[Classifier], nn.Module]] = {
     "sequence": _load_sequence,
     "embedding": _load_embedding,
     "network": _load_network,
+    "matching": _load_matching,
     "options": _load_options,
 }

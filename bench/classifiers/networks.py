@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bench.classifiers.bags import VECTOR_STD, BagOfVectors
 from bench.errors import UsageError
 
 ROUTING_ROUNDS = 3
-VECTOR_STD = 0.1
 MASKED = -1e4  # far below any score, and finite in bf16: a fully masked row must not become NaN
 
 
@@ -259,6 +259,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "attention-lstm": _attention_lstm,
     "capsule-lstm": CapsuleLstm,
     "transformer": TransformerEncoder,
+    "bag": BagOfVectors,
 }
 
 

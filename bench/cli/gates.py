@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.options import json_option, lang_option
+from bench.machine.terminal import print_json
 
 if TYPE_CHECKING:
     from bench.gates.speed_check import SpeedOptions
@@ -233,6 +232,6 @@ def _print_page(page: Any, as_json: bool) -> None:
     from rich.console import Console
 
     if as_json:
-        sys.stdout.write(json.dumps(page.to_dict(), ensure_ascii=False, indent=1) + "\n")
+        print_json(page.to_dict())
     else:
         page.print(Console(highlight=False))

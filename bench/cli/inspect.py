@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.options import json_option, reading_options, take_reading
+from bench.machine.terminal import print_json
 
 if TYPE_CHECKING:
     from bench.types import Dataset
@@ -37,7 +36,7 @@ def inspect(data: Path, as_json: bool, **choices: Any) -> None:
     """
     content = examine(data, choices)
     if as_json:
-        sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+        print_json(content)
         return
     from bench.cli.inspect_view import print_inspection
 

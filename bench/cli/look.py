@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import socket
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,6 +12,7 @@ import click
 
 from bench.cli.options import json_option, machine_options
 from bench.errors import UsageError
+from bench.machine.terminal import print_json
 
 if TYPE_CHECKING:
     from bench.types import ModelSet
@@ -40,7 +39,7 @@ def list_(all_recipes: bool, models: ModelSet | None, as_json: bool) -> None:
     if all_recipes:
         recipes = recipe_list(models, None)
         if as_json:
-            _print_json(recipes)
+            print_json(recipes)
             return
         from bench.cli.views import print_recipes
 
@@ -48,7 +47,7 @@ def list_(all_recipes: bool, models: ModelSet | None, as_json: bool) -> None:
         return
     content = catalogue(default_device())
     if as_json:
-        _print_json(content)
+        print_json(content)
         return
     from bench.cli.views import print_catalogue
 
@@ -62,7 +61,7 @@ def doctor(device: str | None, threads: int | None, as_json: bool) -> None:
     """Check each engine, the machine, the cache and the sources; name the command that makes things ready."""
     content = _examine(device, threads)
     if as_json:
-        _print_json(content)
+        print_json(content)
         return
     from bench.cli.views import print_examination
 
@@ -126,7 +125,3 @@ def completion(shell: str) -> None:
         raise UsageError(f"no completion for {shell}")
     root = click.get_current_context().find_root().command
     click.echo(found(root, {}, "bench", "_BENCH_COMPLETE").source())
-
-
-def _print_json(content: Any) -> None:
-    sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")

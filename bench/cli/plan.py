@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ from bench.cli.options import json_option, quiet_option
 from bench.cli.parameters import SectionedCommand, section
 from bench.cli.run import make_request
 from bench.cli.selection import selection_options
+from bench.machine.terminal import print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,7 +40,7 @@ def plan(quiet: bool, as_json: bool, **choices: Any) -> None:
 
     items = _items(choices, quiet)
     if as_json:
-        sys.stdout.write(json.dumps([item.model_dump() for item in items], ensure_ascii=False, indent=1) + "\n")
+        print_json([item.model_dump() for item in items])
         return
     output = Console(highlight=False)
     output.print(_table(items))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -13,6 +12,7 @@ import click
 
 from bench.cli.options import json_option, machine_options
 from bench.errors import DataError, UsageError
+from bench.machine.terminal import print_json
 
 if TYPE_CHECKING:
     from bench.data.reading import Reading
@@ -77,7 +77,7 @@ def predict(
         elif given is None:
             _prompt(predictor)
         elif as_json:
-            sys.stdout.write(json.dumps(predictor.rows(given), ensure_ascii=False, indent=1) + "\n")
+            print_json(predictor.rows(given))
         else:
             from bench.cli.views import print_predictions
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +9,7 @@ import click
 
 from bench.cli.options import full_option, html_option, json_option, lang_option
 from bench.errors import StoreError
-from bench.machine.terminal import visible
+from bench.machine.terminal import print_json, visible
 
 if TYPE_CHECKING:
     from bench.results.leaderboards import Leaderboard
@@ -52,7 +50,7 @@ def print_leaderboard(
         raise StoreError(f"--html {page} is a folder; name a file")
     leaderboard = make_leaderboard(open_run(folder), language)
     if as_json:
-        sys.stdout.write(json.dumps(leaderboard.to_dict(), ensure_ascii=False, indent=1) + "\n")
+        print_json(leaderboard.to_dict())
     else:
         leaderboard.print(Console(highlight=False), full)
     _write(folder, leaderboard, language, page, quiet=as_json, full=full)

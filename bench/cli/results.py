@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ import click
 from bench.cli.options import full_option, json_option, lang_option
 from bench.cli.parameters import OneLineGroup, Unit
 from bench.cli.units import parse_accuracy, parse_milliseconds, parse_price, parse_rate, parse_share
+from bench.machine.terminal import print_json
 
 if TYPE_CHECKING:
     from bench.results.records import StoredRun
@@ -97,7 +96,7 @@ def advise(
     own = own_lengths(lengths, run) if lengths else None
     page = registry.find("report", "advice")(registry.find("report", "advise")(run, asked, own, between), language)
     if as_json:
-        sys.stdout.write(json.dumps(page.to_dict(), ensure_ascii=False, indent=1) + "\n")
+        print_json(page.to_dict())
     else:
         page.print(Console(highlight=False))
 
@@ -221,7 +220,7 @@ def trend(folders: tuple[Path, ...], page: Path | None, language: str, as_json: 
     history = registry.find("report", "trends")([open_run(folder) for folder in folders])
     shown = registry.find("report", "trend")(history, language)
     if as_json:
-        sys.stdout.write(json.dumps(shown.to_dict(), ensure_ascii=False, indent=1) + "\n")
+        print_json(shown.to_dict())
     else:
         shown.print(Console(highlight=False))
     if page is not None:
@@ -259,8 +258,6 @@ def import_benchmarks(file: Path, as_json: bool) -> None:
 
     benchmarks = read_benchmarks(file)
     if as_json:
-        sys.stdout.write(
-            json.dumps([benchmark.model_dump() for benchmark in benchmarks], ensure_ascii=False, indent=1) + "\n"
-        )
+        print_json([benchmark.model_dump() for benchmark in benchmarks])
         return
     registry.find("report", "benchmarks")(file.name, benchmarks).print(Console(highlight=False))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
 import click
 
 from bench.cli.options import json_option, lang_option, quiet_option
+from bench.machine.terminal import print_json
 
 
 def add_commands(cli: click.Group) -> None:
@@ -39,7 +37,7 @@ def selftest(language: str, quiet: bool, as_json: bool) -> None:
         record = run_selftest(console)
     page = registry.find("report", "selftest")(record, language)
     if as_json:
-        sys.stdout.write(json.dumps(page.to_dict(), ensure_ascii=False, indent=1) + "\n")
+        print_json(page.to_dict())
     else:
         page.print(Console(highlight=False))
     if not record.passed:

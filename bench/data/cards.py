@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +26,9 @@ def read_card(path: Path | None) -> dict[str, Any]:
     if path is None or not path.is_file():
         return {}
     try:
+        with path.open("rb") as file:
+            if not file.read(6).removeprefix(codecs.BOM_UTF8).startswith(b"---"):
+                return {}  # an ordinary README.md, of which the library would say that it is no card
         return DatasetCard.load(path).data.to_dict()
     except Exception:  # a card that is no YAML says nothing of the data, whose files then have to do
         return {}

@@ -17,7 +17,7 @@ from bench.data.reading import AS_IT_IS, Reading
 from bench.data.sources import Raw, open_path, suite_source
 from bench.data.suites import OwnSuite, Suite
 from bench.data.tables import Table
-from bench.text.language import detect_language
+from bench.text.language import detect_language, language_code
 from bench.types import Dataset, Progress, Prompt
 
 LISTED_CLASSES = 20
@@ -43,7 +43,7 @@ def prepare_dataset(
         raw = replace(raw, notes=(suite.note, *raw.notes))
     if chosen is not None and raw.source.kind != "local":
         raw = replace(raw, notes=(*raw.notes, f"{chosen} has no data for '{suite.folder}'"))
-    language = reading.language or suite.language
+    language = language_code(reading.language or suite.language)
     prompt = own_wording(suite.prompt, raw.prompt, suite.class_names, f"{raw.source.name}/dataset.json")
     return assemble(raw, suite.name, suite.title, language, suite.class_names, prompt, limits)
 
@@ -64,7 +64,7 @@ def prepare_own_suite(suite: OwnSuite, reading: Reading, limits: Limits, progres
     if raw.classes is not None:
         refuse_shifted(_tables(raw), raw.classes)
     class_names = raw.classes or _infer_classes(raw)
-    language = reading.language or raw.language or detect_language(raw.train.texts)
+    language = language_code(reading.language or raw.language or detect_language(raw.train.texts))
     own, where = (suite.prompt, f"{suite.name}.toml") if suite.prompt else (raw.prompt, f"{path}/dataset.json")
     prompt = own_wording(_own_prompt(class_names), own, class_names, where)
     return assemble(raw, suite.name, raw.title or path.name, language, class_names, prompt, limits)

@@ -31,7 +31,7 @@ def read_delimited(path: Path, text: str, encoding: str, suffix: str, reading: R
     asked, skipped = _asked_delimiter(path, text, reading)
     if skipped:
         text = text.partition("\n")[2]
-    parsed = _parse_asked(path, text, asked) if asked else _fitting(path, text, suffix, reading, labelled)
+    parsed = _parse_asked(path, text, asked, labelled) if asked else _fitting(path, text, suffix, reading, labelled)
     cells, notes = _trim(parsed) if labelled else (parsed.cells, ())
     lines = [line + skipped for line in parsed.lines]
     header = _has_header(cells, reading) if labelled else _names_texts(cells, reading)
@@ -55,9 +55,9 @@ def _asked_delimiter(path: Path, text: str, reading: Reading) -> tuple[str | Non
     return named or _WORDS.get(sep[1], sep[1]), 1
 
 
-def _parse_asked(path: Path, text: str, delimiter: str) -> Parsed:
+def _parse_asked(path: Path, text: str, delimiter: str, labelled: bool) -> Parsed:
     try:
-        return parse_rows(text, delimiter)
+        return parse_rows(text, delimiter, keep_blank=not labelled)
     except Misfit as error:
         raise DataError(f"{path} line {error.line} {error.reason}") from error
 
@@ -73,7 +73,7 @@ def _fitting(path: Path, text: str, suffix: str, reading: Reading, labelled: boo
         fits = []
         for delimiter in delimiters:
             try:
-                parsed = parse_rows(text, delimiter)
+                parsed = parse_rows(text, delimiter, keep_blank=not labelled)
             except Misfit as error:
                 if delimiters is DELIMITERS:
                     failed.append(error)

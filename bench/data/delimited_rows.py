@@ -32,8 +32,11 @@ class Parsed:
     lines: list[int]
 
 
-def parse_rows(text: str, delimiter: str) -> Parsed:
-    """All rows, equally long but for empty cells at the end; raises Misfit at the first that is not."""
+def parse_rows(text: str, delimiter: str, keep_blank: bool = False) -> Parsed:
+    """All rows, equally long but for empty cells at the end; raises Misfit at the first that is not.
+
+    `keep_blank`: in a file of one column a blank line is a row with an empty cell, not none.
+    """
     if '"' not in text:
         single = text.lstrip()[:1] == "'"
         tries = ["single", "quoted"] if single else ["quoted"]
@@ -44,20 +47,22 @@ def parse_rows(text: str, delimiter: str) -> Parsed:
     failed: Misfit | None = None
     for mode in tries:
         try:
-            return _even(text, delimiter, mode)
+            return _even(text, delimiter, mode, keep_blank)
         except Misfit as error:
             failed = failed or error
     assert failed is not None  # noqa: S101 - at least one mode was tried
     raise failed
 
 
-def _even(text: str, delimiter: str, mode: str) -> Parsed:
+def _even(text: str, delimiter: str, mode: str, keep_blank: bool) -> Parsed:
     cells: Cells = []
     lines: list[int] = []
     width = 0
-    for line, row in _records(text, delimiter, mode):
-        if len(row) < 2 and not any(cell.strip() for cell in row):
+    for line, read in _records(text, delimiter, mode):
+        blank = len(read) < 2 and not any(cell.strip() for cell in read)
+        if blank and not (keep_blank and width == 1):
             continue
+        row = [""] if blank else read
         if not cells:
             width = len(row)
         elif len(row) != width and (len(row) < width or any(cell.strip() for cell in row[width:])):

@@ -29,7 +29,7 @@ def read_json(path: Path, text: str, encoding: str) -> Rows:
         records, lines = _lines(path, text)
         unit, kind = "line", "JSON lines"
     else:
-        records, unit, kind = _records(path, _loads(path, text)), "record", "JSON"
+        records, unit, kind = json_records(path, text), "record", "JSON"
         lines = list(range(1, len(records) + 1))
     if not records:
         raise DataError(f"{path} holds no rows")
@@ -39,6 +39,11 @@ def read_json(path: Path, text: str, encoding: str) -> Rows:
         if not isinstance(record, dict):
             raise DataError(f"{path} {unit} {line} is not a JSON object")
     return from_records(path, records, lines, unit, Facts(kind, encoding))
+
+
+def json_records(path: Path, text: str) -> list[Any]:
+    """The records as the file has them, nested or not."""
+    return _lines(path, text)[0] if _is_lines(text) else _records(path, _loads(path, text))
 
 
 def from_records(path: Path, records: Sequence[dict[str, Any]], lines: list[int], unit: str, facts: Facts) -> Rows:

@@ -69,7 +69,13 @@ class Predictor:
     def no_answers(self) -> list[dict[str, Any]]:
         """What stands in the row of a blank text: every model, and no label."""
         return [
-            {"model": str(c.path), "label": None, "confidence": None, "probabilities": {}, "truncated": False}
+            {
+                "model": str(c.path),
+                "label": None,
+                "confidence": None,
+                "probabilities": dict.fromkeys(c.class_names),
+                "truncated": False,
+            }
             for c in self._classifiers
         ]
 

@@ -7,22 +7,26 @@ import csv
 import io
 import itertools
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from bench.data.binary_files import BINARY
 from bench.data.columns import choose_text_columns, joined_text
 from bench.data.content import PACKED, decode, read_content
-from bench.data.json_files import looks_like_json
+from bench.data.json_files import json_records
 from bench.data.readers import DELIMITED, JSON, read_rows
 from bench.data.reading import Reading
 from bench.data.tables import Rows
 from bench.errors import DataError, UsageError
 from bench.execution.predict import Predictor
+from bench.machine.terminal import holds_any_text
 
 CHUNK = 1024  # texts answered before their rows are written
+PARQUET = (".parquet", ".pq")  # what any binary table comes out as
 _TABLES = tuple(suffix for suffix in DELIMITED if suffix != ".txt")
 
 
@@ -39,8 +43,10 @@ def label_file(predictor: Predictor, file: Path, reading: Reading, out: Path | N
     read, UsageError where parquet would go to standard output.
     """
     suffix = _suffix(file)
-    if suffix in BINARY:
+    if suffix in BINARY and not as_json:
+        _check_out(file, out, ".parquet", as_json)
         return _label_parquet(predictor, file, reading, out)
+    _check_out(file, out, suffix, as_json)
     with _opened(out) as target:
         if suffix in JSON and not as_json:
             return _label_json(predictor, file, reading, target)
@@ -67,7 +73,8 @@ def rows_of(predictor: Predictor, file: Path, reading: Reading) -> Iterator[dict
 def read_lines(file: Path, encoding: str | None = None) -> Iterator[tuple[int, str]]:
     """The lines of a text file with their numbers (from 1), without line ends and byte-order mark; blank ones too.
 
-    Only a line feed ends a line, with or without a carriage return before it.
+    Only a line feed ends a line, with or without a carriage return before it; a carriage return alone does where there
+    is no line feed at all.
     """
     try:
         with file.open("rb") as stream:
@@ -86,17 +93,29 @@ def read_lines(file: Path, encoding: str | None = None) -> Iterator[tuple[int, s
     except OSError as error:
         raise DataError(f"{file}: {error.strerror or error}") from error
     text, _ = decode(read_content(file), encoding)
+    if "\n" not in text:
+        text = text.removesuffix("\r").replace("\r", "\n")
     for number, line in enumerate(io.StringIO(text, newline="\n"), start=1):
         yield number, _without_end(line)
 
 
 def number_lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
     """The lines of a stream of UTF-8 with their numbers; raises DataError for bytes that are none."""
-    for number, line in enumerate(stream, start=1):
+    for number, line in enumerate(_divided(stream), start=1):
         try:
             yield number, _without_end(line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"").decode("utf-8"))
         except UnicodeDecodeError as error:
             raise NotUtf8(f"{name} line {number} is not UTF-8 text; give its --encoding") from error
+
+
+def _divided(stream: BinaryIO) -> Iterator[bytes]:
+    """Lines that end in a line feed; in a file without any, those that end in a carriage return (old Macs, Excel)."""
+    first = stream.readline()
+    if first.endswith(b"\n"):
+        yield first
+        yield from stream
+    elif first:
+        yield from first.removesuffix(b"\r").split(b"\r")
 
 
 def _without_end(line: str) -> str:
@@ -107,25 +126,38 @@ def _suffix(file: Path) -> str:
     return Path(file.stem).suffix.lower() if file.suffix.lower() in PACKED else file.suffix.lower()
 
 
-class _opened:
-    """The file `out`, or standard output, which stays open."""
+def _check_out(file: Path, out: Path | None, suffix: str, as_json: bool) -> None:
+    """Raise UsageError where the rows would replace the texts, or stand in a file that is named for another format."""
+    if out is None:
+        return
+    if out.exists() and out.samefile(file):
+        raise UsageError(f"--out {out} is the file of the texts itself; name another")
+    wanted = ".json" if as_json else suffix
+    families = [family for family in (_TABLES, JSON, PARQUET) if out.suffix.lower() in family]
+    if families and wanted not in families[0] and (wanted in _TABLES or wanted in JSON or wanted in PARQUET):
+        raise UsageError(f"--out {out}: the rows come out as {wanted[1:]}; name a file that ends in {wanted}")
 
-    def __init__(self, out: Path | None) -> None:
-        self._out = out
-        self._file: TextIO | None = None
 
-    def __enter__(self) -> TextIO:
-        if self._out is None:
-            return sys.stdout
-        try:
-            self._file = self._out.open("w", encoding="utf-8", newline="")
-        except OSError as error:
-            raise UsageError(f"--out {self._out}: {error.strerror or error}") from error
-        return self._file
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+@contextmanager
+def _opened(out: Path | None) -> Iterator[TextIO]:
+    """Standard output, or the file `out`, which is as it was until the last row is written."""
+    if out is None:
+        if isinstance(sys.stdout, io.TextIOWrapper) and not holds_any_text(sys.stdout):
+            sys.stdout.reconfigure(encoding="utf-8")  # as in a file: rows of data, not a message to a terminal
+        yield sys.stdout
+        return
+    plain = not out.exists() or out.is_file()
+    place = out.with_name(f".{out.name[:200]}.{os.getpid()}") if plain else out
+    try:
+        with place.open("w", encoding="utf-8", newline="") as target:
+            yield target
+        if plain:
+            place.replace(out)
+    except OSError as error:
+        raise UsageError(f"--out {out}: {error.strerror or error}") from error
+    finally:
+        if plain:
+            place.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------- answers
@@ -164,14 +196,26 @@ def answer_columns(answers: Sequence[dict[str, Any]], taken: Iterable[str]) -> d
     """Label, confidence and probabilities as columns; names that the file has already get "predicted_" before them."""
     known = set(taken)
     columns: dict[str, Any] = {}
-    for answer in answers:
-        before = f"{Path(answer['model']).name}." if len(answers) > 1 else ""
+    for before, answer in zip(_before(answers), answers, strict=True):
         found = {"label": answer["label"], "confidence": answer["confidence"]}
         found |= {f"probability of {name}": value for name, value in answer["probabilities"].items()}
-        for name, value in found.items():
-            column = f"{before}{name}"
-            columns[f"predicted_{column}" if column in known else column] = value
+        columns |= {_free_name(f"{before}{name}", known): value for name, value in found.items()}
     return columns
+
+
+def _before(answers: Sequence[dict[str, Any]]) -> list[str]:
+    """What stands before the columns of each of several models: its folder's name, or as much as tells them apart."""
+    if len(answers) == 1:
+        return [""]
+    names = [Path(answer["model"]).name for answer in answers]
+    whole = len(set(names)) < len(names)
+    return [f"{answer['model'] if whole else name}." for name, answer in zip(names, answers, strict=True)]
+
+
+def _free_name(name: str, known: set[str]) -> str:
+    while name in known:
+        name = f"predicted_{name}"
+    return name
 
 
 # ---------------------------------------------------------------- formats
@@ -182,7 +226,7 @@ def write_json(rows: Iterable[dict[str, Any]], target: TextIO) -> int:
     count = 0
     target.write("[")
     for count, row in enumerate(rows, start=1):
-        target.write(f"{',' if count > 1 else ''}\n {json.dumps(row, ensure_ascii=False)}")
+        target.write(f"{',' if count > 1 else ''}\n {json.dumps(row, ensure_ascii=not holds_any_text(target))}")
     target.write("\n]\n")
     return count
 
@@ -190,14 +234,12 @@ def write_json(rows: Iterable[dict[str, Any]], target: TextIO) -> int:
 def _label_table(predictor: Predictor, file: Path, rows: Rows, reading: Reading, target: TextIO) -> int:
     delimiter = rows.facts.delimiter_sign or ","
     writer = csv.writer(target, delimiter=delimiter, lineterminator="\n")
-    count = 0
     labelled = answered(predictor, _number(file, rows, reading))
-    for count, (cells, row) in enumerate(zip(rows.cells, labelled, strict=True), start=1):
-        columns = answer_columns(row["models"], rows.names or ())
-        if count == 1 and rows.names is not None:
-            writer.writerow([*rows.names, *columns])
-        writer.writerow([*cells, *columns.values()])
-    return count
+    if rows.names is not None:
+        writer.writerow([*rows.names, *answer_columns(predictor.no_answers(), rows.names)])
+    for cells, row in zip(rows.cells, labelled, strict=True):
+        writer.writerow([*cells, *answer_columns(row["models"], rows.names or ()).values()])
+    return len(rows.cells)
 
 
 def _label_json(predictor: Predictor, file: Path, reading: Reading, target: TextIO) -> int:
@@ -215,22 +257,20 @@ def _label_json(predictor: Predictor, file: Path, reading: Reading, target: Text
 
 
 def _records(file: Path, rows: Rows, encoding: str | None) -> list[dict[str, Any]]:
-    if rows.unit == "line":
-        text, _ = decode(read_content(file), encoding)
-        assert looks_like_json(text)  # noqa: S101 - read_rows has read it as JSON lines
-        return [json.loads(line) for line in text.split("\n") if line.strip()]
+    records = json_records(file, decode(read_content(file), encoding)[0])
+    if len(records) == len(rows.cells) and all(isinstance(record, dict) for record in records):
+        return records
     names = rows.names or tuple(map(str, range(1, len(rows.cells[0]) + 1)))
     return [dict(zip(names, cells, strict=True)) for cells in rows.cells]
 
 
 def _beside(answers: Sequence[dict[str, Any]], record: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for answer in answers:
-        before = f"{Path(answer['model']).name}." if len(answers) > 1 else ""
-        for key in ("label", "confidence", "probabilities"):
-            name = f"{before}{key}"
-            found[f"predicted_{name}" if name in record else name] = answer[key]
-    return found
+    known = set(record)
+    return {
+        _free_name(f"{before}{key}", known): answer[key]
+        for before, answer in zip(_before(answers), answers, strict=True)
+        for key in ("label", "confidence", "probabilities")
+    }
 
 
 def _label_parquet(predictor: Predictor, file: Path, reading: Reading, out: Path | None) -> int:

@@ -1,11 +1,13 @@
-"""Prepares text for a terminal: control characters become visible, letters it cannot show have stand-ins."""
+"""Prepares text for a terminal or a pipe: control characters become visible, letters it lacks are spelt otherwise."""
 
 from __future__ import annotations
 
 import codecs
+import json
 import sys
 import unicodedata
 from io import TextIOWrapper
+from typing import Any, TextIO
 
 STAND_INS = {
     "±": "+-",
@@ -46,6 +48,16 @@ def make_streams_safe() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors=_HANDLER)
+
+
+def holds_any_text(stream: TextIO) -> bool:
+    """Whether its encoding has every letter; data of any other, spelt otherwise, would be other data."""
+    return (getattr(stream, "encoding", None) or "utf-8").lower().startswith("utf")
+
+
+def print_json(content: Any) -> None:
+    """JSON on standard output; letters that its encoding lacks stand in it by their numbers, as JSON has them."""
+    sys.stdout.write(json.dumps(content, ensure_ascii=not holds_any_text(sys.stdout), indent=1) + "\n")
 
 
 def _spell(error: UnicodeError) -> tuple[str, int]:

@@ -89,12 +89,12 @@ def family_of(kind: ClassifierKind, recipe: Recipe) -> Family | None:
         return "network"
     if kind in ("options", "generate") or (kind == "sequence" and recipe.role == "causal"):
         return "decoder"
-    return "encoder" if kind in ("sequence", "embedding") else None
+    return "encoder" if kind in ("sequence", "embedding", "matching") else None
 
 
 def families_of(recipe: Recipe) -> tuple[Family, ...]:
     """The families that a recipe's classifier may be of, before it is trained."""
-    if recipe.method == "network":
+    if recipe.method in ("network", "static"):
         return ("network",)
     if recipe.role is None and recipe.base_model is None:
         return ()

@@ -44,11 +44,17 @@ FRESH_LINEAR_S = 1.2
 LOOP_DEFAULTS = {"epochs": 3, "batch_size": 32, "min_steps": 0, "evaluations": 8, "max_length": 256}
 NETWORK_DEFAULTS = {"epochs": 4, "batch_size": 32, "min_steps": 150, "evaluations": 10, "max_length": 256}
 ADAPTED_COST = {"lora": 0.8, "adapter": 0.9}  # of a step that moves all weights
+# methods that read no training text, or take seconds
+NO_STEPS = ("zero-shot", "generate", "ready-made", "static", "similarity", "pairs", "gliclass")
 KINDS: dict[str, ClassifierKind] = {
     "tfidf": "linear",
     "network": "network",
+    "static": "network",
     "frozen-head": "embedding",
     "contrastive": "embedding",
+    "similarity": "embedding",
+    "pairs": "matching",
+    "gliclass": "matching",
     "zero-shot": "options",
     "sft": "options",
     "generate": "generate",
@@ -131,7 +137,7 @@ class _Work:
     def fit_s(self) -> float:
         data, params = self.task.data, self.recipe.params
         start_s = (FIT_JOB_S + LOAD_S_A_MILLION * self.scale * CALIBRATED_MILLIONS[self.calibration.family]) * self.pace
-        if self.recipe.method in ("zero-shot", "generate", "ready-made"):
+        if self.recipe.method in NO_STEPS:
             return start_s
         tokens = self.tokens(data.train.texts)
         if self.recipe.method == "frozen-head":

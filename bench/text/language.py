@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+
+from bench.errors import DataError
 
 _SAMPLED_TEXTS = 1000
 _SAMPLED_CHARACTERS = 500
@@ -12,7 +15,24 @@ _SAMPLED_CHARACTERS = 500
 # stand for here; Han is Chinese unless kana is among it.
 _SPACELESS = {"THAI": "th", "LAO": "lo", "KHMER": "km", "MYANMAR": "my", "TIBETAN": "bo", "CJK": "zh"}
 _KANA = ("HIRAGANA", "KATAKANA")
+_SPACELESS_LETTER = re.compile(
+    "[\u0e01-\u0eff\u0f40-\u0fbc\u1000-\u109f\u1780-\u17d3\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff"
+    "\uff66-\uff9f\U00020000-\U000323af]"
+)
 SPACELESS_LANGUAGES = frozenset({*_SPACELESS.values(), "ja", "yue", "wuu", "lzh", "dz", "shn"})
+# What people write for the languages that make a difference here.
+_OTHER_NAMES = {
+    "zh": ("zho", "chi", "cmn", "cn", "chinese"),
+    "ja": ("jpn", "jp", "japanese"),
+    "th": ("tha", "thai"),
+    "lo": ("lao",),
+    "km": ("khm", "khmer"),
+    "my": ("mya", "bur", "burmese", "myanmar"),
+    "bo": ("bod", "tib", "tibetan"),
+    "en": ("eng", "english"),
+}
+_CODES = {other: code for code, others in _OTHER_NAMES.items() for other in others}
+_CODE = re.compile(r"[a-z]{2,3}|multi(lingual)?")
 
 
 def detect_language(texts: Sequence[str]) -> str:
@@ -24,7 +44,10 @@ def detect_language(texts: Sequence[str]) -> str:
     """
     step = max(1, len(texts) // _SAMPLED_TEXTS)
     characters = Counter("".join(text[:_SAMPLED_CHARACTERS] for text in texts[::step]))
-    letters = {character: count for character, count in characters.items() if character.isalpha()}
+    letters: Counter[str] = Counter()
+    for character, count in characters.items():
+        if character.isalpha():
+            letters[unicodedata.normalize("NFKC", character)[0]] += count  # wide and narrow forms are the same letters
     total = sum(letters.values())
     if not total:
         return "multi"
@@ -40,18 +63,42 @@ def detect_language(texts: Sequence[str]) -> str:
     return "en" if sum(count for letter, count in letters.items() if letter.isascii()) > 0.97 * total else "multi"
 
 
+def language_code(given: str) -> str:
+    """The code of a language as people name it: "zh" for zh-Hant, zh_CN, zho or Chinese; raises DataError for none."""
+    first = given.strip().lower().replace("_", "-").partition("-")[0]
+    code = _CODES.get(first, first)
+    if not _CODE.fullmatch(code):
+        raise DataError(f"language '{given}': expected a code such as en, zh, ja, th, de")
+    return code
+
+
 def is_spaceless(language: str) -> bool:
-    """Whether a language writes no spaces between words, so that characters stand for them; "zh-Hant" is "zh"."""
-    return language.lower().replace("_", "-").partition("-")[0] in SPACELESS_LANGUAGES
+    """Whether a language writes no spaces between words, so that characters stand for them."""
+    return language_code(language) in SPACELESS_LANGUAGES
+
+
+def lacks_spaces(texts: Sequence[str], share: float = 0.05) -> bool:
+    """Whether more than `share` of the texts are mostly in a script without spaces, whatever the others are in."""
+    return sum(map(_is_spaceless_text, texts)) > share * len(texts)
 
 
 def lacks_words(texts: Sequence[str], share: float = 0.05) -> bool:
-    """Whether more than `share` of the texts hold no word of two letters or digits: emoji, signs, single letters.
+    """Whether more than `share` of the texts hold no word of two letters or digits: emoji, signs, one word a sentence.
 
-    A bag of words, which leaves such words out (scikit-learn's pattern), sees nothing in them.
+    A bag of words, which leaves single letters out (scikit-learn's pattern), sees nothing in them, and nothing that two
+    texts share where there are no spaces.
     """
-    without = sum(not _has_word(text) for text in texts)
+    without = sum(not _has_word(text) or _is_spaceless_text(text) for text in texts)
     return without > share * len(texts)
+
+
+def _is_spaceless_text(text: str) -> bool:
+    """Whether most of its letters are of scripts without spaces; the first look tells most texts."""
+    if _SPACELESS_LETTER.search(text) is None:
+        return False
+    spaceless = len(_SPACELESS_LETTER.findall(text))
+    others = sum(character.isalpha() for character in _SPACELESS_LETTER.sub("", text))
+    return spaceless > others
 
 
 def _has_word(text: str) -> bool:

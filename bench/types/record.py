@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 SCHEMA_VERSION = 1
 
-ClassifierKind = Literal["sequence", "embedding", "options", "generate", "network", "linear", "served"]
+ClassifierKind = Literal["sequence", "embedding", "options", "generate", "network", "matching", "linear", "served"]
 Precision = Literal["fp32", "fp16", "bf16", "int8", "unstated"]
 Scenario = Literal["single", "offline", "server"]
 ModelSet = Literal["small", "published"]

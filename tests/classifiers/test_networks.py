@@ -20,6 +20,7 @@ from trainers.network import NetworkParams
 from trainers.shared.vocabulary import learn_vocabulary, load_vectors
 
 SHAPES: dict[str, dict[str, Any]] = {
+    "bag": {"width": 8, "ngrams": 3, "buckets": 40, "dropout": 0.5},
     "cnn": {"width": 8, "filters": 6, "windows": (2, 3), "dropout": 0.5},
     "lstm": {"width": 8, "hidden": 5, "dropout": 0.5},
     "gru": {"width": 8, "hidden": 5, "dropout": 0.5},

@@ -8,9 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from own_texts import numbered, own, refusal, write_tsv
+from own_texts import ALL, numbered, own, refusal, write_tsv
 
-from bench.text.language import detect_language
+from bench.data.datasets import prepare_own_dataset
+from bench.data.reading import Reading
+from bench.errors import DataError
+from bench.text.language import detect_language, lacks_spaces, lacks_words
 
 pytestmark = pytest.mark.usefixtures("no_caches")
 
@@ -67,10 +70,42 @@ def test_texts_in_train_and_test_are_counted(tmp_path: Path) -> None:
         (["Schöne Grüße aus München, überall"], "multi"),
         (["Сегодня хорошая погода"], "multi"),
         (["12345 !!!"], "multi"),
+        (["ｷｮｳﾊﾄﾃﾓ良ｲ天気ﾃﾞｽﾈ"], "ja"),
+        (["Ｗｈａｔ ａ ｄａｙ"], "en"),
     ],
 )
 def test_the_language_is_guessed_from_the_letters(texts: list[str], language: str) -> None:
     assert detect_language(texts) == language
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [("zh-Hant", "zh"), ("zh_CN", "zh"), ("jpn", "ja"), ("Thai", "th"), ("pt-BR", "pt"), ("deu", "deu")],
+)
+def test_a_language_is_known_by_its_other_names(tmp_path: Path, given: str, code: str) -> None:
+    path = write_tsv(tmp_path / "own.tsv", numbered({"a": 20, "b": 20}))
+    assert prepare_own_dataset(path, Reading(language=given), ALL, None).language == code
+
+
+def test_a_language_that_is_no_code_is_refused(tmp_path: Path) -> None:
+    path = write_tsv(tmp_path / "own.tsv", numbered({"a": 20, "b": 20}))
+    with pytest.raises(DataError, match="language 'like English': expected a code such as en, zh"):
+        prepare_own_dataset(path, Reading(language="like English"), ALL, None)
+
+
+@pytest.mark.parametrize(
+    ("texts", "spaces", "words"),
+    [
+        (["a plain text about 東京"] * 10, False, False),
+        (["a plain text"] * 9 + ["今日はiPhoneの良い天気"], True, True),
+        (["a plain text"] * 9 + ["วันนี้อากาศดีมาก 5G"], True, True),
+        (["a plain text"] * 9 + ["\U0001f600"], False, True),
+        (["오늘 날씨가 좋네요"] * 9 + ["Сегодня"], False, False),
+    ],
+)
+def test_texts_without_spaces_among_others_are_seen(texts: list[str], spaces: bool, words: bool) -> None:
+    """A bag of words would take each of them for one word that no other text has."""
+    assert (lacks_spaces(texts), lacks_words(texts)) == (spaces, words)
 
 
 def test_one_class_only_is_refused(tmp_path: Path) -> None:

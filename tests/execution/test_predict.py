@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import pytest
 from bench.data.reading import AS_IT_IS, Reading
 from bench.errors import DataError, UsageError
 from bench.execution.predict import Predictor
-from bench.execution.predict_files import label_file, read_lines, rows_of
+from bench.execution.predict_files import answer_columns, label_file, read_lines, rows_of
+from bench.machine.terminal import make_streams_safe
 from bench.types import Dataset, Recipe
 from trainers.tfidf import TfidfTrainer
 
@@ -98,3 +100,118 @@ def test_a_column_that_cannot_be_guessed_is_asked_for(tmp_path: Path, predictor:
     path.write_text("a,b\nsuperb,1\n", encoding="utf-8")
     with pytest.raises(DataError, match="--text-column"):
         list(rows_of(predictor, path, AS_IT_IS))
+
+
+# ---------------------------------------------------------------- one row in, one row out
+
+
+def test_carriage_returns_end_lines_where_nothing_else_does(tmp_path: Path, predictor: Predictor) -> None:
+    path = tmp_path / "old.txt"
+    path.write_bytes(b"superb\rdreadful\r\rsuperb\r")
+    assert [text for _, text in read_lines(path)] == ["superb", "dreadful", "", "superb"]
+    path.write_bytes("superb\rdreadful".encode("utf-16"))
+    assert [text for _, text in read_lines(path)] == ["superb", "dreadful"]
+    table = tmp_path / "old.csv"
+    table.write_bytes(b"id,text\r1,superb\r2,dreadful\r")
+    assert [row["models"][0]["label"] for row in rows_of(predictor, table, AS_IT_IS)] == ["pos", "neg"]
+
+
+def test_blank_cells_of_the_only_column_and_a_first_blank_text_keep_their_rows(
+    tmp_path: Path, predictor: Predictor
+) -> None:
+    path, out = tmp_path / "one.csv", tmp_path / "out.csv"
+    path.write_text('text\n\nsuperb\n""\ndreadful\n\n', encoding="utf-8")
+    assert label_file(predictor, path, AS_IT_IS, out, as_json=False) == 5
+    rows = list(csv.reader(io.StringIO(out.read_text(encoding="utf-8"))))
+    assert rows[0] == ["text", "label", "confidence", "probability of neg", "probability of pos"]
+    assert {len(row) for row in rows} == {5}
+    assert [row[1] for row in rows[1:]] == ["", "pos", "", "neg", ""]
+
+
+def test_a_header_alone_comes_out_with_the_columns_of_the_answers(tmp_path: Path, predictor: Predictor) -> None:
+    path, out = tmp_path / "none.csv", tmp_path / "out.csv"
+    path.write_text("id,text\n", encoding="utf-8")
+    assert label_file(predictor, path, AS_IT_IS, out, as_json=False) == 0
+    assert out.read_text() == "id,text,label,confidence,probability of neg,probability of pos\n"
+
+
+def test_columns_that_are_taken_stay(tmp_path: Path, predictor: Predictor) -> None:
+    path, out = tmp_path / "again.csv", tmp_path / "out.csv"
+    path.write_text("text,label,predicted_label\nsuperb,a,b\n", encoding="utf-8")
+    label_file(predictor, path, AS_IT_IS, out, as_json=False)
+    [row] = csv.DictReader(io.StringIO(out.read_text(encoding="utf-8")))
+    assert (row["label"], row["predicted_label"], row["predicted_predicted_label"]) == ("a", "b", "pos")
+
+
+def test_models_of_one_name_have_columns_of_their_own() -> None:
+    answers = [
+        {"model": f"{place}/tfidf", "label": place, "confidence": 0.5, "probabilities": {}} for place in ("old", "new")
+    ]
+    assert answer_columns(answers, ()) == {
+        "old/tfidf.label": "old",
+        "old/tfidf.confidence": 0.5,
+        "new/tfidf.label": "new",
+        "new/tfidf.confidence": 0.5,
+    }
+
+
+def test_records_of_a_list_come_out_as_they_were(tmp_path: Path, predictor: Predictor) -> None:
+    path, out = tmp_path / "in.json", tmp_path / "out.json"
+    records = [{"id": 1, "data": {"text": "superb"}}, {"data": {"text": "dreadful"}, "tags": ["a", {"b": 1}]}]
+    path.write_text(json.dumps(records), encoding="utf-8")
+    label_file(predictor, path, Reading(text_column="data.text"), out, as_json=False)
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert [{key: row[key] for key in before} for row, before in zip(found, records, strict=True)] == records
+    assert [row["label"] for row in found] == ["pos", "neg"]
+    assert found[1].keys() == {"data", "tags", "label", "confidence", "probabilities"}
+
+
+# ---------------------------------------------------------------- where the rows go
+
+
+def test_the_texts_and_what_was_there_survive_a_failure(tmp_path: Path, predictor: Predictor) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("id,text\n1,superb\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"in\.csv is the file of the texts itself"):
+        label_file(predictor, path, AS_IT_IS, path, as_json=False)
+    assert path.read_text() == "id,text\n1,superb\n"
+    out = tmp_path / "out.csv"
+    out.write_text("of yesterday")
+    with pytest.raises(DataError):
+        label_file(predictor, path, Reading(text_column="none"), out, as_json=False)
+    assert out.read_text() == "of yesterday"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.csv", "out.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "as_json"),
+    [("in.csv", "out.parquet", False), ("in.parquet", "out.csv", False), ("in.csv", "out.csv", True)],
+)
+def test_a_file_named_for_another_format_is_refused(
+    tmp_path: Path, predictor: Predictor, name: str, out: str, as_json: bool
+) -> None:
+    path = tmp_path / name
+    if name.endswith(".csv"):
+        path.write_text("id,text\n1,superb\n", encoding="utf-8")
+    else:
+        pq.write_table(pa.table({"text": ["superb"]}), path)
+    with pytest.raises(UsageError, match=r"the rows come out as (csv|parquet|json); name a file that ends in \."):
+        label_file(predictor, path, AS_IT_IS, tmp_path / out, as_json)
+    assert not (tmp_path / out).exists()
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_letters_that_a_pipe_lacks_are_data_all_the_same(
+    tmp_path: Path, predictor: Predictor, as_json: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """cron's ASCII: what stands in a message may be spelt otherwise, what stands in a row may not."""
+    path, text = tmp_path / "in.csv", "superb – 東京 é \U0001f600"
+    path.write_text(f"id,text\n1,{text}\n", encoding="utf-8")
+    pipe = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(pipe, encoding="ascii"))
+    make_streams_safe()
+    label_file(predictor, path, AS_IT_IS, None, as_json)
+    sys.stdout.flush()
+    written = pipe.getvalue().decode("utf-8")
+    rows = json.loads(written) if as_json else list(csv.DictReader(io.StringIO(written)))
+    assert rows[0]["text"] == text

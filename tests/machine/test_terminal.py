@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 
-from bench.machine.terminal import visible
+from bench.machine.terminal import make_streams_safe, print_json, visible
 
 
 @pytest.mark.parametrize(
@@ -39,3 +41,14 @@ def test_every_text_can_be_printed_in_every_encoding(encoding: str) -> None:
     assert "0.913" in text
     assert "0.006" in text
     assert ("\\u4e2d" in text) == (encoding != "utf-8")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_holds_the_same_data_in_every_encoding(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = {"class": "A\u2013B \u00e9 \u4e2d \U0001f600", "f1": "0.9 \u00b1 0.1"}
+    pipe = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(pipe, encoding=encoding))
+    make_streams_safe()
+    print_json(content)
+    sys.stdout.flush()
+    assert json.loads(pipe.getvalue().decode(encoding)) == content

@@ -104,7 +104,7 @@ def test_methods_rows_and_settings_choose_and_name_the_recipes() -> None:
     assert [one.id for one in choose_recipes(RunRequest(suites=("x",), methods=("lora",)), "small", None)] == ["lora"]
     three = choose_recipes(RunRequest(suites=("x",), methods=("C3",)), "published", None)
     assert [one.id for one in three] == ["bert-native", "bert-trainer", "bert-scratch"]
-    assert len(choose_recipes(RunRequest(suites=("x",), methods=("network",)), "small", None)) == 7
+    assert len(choose_recipes(RunRequest(suites=("x",), methods=("network",)), "small", None)) == 8
     with pytest.raises(UsageError, match="did you mean full-finetune"):
         choose_recipes(RunRequest(suites=("x",), methods=("full-finetun",)), "small", None)
 

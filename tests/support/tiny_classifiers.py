@@ -18,6 +18,7 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
+from bench.classifiers.bags import BagOfVectors
 from bench.classifiers.folder import save_classifier
 from bench.classifiers.linear import make_vectoriser, save_linear
 from bench.classifiers.networks import TextCnn
@@ -116,6 +117,35 @@ def network(folder: Path) -> Classifier:
     return finish(folder, "network", architecture="cnn", network=shape)
 
 
+def network_bag(folder: Path) -> Classifier:
+    """Means of token vectors, with those of hashed pairs."""
+    torch.manual_seed(3)
+    shape: dict[str, Any] = {"vocabulary_size": 80, "width": 16, "ngrams": 2, "buckets": 50, "normalise": True}
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(BagOfVectors(classes=3, **shape).state_dict(), folder / "network.safetensors")
+    save_tokenizer(folder)
+    return finish(folder, "network", architecture="bag", network=shape)
+
+
+def matching_pairs(folder: Path) -> Classifier:
+    """A cross-encoder of three outputs beside sentences of different lengths; segments differ."""
+    config = BertConfig(**TINY, pad_token_id=0, num_labels=3)
+    torch.manual_seed(5)
+    BertForSequenceClassification(config).save_pretrained(folder)
+    save_tokenizer(folder)
+    frames = [
+        {
+            "before": [2],
+            "after": [3, *ids, 3],
+            "before_types": [0],
+            "after_types": [0, *[1] * len(ids), 1],
+            "text_type": 0,
+        }
+        for ids in ([20], [21, 22], [21, 23, 24])
+    ]
+    return finish(folder, "matching", reads="pairs", frames=frames, lead=1, trail=1, column=1)
+
+
 def options_llama(folder: Path) -> Classifier:
     tiny_llama(folder)
     words = [[20], [21, 22], [21, 23, 24]]
@@ -156,6 +186,8 @@ CLASSIFIERS: dict[str, Callable[[Path], Classifier]] = {
     "embedding-mean": embedding_mean,
     "embedding-cls": embedding_cls,
     "network": network,
+    "network-bag": network_bag,
+    "matching-pairs": matching_pairs,
     "sequence-llama": sequence_llama,
     "sequence-qwen3": sequence_qwen3,
     "options-llama": options_llama,

@@ -25,7 +25,7 @@ from bench.types import BaseWeights, Classifier, Dataset, Recipe, Workplace
 from trainers.loop.batches import TokenisedSplit
 
 FAST = {"learning_rate": 5e-3, "epochs": 15, "batch_size": 16, "max_length": 32}
-NETWORKS = ("cnn", "lstm", "gru", "cnn+lstm", "attention-lstm", "capsule-lstm", "transformer")
+NETWORKS = ("bag", "cnn", "lstm", "gru", "cnn+lstm", "attention-lstm", "capsule-lstm", "transformer")
 SMALL_NETWORK = {"min_frequency": 1, "epochs": 12, "width": 32, "hidden": 16, "filters": 16, "learning_rate": 5e-3}
 LONGER = FAST | {"epochs": 40, "learning_rate": 2e-2}
 SFT = FAST | {"max_length": 48, "chat": True, "epochs": 20}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.errors import DataError
-from bench.text.language import is_spaceless
+from bench.text.language import is_spaceless, lacks_spaces
 from bench.types import Dataset
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def learn_vocabulary(data: Dataset, params: NetworkParams, path: Path) -> int:
 
     kind = params.tokens
     if kind == "auto":
-        kind = "character" if is_spaceless(data.language) else "word"
+        spaceless = is_spaceless(data.language) or lacks_spaces(data.train.texts)
+        kind = "character" if spaceless else "word"
     options: dict[str, Any] = {
         "vocab_size": params.vocabulary_size,
         "min_frequency": params.min_frequency,
