@@ -15,6 +15,7 @@ from bench.execution.sharing import is_settled
 from bench.files.leases import ASK_AGAIN_S, Lease
 from bench.plan.engines import reference_engine
 from bench.results.records import MeasuredPart, Result, Status
+from bench.results.speed_records import most_crowded
 from bench.results.store import (
     LATENCIES,
     answers_path,
@@ -152,8 +153,7 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
     if outcome.status is Status.OK and repeat == 0:
         outcome = _with_memory(context, entry, outcome, limit_s)
     if outcome.status is Status.OK:
-        part = outcome.payload.model_copy(update={"others_share": outcome.others_share})
-        write_record(part_path(context.out, cell_id, repeat), part)
+        write_record(part_path(context.out, cell_id, repeat), outcome.payload)
         context.console.line(f"{entry.title}: {_rates(outcome.payload)} ({outcome.wall_s:.1f} s)")
     else:
         context.console.line(f"{entry.title}: {outcome.status}: {outcome.reason}")
@@ -189,7 +189,9 @@ def _rates(part: MeasuredPart) -> str:
     if part.items and part.invalid == part.items:
         return f"INVALID: none of {part.items} answers is valid"
     rates = (f"{run.scenario} {f'{run.rate_rps:.1f}/s' if run.valid else run.verdict}" for run in part.runs)
-    return ", ".join(rates) or "reference answers"
+    crowd = most_crowded(part.runs)
+    beside = (crowd.described,) if crowd and crowd.beside_others else ()
+    return "; ".join((", ".join(rates) or "reference answers", *beside))
 
 
 def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result:
@@ -204,7 +206,7 @@ def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result
             read_record(part_path(context.out, entry.cell.id, repeat), MeasuredPart) for repeat in range(entry.repeats)
         ]
         answers = read_answers(answers_path(context.out, entry.cell.id))
-        result = assemble(entry, parts, answers, _reference(context, entry))
+        result = assemble(entry, parts, answers, _reference(context, entry), context.sharing is not None)
         if entry.reference_id and validation_path(context.out, entry.reference_id).exists():
             file = validation_path(context.out, entry.reference_id).relative_to(context.out)
             result = result.model_copy(update={"validation_file": str(file)})

@@ -130,8 +130,7 @@ class MeasuredPart(Record):
     its interval.
     failed_requests: those of an endpoint while the test items were answered, by reason; retried_requests: tries of
     those answered later; unanswered: the items that got no answer in the end; invalid: the answers that name no class,
-    or whose scores are no numbers. others_share: of the machine's processor time meanwhile, what other processes took,
-    0 to 1, where shards of a run may be beside each other; None where nobody looked.
+    or whose scores are no numbers.
     """
 
     session: SessionCard
@@ -145,7 +144,6 @@ class MeasuredPart(Record):
     retried_requests: dict[str, int] = Field(default_factory=dict)
     unanswered: int = 0
     invalid: int = 0
-    others_share: float | None = None
     work: Work | None = None
     free_writing: FreeWriting | None = None
 

@@ -128,6 +128,7 @@ def _load_run(test: ServerTest, capacity: Capacity, recompiles: int | None, stan
         retried_requests=dict(test.retried_requests),
         passes_per_s=standing.passes_per_s,
         server=_search_record(test, point.target_rps, delay_ms),
+        crowding=standing.crowding,
     )
 
 

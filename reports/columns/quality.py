@@ -57,6 +57,8 @@ def status_mark(result: Result) -> str:
         marks.append(message("below chance"))
     if result.status is not Status.OK:
         marks.append(message("speed {status}", status=message(result.status.value)))
+    elif any(summary.beside_others for summary in result.load.values()):
+        marks.append(message("speed beside others"))
     return joined(", ", marks or [message("OK")])
 
 

@@ -14,7 +14,7 @@ from bench.results.records import Answers, Interval, Result
 from bench.results.speed_records import QUERIES_FOR, LoadSummary
 from bench.types import Scenario
 from reports.content.results import Group, TaskResults
-from reports.content.speed import median_run, usable
+from reports.content.speed import median_run, ranked, usable
 
 _SCENARIOS: tuple[Scenario, ...] = ("offline", "single")
 
@@ -82,7 +82,7 @@ def _cascades(task: TaskResults) -> Iterator[Cascade]:
     results = [
         (group, result) for group, result in task.cells() if result.keeps_answers and result.cell.id in task.validation
     ]
-    scenario = next((name for name in _SCENARIOS if any(usable(result, name) for _, result in results)), None)
+    scenario = next((name for name in _SCENARIOS if any(ranked(result, name) for _, result in results)), None)
     if scenario is None:
         return
     for machine in dict.fromkeys(result.cell.machine for _, result in results):
@@ -96,7 +96,7 @@ def _fastest(results: list[tuple[Group, Result]], scenario: Scenario) -> list[Me
     """One row a classifier."""
     fastest: dict[str, Member] = {}
     for group, result in results:
-        load = usable(result, scenario)
+        load = ranked(result, scenario)
         known = fastest.get(group.name)
         if load and (known is None or load.rate_rps > known.load.rate_rps):
             fastest[group.name] = Member(group, result, load)
