@@ -81,7 +81,7 @@ class AcrossSuites:
 
     def page_record(self) -> dict[str, Any]:
         """What the page's script draws."""
-        methods = self.across.methods
+        methods = self.across.rows
         return {
             "table": table_record(self.table),
             "caption": clean(self.caption),

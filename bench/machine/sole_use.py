@@ -22,7 +22,7 @@ def machine_held(alone: bool) -> Iterator[None]:
     folder cannot be used.
     """
     with ExitStack() as stack:
-        door, room = stack.enter_context(_opened(DOOR)), stack.enter_context(_opened(ROOM))
+        door, room = stack.enter_context(_open(DOOR)), stack.enter_context(_open(ROOM))
         fcntl.flock(door, fcntl.LOCK_EX)
         fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(door, fcntl.LOCK_UN)
@@ -30,7 +30,7 @@ def machine_held(alone: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[int]:
+def _open(name: str) -> Iterator[int]:
     """A file that every user may lock; made once, because a system may forbid O_CREAT on another user's file."""
     path = Path(os.environ.get(FOLDER) or "/tmp") / name  # noqa: S108 - the machine's own place, whatever TMPDIR says
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
