@@ -11,8 +11,9 @@ from bench.quality.chance import quality_warnings
 from bench.quality.parity import certify, constraint_warnings
 from bench.quality.scores import measure_quality
 from bench.results.autotuned import Tuning
+from bench.results.certificates import Parity
 from bench.results.names import result_name
-from bench.results.records import Answers, Cell, MeasuredPart, Parity, Result, Status
+from bench.results.records import Answers, Cell, MeasuredPart, Result, Status
 from bench.results.speed_records import LoadSummary
 from bench.speed.figures import describe_failures, summarise_runs
 from bench.types import REMOTE, Classifier, DataCard, Dataset, EngineSpec, Recipe, Scenario

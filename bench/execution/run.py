@@ -12,8 +12,9 @@ from bench.execution.calibrate import settle_engines
 from bench.execution.cells import Entry
 from bench.execution.console import RunConsole
 from bench.execution.context import Context
+from bench.execution.entries import entries_of
 from bench.execution.known_rows import known_results, point_to_cached, remember_rows, with_keys
-from bench.execution.measuring import entries_of, measure
+from bench.execution.measuring import measure
 from bench.execution.processes import Workers
 from bench.execution.pulling import pulled
 from bench.execution.run_folder import in_plan_order, only_run, point_to, write_settings

@@ -32,7 +32,7 @@ def machine_held(alone: bool, gpu: str | None = None) -> Iterator[None]:
 
 @contextmanager
 def _held(what: str, alone: bool) -> Iterator[None]:
-    with _opened(DOOR.format(what)) as door, _opened(ROOM.format(what)) as room:
+    with _open(DOOR.format(what)) as door, _open(ROOM.format(what)) as room:
         fcntl.flock(door, fcntl.LOCK_EX)
         fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(door, fcntl.LOCK_UN)
@@ -40,7 +40,7 @@ def _held(what: str, alone: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[int]:
+def _open(name: str) -> Iterator[int]:
     """A file that every user may lock; made once, because a system may forbid O_CREAT on another user's file."""
     path = Path(os.environ.get(FOLDER) or "/tmp") / name  # noqa: S108 - the machine's own place, whatever TMPDIR says
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC

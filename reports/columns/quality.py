@@ -7,7 +7,8 @@ from typing import Any
 
 from bench.quality.chance import below_chance
 from bench.quality.selective import Automation
-from bench.results.records import Parity, Result, Status
+from bench.results.certificates import Parity
+from bench.results.records import Result, Status
 from reports.columns.column import Layouts, Place, ResultColumn, Told, interval_names, split_interval
 from reports.content.automation import automation_of, coverage_cell
 from reports.content.results import TaskResults
