@@ -14,7 +14,8 @@ from bench.execution.calibrate import settle_engines
 from bench.execution.cells import Entry
 from bench.execution.console import RunConsole
 from bench.execution.context import Context
-from bench.execution.measuring import entries_of, measure
+from bench.execution.entries import entries_of
+from bench.execution.measuring import measure
 from bench.execution.processes import Workers
 from bench.execution.schedule import Budget, Step, steps_of
 from bench.execution.sharded import settle_shared_engines, steps_of_shard

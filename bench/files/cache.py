@@ -55,12 +55,12 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
 def write_whole(path: Path, content: bytes, durable: bool = True) -> None:
     """Write a file so that a reader sees the old content or the new, never a part."""
-    with written_beside(path, content, durable) as scratch:
+    with write_beside(path, content, durable) as scratch:
         scratch.replace(path)
 
 
 @contextmanager
-def written_beside(path: Path, content: bytes, durable: bool = True) -> Iterator[Path]:
+def write_beside(path: Path, content: bytes, durable: bool = True) -> Iterator[Path]:
     """Yield a file of the content in the folder that the path will be in; it vanishes unless it was moved.
 
     durable: on the disk, whatever becomes of the machine.

@@ -75,10 +75,10 @@ def attribute(
                 scratch=Path(scratch),
                 log=run.folder / "logs" / f"{result.cell.id}.attribute.log",
             )
-            again = _told(console, checked.name, _judged(Part.NOTHING, shared, shared.side))
+            again = _tell(console, checked.name, _judge_part(Part.NOTHING, shared, shared.side))
             swaps = []
             if again.judgement and not again.repairs:
-                swaps = [_told(console, checked.name, swap) for swap in _swaps(shared, options)]
+                swaps = [_tell(console, checked.name, swap) for swap in _swaps(shared, options)]
         found.append(
             Attribution(
                 cell=checked.cell,
@@ -92,7 +92,7 @@ def attribute(
     return tuple(found)
 
 
-def _told(console: RunConsole, name: str, swap: Swap) -> Swap:
+def _tell(console: RunConsole, name: str, swap: Swap) -> Swap:
     console.line(f"{name}: {swap.part}: {swap.judgement.verdict if swap.judgement else swap.untried}")
     return swap
 
@@ -102,7 +102,7 @@ def _swaps(case: _Case, options: SpeedOptions) -> Iterator[Swap]:
     halves = [_classifier_swap(case, Part.WEIGHTS), _classifier_swap(case, Part.TOKENIZER)]
     yield from halves
     if not any(half.repairs for half in halves) and case.head.sha256 != case.base.sha256:
-        yield _judged(Part.BOTH_HALVES, case, _serving(case.side, case.base.path))
+        yield _judge_part(Part.BOTH_HALVES, case, _serve_from(case.side, case.base.path))
     yield _engine_swap(case)
     yield from _surroundings(case, options)
 
@@ -114,15 +114,15 @@ def _surroundings(case: _Case, options: SpeedOptions) -> Iterator[Swap]:
     if python == case.side.python.absolute():
         yield Swap(part=Part.LIBRARIES, untried=Untried.NO_BASE_PYTHON)
     else:
-        halves.append(_judged(Part.LIBRARIES, case, replace(case.side, python=python)))
+        halves.append(_judge_part(Part.LIBRARIES, case, replace(case.side, python=python)))
         yield halves[-1]
     if source == HERE:
         yield Swap(part=Part.CODE, untried=Untried.NO_BASE_SOURCE)
     else:
-        halves.append(_judged(Part.CODE, case, replace(case.side, source=source)))
+        halves.append(_judge_part(Part.CODE, case, replace(case.side, source=source)))
         yield halves[-1]
     if len(halves) == 2 and not any(half.repairs for half in halves):
-        yield _judged(Part.SURROUNDINGS, case, replace(case.side, python=python, source=source))
+        yield _judge_part(Part.SURROUNDINGS, case, replace(case.side, python=python, source=source))
 
 
 def _classifier_swap(case: _Case, part: Part) -> Swap:
@@ -135,13 +135,13 @@ def _classifier_swap(case: _Case, part: Part) -> Swap:
     if same:
         return Swap(part=part, untried=Untried.SAME)
     weights, tokenizer = (case.base, case.head) if part is Part.WEIGHTS else (case.head, case.base)
-    return _judged(part, case, _serving(case.side, _crossed(weights, tokenizer, case.scratch / part.value)))
+    return _judge_part(part, case, _serve_from(case.side, _cross(weights, tokenizer, case.scratch / part.value)))
 
 
 def _whole(case: _Case, part: Part) -> Swap:
     if case.head.sha256 == case.base.sha256:
         return Swap(part=part, untried=Untried.SAME)
-    return _judged(part, case, _serving(case.side, case.base.path))
+    return _judge_part(part, case, _serve_from(case.side, case.base.path))
 
 
 def _engine_swap(case: _Case) -> Swap:
@@ -152,14 +152,14 @@ def _engine_swap(case: _Case) -> Swap:
     if case.side.task.engine == reference.name:
         return Swap(part=Part.ENGINE, untried=Untried.IS_REFERENCE, detail=reference.name)
     side = replace(case.side, task=case.side.task.model_copy(update={"engine": reference.name, "engine_spec": None}))
-    return _judged(Part.ENGINE, case, side)
+    return _judge_part(Part.ENGINE, case, side)
 
 
-def _serving(side: Side, classifier: Path) -> Side:
+def _serve_from(side: Side, classifier: Path) -> Side:
     return replace(side, task=side.task.model_copy(update={"classifier": classifier.resolve()}))
 
 
-def _judged(part: Part, case: _Case, side: Side) -> Swap:
+def _judge_part(part: Part, case: _Case, side: Side) -> Swap:
     try:
         with SpeedWorker(side, case.log) as worker:
             answer = worker.ask({"answers": True})
@@ -186,7 +186,7 @@ def _weights(classifier: Classifier) -> dict[str, str]:
     return {name: digest for name, digest in classifier.manifest.files.items() if name != TOKENIZER}
 
 
-def _crossed(weights: Classifier, tokenizer: Classifier, folder: Path) -> Path:
+def _cross(weights: Classifier, tokenizer: Classifier, folder: Path) -> Path:
     """A classifier folder with everything of the one but the tokenizer of the other."""
     for name in _weights(weights):
         link_or_copy(weights.path / name, folder / name)

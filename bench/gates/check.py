@@ -73,7 +73,7 @@ def check_run(run: StoredRun, baseline: Baseline, margin: float = MARGIN, seed_s
         run_commit=(run.environment.get("git") or {}).get("commit"),
         same_hardware=hardware is not None and hardware == baseline.hardware_sha256,
         margin=margin,
-        rows=tuple(_checked(kept.cell, results.get(result_key(kept.cell)), run, judgements) for kept in baseline.rows),
+        rows=tuple(_conclude(kept.cell, results.get(result_key(kept.cell)), run, judgements) for kept in baseline.rows),
         new_rows=tuple(result.cell for key, result in results.items() if key not in known and result.quality),
     )
 
@@ -120,7 +120,7 @@ def _sides(group: Sequence[_Pair]) -> Sides | None:
     return Sides(labels, given[::2], given[1::2], len(group[0].result.data.class_names))
 
 
-def _checked(cell: Cell, result: Result | None, run: StoredRun, judgements: Mapping[str, Judgement]) -> CheckedResult:
+def _conclude(cell: Cell, result: Result | None, run: StoredRun, judgements: Mapping[str, Judgement]) -> CheckedResult:
     if result is None:
         return CheckedResult(cell=cell, verdict=Verdict.MISSING, reason=Reason.NOT_IN_RUN)
     if result.cell.id not in run.answers:

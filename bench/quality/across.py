@@ -37,7 +37,7 @@ class Across(Record):
     """
 
     suites: tuple[str, ...]
-    methods: tuple[AcrossMethod, ...]
+    rows: tuple[AcrossMethod, ...]
     critical_difference: float | None
     friedman_p: float | None
     groups: tuple[tuple[str, ...], ...]
@@ -53,7 +53,7 @@ def compare_across(suites: Sequence[str], scores: Mapping[str, Sequence[float]])
     Parameters: `suites`, N names; `scores`, for each of k >= 2 methods its N macro F1. Raises ValueError for fewer than
     two methods or suites, and for scores that are not one a suite.
 
-    Example: compare_across(("a", "b"), {"lora": (0.9, 0.8), "tfidf": (0.7, 0.8)}).methods[0].mean_rank == 1.25
+    Example: compare_across(("a", "b"), {"lora": (0.9, 0.8), "tfidf": (0.7, 0.8)}).rows[0].mean_rank == 1.25
     """
     from scipy.stats import rankdata
 
@@ -67,7 +67,7 @@ def compare_across(suites: Sequence[str], scores: Mapping[str, Sequence[float]])
     apart = critical_difference(len(scores), len(suites)) if tested else None
     return Across(
         suites=tuple(suites),
-        methods=tuple(compared),
+        rows=tuple(compared),
         critical_difference=apart,
         friedman_p=_friedman_p(table) if tested else None,
         groups=_groups(compared, apart),

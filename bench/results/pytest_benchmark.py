@@ -11,15 +11,27 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import DataError, StoreError
-from bench.results.records import ImportedBenchmark, Result, StoredRun
+from bench.results.records import Result, StoredRun
 from bench.results.speed_records import QUERIES_FOR, LoadRun, LoadSummary
 from bench.results.store import read_latencies
-from bench.types import first_problem
+from bench.types import Record, first_problem
 
 FORMAT_VERSION = "5.1.0"  # the release of pytest-benchmark whose fields these are
 TUKEY = 1.5
 NS_PER_S = 1e9
 MS_PER_S = 1e3
+
+
+class ImportedBenchmark(Record):
+    """A benchmark of somebody's pytest-benchmark file; percentiles None where the file's rounds do not support them."""
+
+    name: str
+    group: str | None
+    rounds: int
+    rate_rps: float
+    p50_ms: float
+    p90_ms: float | None
+    p99_ms: float | None
 
 
 def export_run(run: StoredRun) -> dict[str, Any]:

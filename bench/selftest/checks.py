@@ -258,7 +258,7 @@ def _turns(plan: Plan, console: RunConsole) -> np.ndarray:
                 cache=cache_dir(),
             )
             workers.append(stack.enter_context(SpeedWorker(Side(task), plan.out / "logs" / "turns.log")))
-        return take_turns(workers, "single", MOST_TURNS, console.progress)
+        return take_turns(workers, "single", MOST_TURNS, console.progress).seconds
 
 
 def slowdown_checks(turns: np.ndarray) -> Iterator[SelfCheck]:

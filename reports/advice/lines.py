@@ -197,6 +197,11 @@ def _warnings(advice: Advice) -> Iterator[str]:
         yield message("Left out, because the engine changes answers: {rows}", rows=", ".join(advice.excluded))
     if refused := [candidate.name for candidate in advice.candidates if candidate.refused]:
         yield message("Must not be deployed, because the row is INVALID: {rows}", rows=", ".join(refused))
+    if beside := [candidate.name for candidate in advice.candidates if candidate.beside_others]:
+        yield message(
+            "Measured beside others, so faster than their rates say; a demand that they miss is not known: {rows}",
+            rows=", ".join(beside),
+        )
     if advice.seeds == 1:
         yield message("1 seed: trained again, a classifier may come out otherwise")
 

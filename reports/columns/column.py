@@ -12,6 +12,7 @@ from reports.content.results import Group, TaskResults
 from reports.content.standing import Standing
 from reports.render.figures import MISSING
 from reports.render.table import Column
+from reports.render.words import joined
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
 
 
+def _no_flag(_: Told) -> str:
+    return ""
+
+
 def _never(_: str) -> bool:
     return False
 
@@ -63,6 +68,7 @@ class ResultColumn:
         fields: The exports' names of the parts that `split` cuts a value into; the key alone where it is one.
         high: Whether more is better.
         explained: What the page says of it.
+        flag: What a table prints after a value, such as a star that its notes explain.
         warns: Whether a printed cell, in English, is a warning.
         scenario: The scenario that it is of; exports leave out those that a run has not.
     """
@@ -76,6 +82,7 @@ class ResultColumn:
     split: Callable[[Any], tuple[Any, ...]] | None = None
     high: bool = False
     explained: str | Callable[[TaskResults], str] | None = None
+    flag: Callable[[Told], str] = _no_flag
     warns: Callable[[str], bool] = _never
     scenario: Scenario | None = None
 
@@ -96,7 +103,8 @@ class ResultColumn:
         value = self.value(told)
         if value is None:
             return self.instead(told) if instead else MISSING
-        return (show or self.show)(value)
+        shown, flag = (show or self.show)(value), self.flag(told)
+        return joined("", (shown, flag)) if flag else shown
 
     def explanation(self, task: TaskResults) -> str | None:
         """What the page says of it on a task."""

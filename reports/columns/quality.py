@@ -7,7 +7,8 @@ from typing import Any
 
 from bench.quality.chance import below_chance
 from bench.quality.selective import Automation
-from bench.results.records import Parity, Result, Status
+from bench.results.certificates import Parity
+from bench.results.records import Result, Status
 from reports.columns.column import Layouts, Place, ResultColumn, Told, interval_names, split_interval
 from reports.content.automation import automation_of, coverage_cell
 from reports.content.results import TaskResults
@@ -56,6 +57,8 @@ def status_mark(result: Result) -> str:
         marks.append(message("below chance"))
     if result.status is not Status.OK:
         marks.append(message("speed {status}", status=message(result.status.value)))
+    elif any(summary.beside_others for summary in result.load.values()):
+        marks.append(message("speed beside others"))
     return joined(", ", marks or [message("OK")])
 
 

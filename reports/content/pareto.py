@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.results.records import Result
 from bench.types import Scenario
 from reports.content.results import TaskResults
-from reports.content.speed import usable
+from reports.content.speed import ranked
 
 _SCENARIOS: tuple[Scenario, ...] = ("offline", "single")
 
@@ -18,7 +18,7 @@ def pareto_cells(task: TaskResults) -> frozenset[str]:
     The rate is that of the first scenario which any such row has, offline before single.
     """
     results = [result for _, result in task.cells() if result.quality and result.keeps_answers]
-    scenario = next((name for name in _SCENARIOS if any(usable(result, name) for result in results)), None)
+    scenario = next((name for name in _SCENARIOS if any(ranked(result, name) for result in results)), None)
     if scenario is None:
         return frozenset()
     found: set[str] = set()
@@ -30,11 +30,11 @@ def pareto_cells(task: TaskResults) -> frozenset[str]:
 
 
 def _points(results: list[Result], scenario: Scenario) -> dict[str, tuple[float, float]]:
-    """Macro F1 and rate of every row whose rate can be believed."""
+    """Macro F1 and rate of every row whose rate can be believed and held against others."""
     return {
         result.cell.id: (result.quality.macro_f1.value, summary.rate_rps)
         for result in results
-        if result.quality and (summary := usable(result, scenario))
+        if result.quality and (summary := ranked(result, scenario))
     }
 
 

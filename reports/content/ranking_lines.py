@@ -9,7 +9,7 @@ from statistics import fmean, median
 from bench.quality.methods import MethodComparison
 from bench.types import Scenario
 from reports.content.results import Group, TaskResults
-from reports.content.speed import usable
+from reports.content.speed import ranked
 from reports.content.standing import METHOD_SEEDS, Standing, method_of
 from reports.render import figures
 from reports.render.words import joined, message
@@ -191,7 +191,7 @@ def _fastest(groups: Sequence[Group], scenario: Scenario) -> Contender | None:
     by_engine: dict[str, list[tuple[float, float, float]]] = {}
     for group in groups:
         for result in group.results:
-            summary = usable(result, scenario)
+            summary = ranked(result, scenario)
             if summary and result.keeps_answers and result.cell.engine:
                 by_engine.setdefault(result.cell.engine, []).append(
                     (summary.rate_rps, summary.rate_low_rps, summary.rate_high_rps)

@@ -15,6 +15,7 @@ from reports.render.words import joined, message
 
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 MILLION = 1_000_000
+STAR = "*"  # after a rate measured beside others
 
 
 def verdict(result: Result, scenario: Scenario) -> str:
@@ -30,6 +31,35 @@ def verdict(result: Result, scenario: Scenario) -> str:
 def usable(result: Result, scenario: Scenario) -> LoadSummary | None:
     """The figures of a scenario; None where there are none that can be believed."""
     return result.load[scenario] if verdict(result, scenario) == "VALID" else None
+
+
+def beside_others(result: Result, scenario: Scenario) -> bool:
+    """Whether its rate is printed with a star: too low by what other processes took."""
+    summary = usable(result, scenario)
+    return summary is not None and summary.beside_others
+
+
+def ranked(result: Result, scenario: Scenario) -> LoadSummary | None:
+    """The figures of a scenario that may be held against those of other rows; None where there are none."""
+    return None if beside_others(result, scenario) else usable(result, scenario)
+
+
+def crowd_notes(results: Iterable[Result], scenarios: Iterable[Scenario] = SCENARIOS) -> tuple[str, ...]:
+    """What the star of a rate means, where some row has one."""
+    wanted = tuple(scenarios)
+    crowds = [result.load[name].crowding for result in results for name in wanted if beside_others(result, name)]
+    worst = max((crowd for crowd in crowds if crowd), key=lambda crowd: crowd.held_up, default=None)
+    if worst is None:
+        return ()
+    return (
+        message(
+            "*: measured beside others: other processes held it up for up to {held_up:.0%} of its time and had "
+            "{others:.0%} of the cores then, so its rates are too low and its latencies too high; it ranks by quality "
+            "as ever, by rate with none (no Pareto); --retry measures it again",
+            held_up=worst.held_up,
+            others=worst.others_share,
+        ),
+    )
 
 
 def median_run(summary: LoadSummary) -> LoadRun | None:

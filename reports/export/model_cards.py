@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.results.records import Interval, Result, StoredRun
 from reports.content.provenance import provenance
 from reports.content.results import Group, TaskResults, tasks_of
-from reports.content.speed import usable
+from reports.content.speed import ranked
 from reports.render.markdown import clean, escape
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _results(task: TaskResults, result: Result) -> Iterator[EvalResult]:
             metric_args={"engine": engine, **_bounds(figure)},
         )
     for summary in result.load.values():
-        if usable(result, summary.scenario):
+        if ranked(result, summary.scenario):
             yield EvalResult(
                 **common,
                 metric_type="throughput",

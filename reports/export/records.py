@@ -81,6 +81,7 @@ def _load(task: TaskResults, group: Group, result: Result, summary: LoadSummary)
         **summary.model_dump(mode="json", exclude={"runs", "scenario"}),
         "usable": usable(result, scenario) is not None,
         "mark": verdict(result, scenario),
+        "beside_others": summary.beside_others,
         "runs": len(summary.runs),
         "against_reference": against_reference(group, result, scenario),
         "price_per_million": price_per_million(result, scenario, task.price_per_hour),

@@ -14,12 +14,12 @@ from reports.columns.speed import WORDS
 from reports.content.cascades import best_cascade
 from reports.content.pareto import pareto_front
 from reports.content.results import Group, TaskResults
-from reports.content.speed import usable
+from reports.content.speed import crowd_notes, ranked, usable
 from reports.content.standing import Standing
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean
-from reports.render.words import message, say, say_marked
+from reports.render.words import joined, message, say, say_marked
 
 
 def page_table(task: TaskResults, standing: Standing, scenarios: Iterable[Scenario], language: str) -> dict[str, Any]:
@@ -34,8 +34,13 @@ def page_table(task: TaskResults, standing: Standing, scenarios: Iterable[Scenar
         "shown": [[clean(say_marked(each.cell(one), language)) for each in shown] for one in told],
         "values": [[_rounded(each.column.number(one)) for each in shown] for one in told],
         "warned": [[at for at, each in enumerate(shown) if each.column.warns(each.cell(one))] for one in told],
-        "reasons": [clean(one.result.reason or "") for one in told],
+        "reasons": [clean(say(_reason(one.result), language)) for one in told],
     }
+
+
+def _reason(result: Result) -> str:
+    """Why its figures are none, or are too low."""
+    return joined("; ", [*([result.reason] if result.reason else []), *crowd_notes([result])])
 
 
 def _heading(shown: Shown, task: TaskResults, language: str) -> dict[str, Any]:
@@ -74,7 +79,8 @@ def scenario_record(scenario: Scenario, language: str) -> dict[str, str]:
 def page_points(task: TaskResults, standing: Standing, scenarios: Iterable[Scenario]) -> dict[str, Any]:
     """Quality and rate of every row of the table, each value, low, high or None, and who stands on the Pareto line.
 
-    The line holds only rows whose speed is valid and whose certificate was passed; each machine has a line of its own.
+    The line holds only rows whose speed is valid and measured beside no others, and whose certificate was passed; each
+    machine has a line of its own.
     """
     results = [result for _, result in ordered_cells(task, standing)]
     quality = {
@@ -89,7 +95,9 @@ def page_points(task: TaskResults, standing: Standing, scenarios: Iterable[Scena
             at
             for machine in dict.fromkeys(machines)
             for at in _front(
-                [result.keeps_answers and result.cell.machine == machine for result in results], scores, rates[scenario]
+                [result.keeps_answers and result.cell.machine == machine for result in results],
+                scores,
+                [_rates(ranked(result, scenario)) for result in results],
             )
         ]
         for metric, scores in quality.items()

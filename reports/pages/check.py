@@ -56,7 +56,8 @@ _SPEED_NOTES = (
     ),
     message(
         "REGRESSED: above the bar and rank test p < 0.01; PASS: the 95 % interval is below the bar, which is at "
-        "most 15 %; else INCONCLUSIVE; bar: max(10 %, twice the noise); noise: root mean square of base against base"
+        "most 15 %; else, and where other processes held a side up for over 5 % of its turns, INCONCLUSIVE; "
+        "bar: max(10 %, twice the noise); noise: root mean square of base against base"
     ),
 )
 

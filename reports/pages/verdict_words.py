@@ -103,6 +103,14 @@ def explain_speed(part: SpeedJudgement) -> str | None:
         slowdown=part.slowdown.value,
         bar=part.bar,
     )
+    if part.beside_others:
+        return message(
+            "{measured}: not judged, other processes took {others:.0%} of the cores and held a side up for "
+            "{held_up:.0%} of its turns; leave the machine alone",
+            measured=measured,
+            others=part.others_share or 0.0,
+            held_up=part.held_up,
+        )
     if part.verdict is Verdict.INCONCLUSIVE:
         return message(
             "{measured}: not settled in {turns} turns; leave the machine alone or take more --turns",

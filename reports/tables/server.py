@@ -6,7 +6,7 @@ from bench.results.records import Result
 from reports.columns.column import Told
 from reports.columns.leaderboard import result_table
 from reports.content.results import Group, TaskResults
-from reports.content.speed import random_notes, search_of, usable
+from reports.content.speed import crowd_notes, random_notes, search_of, usable
 from reports.render.table import Table
 from reports.render.words import message
 
@@ -49,6 +49,7 @@ def _further_notes(cells: list[tuple[Group, Result]]) -> tuple[str, ...]:
     notes += random_notes({id(group): group for group, _ in cells}.values())
     if any(search.concurrency for search in searches):
         notes.append(_ALONE)
+    notes += crowd_notes((result for _, result in cells), ("server",))
     if any(usable(result, "server") is None for _, result in cells):
         notes.append(message("INVALID and UNSTABLE rates are not printed; their reasons are listed below"))
     return tuple(notes)

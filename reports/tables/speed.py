@@ -14,6 +14,7 @@ from reports.columns.speed import NAMES
 from reports.content.published import Published, published_cell, published_column
 from reports.content.results import Group, TaskResults
 from reports.content.speed import (
+    crowd_notes,
     limit_notes,
     median_run,
     random_notes,
@@ -139,6 +140,7 @@ def _notes(task: TaskResults) -> tuple[str, ...]:
         notes.append(
             message("own: no weights here to compare with; quality was read through the same endpoint as the rate")
         )
+    notes += crowd_notes((result for _, result, _ in measured), _SHOWN)
     if any(usable(result, summary.scenario) is None for _, result, summary in measured):
         notes.append(message("INVALID and UNSTABLE rates are not printed; their reasons are listed below"))
     slower = [f"{group.name} on {result.cell.engine}" for group, result in task.cells() if _slower_at_once(result)]
