@@ -48,6 +48,10 @@ class SftParams(LoopParams, WritingParams, LoraSettings):
     def _written(self) -> SftParams:
         if self.constrained and self.serve != "generate":
             raise ValueError("constrained answers are written: set serve = 'generate'")
+        if self.teacher:
+            raise ValueError(
+                "a teacher gives probabilities of classes, a prompt-tuned model writes answers; leave it out"
+            )
         return self
 
 
