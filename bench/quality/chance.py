@@ -20,7 +20,7 @@ def below_chance(quality: Quality) -> float | None:
 
 
 def quality_warnings(quality: Quality | None) -> tuple[str, ...]:
-    """What a row says of its answers beside the figures."""
+    """What a result says of its answers beside the figures."""
     p_value = below_chance(quality) if quality else None
     if quality is None or p_value is None:
         return ()
