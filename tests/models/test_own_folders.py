@@ -85,6 +85,19 @@ def _tensorflow(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "tf_model.h5")
 
 
+def _linked(folder: Path) -> None:
+    """As a snapshot of the hub's cache that was copied without what it links to."""
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").symlink_to("../../blobs/0123")
+
+
+def _checkpoints(folder: Path) -> None:
+    for step in ("checkpoint-100", "checkpoint-200"):
+        (folder / step).mkdir()
+        (folder / step / "config.json").write_text("{}")
+    (folder / "model.safetensors").unlink()
+
+
 WRONG: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "lfs weights": (_put("model.safetensors", POINTER), AssetError, r"mine/model\.safetensors is a git-lfs pointer"),
     "lfs tokenizer": (_put("tokenizer.json", POINTER), AssetError, r"mine/tokenizer\.json is a git-lfs pointer"),
@@ -111,6 +124,8 @@ WRONG: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "unknown": (_config(model_type="strange"), AssetError, r"model_type 'strange' is unknown to transformers"),
     "gptq": (_config(quantization_config={"quant_method": "gptq"}), NotAvailable, r"packed \(gptq\).*bench\[vllm\]"),
     "awq": (_config(quantization_config={"quant_method": "awq", "bits": 4}), NotAvailable, r"packed \(awq\)"),
+    "a dead link": (_linked, AssetError, r"mine/model\.safetensors is a link to \.\./\.\./blobs/0123, which is not"),
+    "checkpoints": (_checkpoints, AssetError, r"has no safetensors; name one of its folders, such as checkpoint-200"),
     "gaps": (_config(id2label={"0": "a", "2": "b"}), AssetError, r"mine/config\.json: id2label must name the outputs"),
     "twice": (_config(id2label={"0": "a", "1": "a"}), AssetError, r"id2label gives two outputs one name"),
     "text": (_config(id2label="neg, pos"), AssetError, r"id2label must name the outputs"),
