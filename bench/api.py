@@ -24,7 +24,7 @@ from bench.plan.request import DEFAULT_SCENARIOS
 from bench.results import store
 from bench.results.leaderboards import Leaderboard, file_in, make_leaderboard, write_leaderboard
 from bench.results.records import Result, StoredRun
-from bench.results.verdicts import Check, CheckedRow, Verdict
+from bench.results.verdicts import Check, CheckedResult, Verdict
 from bench.types import ModelSet, WeightsChoice
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class CheckedRun:
         return self.verdict is Verdict.PASS
 
     @property
-    def rows(self) -> tuple[CheckedRow, ...]:
+    def rows(self) -> tuple[CheckedResult, ...]:
         """The rows of the baseline, each with its verdict and the reason."""
         return self.check.rows
 

@@ -99,7 +99,7 @@ def simulate(world: World, n: int, trials: int, rows: int = 1) -> list[Judgement
     if lost is None:
         return []
     rng = np.random.default_rng([n, world.classes, round(1e6 * world.loss), world.zipf, round(1e4 * world.churn)])
-    return [judge(answers(world, lost, n, rng), rows=rows) for _ in range(trials)]
+    return [judge(answers(world, lost, n, rng), judged_together=rows) for _ in range(trials)]
 
 
 def _counted(asked: tuple[World, int], trials: int) -> tuple[World, int, Counter[Verdict], float]:

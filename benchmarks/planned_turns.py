@@ -98,7 +98,7 @@ def _row(rate: float, name: str, share: float, factor: float, slow: str, seeds: 
     measured, turns, ranks, raw = [], [], 0, 0
     for seed in range(seeds):
         workers: Any = planned_workers(rate, share, factor, seed, slow)
-        seconds = take_turns(workers, "single", MOST_TURNS, lambda *_: None, seed)
+        seconds = take_turns(workers, "single", MOST_TURNS, lambda *_: None, seed).seconds
         judgement = judge_turns("single", *seconds.T)
         counts[judgement.verdict] += 1
         measured.append(judgement.slowdown.value)

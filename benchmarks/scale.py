@@ -27,7 +27,7 @@ from bench.files.objects import open_store
 from bench.machine.environment import cpu_card
 from bench.plan.shards import divide
 from bench.plan.work import Item, Needs
-from bench.results.names import row_name
+from bench.results.names import result_name
 from bench.results.store import answers_path
 
 HERE = Path(__file__).parent
@@ -154,7 +154,7 @@ def many_cells() -> tuple[float, int]:
         items = [{**cell, "key": f"{at}", "seed": at // 10, "engine": f"e{at % 10}"} for at in range(MANY)]
         (root / "plans" / "p.json").write_text(json.dumps({"items": items}))
         for at in range(MANY - 10):
-            name = f"{row_name('t', 'r', at // 10, f'e{at % 10}')}-{at:012x}.json"
+            name = f"{result_name('t', 'r', at // 10, f'e{at % 10}')}-{at:012x}.json"
             (root / "results" / name).write_text('{"settled": true, "files": {}}')
         started = time.perf_counter()
         found = progress_of(open_store(folder))

@@ -18,7 +18,7 @@ from reports.brief import brief_section
 from reports.content.across import across_suites
 from reports.content.provenance import data_notes, lead, provenance, title
 from reports.content.ranking_lines import ranking_lines
-from reports.content.rows import TaskRows, tasks_of
+from reports.content.results import TaskResults, tasks_of
 from reports.content.scope import scope_notes
 from reports.content.standing import Standing, standing_of
 from reports.export.records import json_able, task_record
@@ -37,13 +37,14 @@ from reports.tables.comparisons import comparison_tables
 from reports.tables.costs import cost_tables
 from reports.tables.curves import curve_tables
 from reports.tables.doubtful import doubtful_tables
+from reports.tables.ensembles import ensemble_tables
 from reports.tables.failures import failure_tables, problems_of
 from reports.tables.first_texts import first_texts_tables
 from reports.tables.methods import method_tables
 from reports.tables.overview import overview_tables
 from reports.tables.parity import parity_tables
 from reports.tables.published import published_tables
-from reports.tables.quality import best_row, detail_tables, quality_tables
+from reports.tables.quality import best_result, detail_tables, quality_tables
 from reports.tables.server import server_tables
 from reports.tables.slices import slice_tables
 from reports.tables.speed import rps_tables, stage_tables
@@ -80,12 +81,13 @@ class AcrossSuites:
 
     def page_record(self) -> dict[str, Any]:
         """What the page's script draws."""
-        rows = self.across.rows
+        methods = self.across.rows
         return {
             "table": table_record(self.table),
             "caption": clean(self.caption),
             "methods": [
-                {"name": clean(row.name), "mean": row.mean_rank, "low": row.low, "high": row.high} for row in rows
+                {"name": clean(method.name), "mean": method.mean_rank, "low": method.low, "high": method.high}
+                for method in methods
             ],
             "groups": [[clean(name) for name in group] for group in self.across.groups],
             "difference": self.across.critical_difference,
@@ -98,7 +100,7 @@ class Leaderboard:
 
     sections: tuple[Section, ...]
     record: dict[str, Any]
-    tasks: tuple[tuple[TaskRows, Standing], ...] = ()
+    tasks: tuple[tuple[TaskResults, Standing], ...] = ()
     language: str = ENGLISH
     over_all: AcrossSuites | None = None
 
@@ -197,7 +199,7 @@ def _over_all(across: Across, left_out: tuple[str, ...], language: str) -> Acros
     return AcrossSuites(across, say_table(across_table(across, left_out), language), say(caption(across), language))
 
 
-def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) -> Section:
+def _section(run: StoredRun, task: TaskResults, standing: Standing, language: str) -> Section:
     return Section(
         title=say_marked(title(task.data), language),
         lead=say(lead(task.data, len(list(task.cells())), run.settings, run.environment), language),
@@ -208,23 +210,24 @@ def _section(run: StoredRun, task: TaskRows, standing: Standing, language: str) 
         notes=tuple(say(line, language) for line in data_notes(task.data)),
         problems=tuple(say(line, language) for line in problems_of(task)),
         board=next((say_table(table, language) for table in _boards(task, standing)), None),
-        scope=tuple(say(line, language) for line in scope_notes(row for _, row in task.cells())),
+        scope=tuple(say(line, language) for line in scope_notes(result for _, result in task.cells())),
     )
 
 
-def _boards(task: TaskRows, standing: Standing) -> list[Table]:
+def _boards(task: TaskResults, standing: Standing) -> list[Table]:
     """The leaderboard, or where nothing has a quality the rates."""
     return overview_tables(task, standing) or rps_tables(task)
 
 
-def tables_of(task: TaskRows, standing: Standing) -> tuple[Table, ...]:
+def tables_of(task: TaskResults, standing: Standing) -> tuple[Table, ...]:
     """Every table of a task, in English, in the order of the page."""
-    best = best_row(task, standing)
+    best = best_result(task, standing)
     return (
         *overview_tables(task, standing),
         *quality_tables(task, standing),
         *automation_tables(task, standing),
         *cascade_tables(task),
+        *ensemble_tables(task),
         *doubtful_tables(task),
         *published_tables(task),
         *study_tables(task),

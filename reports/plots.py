@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from bench.results.speed_records import ServerPoint, ServerSearch
-from reports.content.rows import TaskRows
+from reports.content.results import TaskResults
 from reports.content.series import ScoreLine, curves_of, published_curves_of, score_charts
 from reports.content.speed import search_of
 from reports.render.words import ENGLISH, message, say, say_marked
@@ -28,7 +28,7 @@ class Plot:
     title: str
     path: str
     kind: str
-    task: TaskRows
+    task: TaskResults
     language: str = ENGLISH
 
     def draw(self) -> bytes:
@@ -53,7 +53,7 @@ def svg_of(path: str, title: str, draw: Callable[[Axes], None]) -> bytes:
     return content.getvalue()
 
 
-def plots_of(task: TaskRows, language: str = ENGLISH) -> Iterator[Plot]:
+def plots_of(task: TaskResults, language: str = ENGLISH) -> Iterator[Plot]:
     """The plots that a task's results have something for."""
     name = task.data.task.replace("/", "-")
     end = "svg" if language == ENGLISH else f"{language}.svg"
@@ -68,7 +68,7 @@ def plots_of(task: TaskRows, language: str = ENGLISH) -> Iterator[Plot]:
         yield Plot(title, f"{FOLDER}/{name}.server.{end}", "server", task, language)
 
 
-def _curves(axes: Axes, task: TaskRows, language: str) -> None:
+def _curves(axes: Axes, task: TaskResults, language: str) -> None:
     """Validation F1 over the training texts read; a ring marks the checkpoint chosen; dashed: published, on test."""
     for curve in curves_of(task)[:MOST_CURVES]:
         scores = [point.f1 for point in curve.points]
@@ -85,7 +85,7 @@ def _curves(axes: Axes, task: TaskRows, language: str) -> None:
     _legend(axes)
 
 
-def _scores(kind: str, axes: Axes, task: TaskRows, language: str) -> None:
+def _scores(kind: str, axes: Axes, task: TaskResults, language: str) -> None:
     """The score with its 95 % interval at every value; dashed: published, without one."""
     chart = next(chart for chart in score_charts(task) if chart.kind == kind)
     for line in chart.lines:
@@ -110,7 +110,7 @@ def _bars(line: ScoreLine) -> tuple[list[float], list[float]]:
     return below, [0.0 if point.high is None else point.high - point.value for point in points]
 
 
-def _server(axes: Axes, task: TaskRows, language: str) -> None:
+def _server(axes: Axes, task: TaskResults, language: str) -> None:
     """p90 over the answers per second; rings: the confirmations; dotted: the limits, mostly of p99."""
     curves = _server_curves(task)[:MOST_CURVES]
     for label, search in curves:
@@ -130,9 +130,9 @@ def _server(axes: Axes, task: TaskRows, language: str) -> None:
     _legend(axes)
 
 
-def _server_curves(task: TaskRows) -> list[tuple[str, ServerSearch]]:
+def _server_curves(task: TaskResults) -> list[tuple[str, ServerSearch]]:
     """Every row that was measured under Poisson load and answered at some rate."""
-    found = [(f"{group.name} on {row.cell.engine}", search_of(row)) for group, row in task.cells()]
+    found = [(f"{group.name} on {result.cell.engine}", search_of(result)) for group, result in task.cells()]
     return [(label, pair[1]) for label, pair in found if pair and _known(pair[1])]
 
 
@@ -150,7 +150,7 @@ def _legend(axes: Axes) -> None:
         text.set_parse_math(False)
 
 
-_DRAW: dict[str, Callable[[Axes, TaskRows, str], None]] = {
+_DRAW: dict[str, Callable[[Axes, TaskResults, str], None]] = {
     "curves": _curves,
     "study": partial(_scores, "study"),
     "first-texts": partial(_scores, "first-texts"),

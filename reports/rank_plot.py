@@ -36,19 +36,19 @@ def draw_ranks(across: Across, language: str) -> bytes:
 
 
 def _draw(axes: Axes, across: Across, language: str) -> None:
-    rows = across.rows
-    for at, row in enumerate(rows):
-        if row.low is not None and row.high is not None:
-            axes.plot([row.low, row.high], [at, at], color="C0", linewidth=1.5)
-        axes.plot(row.mean_rank, at, marker="o", color="C0")
-    places = {row.name: at for at, row in enumerate(rows)}
+    methods = across.rows
+    for at, method in enumerate(methods):
+        if method.low is not None and method.high is not None:
+            axes.plot([method.low, method.high], [at, at], color="C0", linewidth=1.5)
+        axes.plot(method.mean_rank, at, marker="o", color="C0")
+    places = {method.name: at for at, method in enumerate(methods)}
     for number, group in enumerate(across.groups):
-        beside = len(rows) + 0.15 + 0.12 * number
+        beside = len(methods) + 0.15 + 0.12 * number
         axes.plot(
             [beside, beside], [places[group[0]], places[group[-1]]], color="black", linewidth=4, solid_capstyle="butt"
         )
     if across.critical_difference is not None:
         axes.plot([1, 1 + across.critical_difference], [-0.6, -0.6], color="black", linewidth=2)
-    axes.set_yticks(range(len(rows)), [clean(row.name) for row in rows], parse_math=False)
-    axes.set_ylim(len(rows) - 0.5, -1)
+    axes.set_yticks(range(len(methods)), [clean(method.name) for method in methods], parse_math=False)
+    axes.set_ylim(len(methods) - 0.5, -1)
     axes.set_xlabel(say("mean rank", language))

@@ -13,7 +13,7 @@ from bench.cli.options import json_option, lang_option
 from bench.machine.terminal import print_json
 
 if TYPE_CHECKING:
-    from bench.gates.speed_rows import SpeedOptions
+    from bench.gates.speed_check import SpeedOptions
     from bench.results.verdicts import Check
 
 POINTS = 100
@@ -141,7 +141,7 @@ def check(
     from bench import registry
     from bench.errors import UsageError
     from bench.files.cache import write_whole
-    from bench.gates.speed_rows import SpeedOptions
+    from bench.gates.speed_check import SpeedOptions
 
     if not speed and (base_source or base_python or turns):
         raise UsageError("--base-source, --base-python and --turns belong to --speed; add it or leave them out")
@@ -160,7 +160,7 @@ def _judge(folder: Path, baseline_file: Path, rule: QualityRule, speed: SpeedOpt
     from bench.execution.console import RunConsole
     from bench.gates.baseline import open_baseline
     from bench.gates.check import check_run
-    from bench.gates.speed_rows import gate_speed
+    from bench.gates.speed_check import gate_speed
     from bench.results.store import open_run
 
     run, base = open_run(folder), open_baseline(baseline_file)
@@ -216,7 +216,7 @@ def attribute(
     from bench.execution.console import RunConsole
     from bench.gates import attribution
     from bench.gates.baseline import open_baseline
-    from bench.gates.speed_rows import SpeedOptions
+    from bench.gates.speed_check import SpeedOptions
     from bench.results.store import open_run
 
     options = SpeedOptions.of(base_source, base_python, None)
@@ -224,8 +224,8 @@ def attribute(
     base_folder = baseline_file if baseline_file.is_dir() else None
     with RunConsole(quiet=False) as console:
         run, base = open_run(folder), open_baseline(baseline_file)
-        rows = attribution.attribute(run, base, base_folder, options, console, rule.margin, rule.seed_spread)
-    _print_page(registry.find("report", "attribution")(rows, language), as_json)
+        attributions = attribution.attribute(run, base, base_folder, options, console, rule.margin, rule.seed_spread)
+    _print_page(registry.find("report", "attribution")(attributions, language), as_json)
 
 
 def _print_page(page: Any, as_json: bool) -> None:

@@ -254,10 +254,10 @@ def import_benchmarks(file: Path, as_json: bool) -> None:
     from rich.console import Console
 
     from bench import registry
-    from bench.results.pytest_benchmark import import_rows
+    from bench.results.pytest_benchmark import read_benchmarks
 
-    rows = import_rows(file)
+    benchmarks = read_benchmarks(file)
     if as_json:
-        print_json([row.model_dump() for row in rows])
+        print_json([benchmark.model_dump() for benchmark in benchmarks])
         return
-    registry.find("report", "benchmarks")(file.name, rows).print(Console(highlight=False))
+    registry.find("report", "benchmarks")(file.name, benchmarks).print(Console(highlight=False))

@@ -38,7 +38,7 @@ def add_commands(cli: click.Group) -> None:
     is_flag=True,
     help="Measure again which engines are this machine's defaults, instead of taking what is in the cache.",
 )
-@click.option("--retry", is_flag=True, help="Run failed cells of this folder again.")
+@click.option("--retry", is_flag=True, help="Run cells of this folder again that failed or that others held up.")
 @section("Output")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and the suites' names.")
 @click.option("--shard", metavar="K/N", help="Do part K of N into the store that all parts share, 3/16 for one.")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.data.cells import keep_rows
+from bench.data.parts import INNER
 from bench.data.tables import Table
+from bench.errors import DataError
 
 CARD = "README.md"
 INFOS = ("dataset_infos.json", "dataset_info.json")
+UNLABELLED = "-1"
 
 
 def read_card(path: Path | None) -> dict[str, Any]:
@@ -30,44 +34,102 @@ def read_card(path: Path | None) -> dict[str, Any]:
         return {}
 
 
-def listed_classes(folder: Path) -> dict[str, list[str]]:
-    """The names of the classes by label column, in the order of their numbers; of configurations that agree on them."""
-    found: dict[str, list[list[str]]] = {}
-    for features in _all_features(folder):
-        for column, names in features.items():
-            found.setdefault(column, []).append(names)
-    return {column: lists[0] for column, lists in found.items() if all(names == lists[0] for names in lists)}
+@dataclass(frozen=True)
+class ListedClasses:
+    """Names of classes by label column, in the order of their numbers, and the file that lists them."""
+
+    file: Path
+    names: dict[str, list[str]]
 
 
-def with_class_names(tables: Mapping[str, Table], classes: Mapping[str, list[str]]) -> dict[str, Table]:
-    """The tables with names in the place of the numbers that the card lists names for, where all labels are such."""
+def listed_classes(folder: Path, config: str | None = None) -> ListedClasses | None:
+    """What the card or the library's file of infos says of a configuration; without one, what all of them agree on."""
+    for name in (CARD, *INFOS):
+        infos = list(_infos(folder / name))
+        chosen = [info for info in infos if config is not None and info.get("config_name") == config] or infos
+        found: dict[str, list[list[str]]] = {}
+        for info in chosen:
+            for column, names in _classes_of(info).items():
+                found.setdefault(column, []).append(names)
+        agreed = {column: lists[0] for column, lists in found.items() if all(names == lists[0] for names in lists)}
+        if agreed:
+            return ListedClasses(folder / name, agreed)
+    return None
+
+
+def classes_beside(path: Path) -> ListedClasses | None:
+    """What is listed for a folder or file of the hub's layout: in the folder, or above `data/` or a configuration's."""
+    folder = path if path.is_dir() else path.parent
+    if (found := listed_classes(folder)) is not None:
+        return found
+    folder = folder.resolve()
+    if folder.name in INNER:
+        return listed_classes(folder.parent)
+    configs = {info.get("config_name") for name in (CARD, *INFOS) for info in _infos(folder.parent / name)}
+    return listed_classes(folder.parent, folder.name) if folder.name in configs else None
+
+
+def with_class_names(
+    tables: Mapping[str, Table], listed: ListedClasses | None, drop_empty: bool = False
+) -> dict[str, Table]:
+    """The tables with names in the place of the numbers that are listed with names, where all labels are such.
+
+    -1 is what the hub writes for a text without a label. Raises DataError for such texts unless they may be dropped.
+    """
     columns = tables["train"].columns if "train" in tables else None
-    names = classes.get(columns[1]) if columns else None
-    if not names:
+    names = listed.names.get(columns[1]) if columns and listed else None
+    if not names or not listed:
         return dict(tables)
     numbered = {str(number): name for number, name in enumerate(names)}
-    if not all(label in numbered for table in tables.values() for label in table.labels):
+    if not all(label in numbered or label == UNLABELLED for table in tables.values() for label in table.labels):
         return dict(tables)
-    return {part: replace(table, labels=[numbered[label] for label in table.labels]) for part, table in tables.items()}
+    said = f"class names are those that {listed.file.name} lists for '{columns[1]}'" if columns else ""
+    labelled = {part: _labelled(table, drop_empty) for part, table in tables.items()}
+    return {
+        part: replace(
+            table,
+            labels=[numbered[label] for label in table.labels],
+            classes=tuple(names),
+            notes=(*table.notes, said),
+        )
+        for part, table in labelled.items()
+    }
 
 
-def _all_features(folder: Path) -> Iterator[dict[str, list[str]]]:
-    infos = read_card(folder / CARD).get("dataset_info") or []
-    for info in infos if isinstance(infos, list) else [infos]:
-        yield _classes_of(info)
-    for name in INFOS:
-        try:
-            content = json.loads((folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(content, dict):
-            for info in [content] if "features" in content else content.values():
-                yield _classes_of(info)
+def _labelled(table: Table, drop_empty: bool) -> Table:
+    kept = [row for row, label in enumerate(table.labels) if label != UNLABELLED]
+    if len(kept) == len(table.labels):
+        return table
+    count = len(table.labels) - len(kept)
+    if not kept:
+        raise DataError(f"{table.path}: every label is {UNLABELLED}, which the hub writes for a text without one")
+    if not drop_empty:
+        row = table.labels.index(UNLABELLED)
+        raise DataError(
+            f"{table.where(row)}: label {UNLABELLED}, which the hub writes for a text without one "
+            f"({count:,} of {len(table.labels):,} rows); leave them out with --drop-empty"
+        )
+    return keep_rows(table, kept)
 
 
-def _classes_of(info: Any) -> dict[str, list[str]]:
+def _infos(file: Path) -> Iterator[dict[str, Any]]:
+    """What a card or a file of the hub's library says, a table a configuration."""
+    if file.name == CARD:
+        infos = read_card(file).get("dataset_info") or []
+        yield from (info for info in (infos if isinstance(infos, list) else [infos]) if isinstance(info, dict))
+        return
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if isinstance(content, dict):
+        named = {None: content} if "features" in content else content
+        yield from ({"config_name": name, **info} for name, info in named.items() if isinstance(info, dict))
+
+
+def _classes_of(info: dict[str, Any]) -> dict[str, list[str]]:
     """Of one configuration, as the card writes features (a list) or as the hub's library does (by column)."""
-    features = info.get("features") if isinstance(info, dict) else None
+    features = info.get("features")
     if isinstance(features, dict):
         pairs = [(column, feature) for column, feature in features.items() if isinstance(feature, dict)]
         return {column: names for column, feature in pairs if (names := _names(feature.get("names")))}

@@ -32,7 +32,7 @@ def read_delimited(path: Path, text: str, encoding: str, suffix: str, reading: R
     if skipped:
         text = text.partition("\n")[2]
     parsed = _parse_asked(path, text, asked, labelled) if asked else _fitting(path, text, suffix, reading, labelled)
-    cells, notes = _trimmed(parsed) if labelled else (parsed.cells, ())
+    cells, notes = _trim(parsed) if labelled else (parsed.cells, ())
     lines = [line + skipped for line in parsed.lines]
     header = _has_header(cells, reading) if labelled else _names_texts(cells, reading)
     names = tuple(cell.strip() for cell in cells[0]) if header else None
@@ -152,7 +152,7 @@ def _is_prose(parsed: Parsed, reading: Reading) -> bool:
 # ---------------------------------------------------------------- header and empty columns
 
 
-def _trimmed(parsed: Parsed) -> tuple[Cells, tuple[str, ...]]:
+def _trim(parsed: Parsed) -> tuple[Cells, tuple[str, ...]]:
     """Without columns at the end that have no name; what they hold in a few rows is said, not read."""
     names, cells = parsed.cells[0], parsed.cells
     width = len(names)

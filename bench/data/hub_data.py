@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from bench.data.cards import CARD, INFOS, listed_classes, read_card
-from bench.data.parts import is_data, part_of_name, parts_among
+from bench.data.cards import CARD, INFOS, ListedClasses, listed_classes, read_card
+from bench.data.parts import MissingShard, is_data, part_of_name, parts_among
 from bench.errors import DataError, NotAvailable
 from bench.files.hub import cached_snapshot, fetch_file, list_files
 
@@ -26,7 +26,7 @@ class HubData:
     kind: Literal["hub", "hub-cache"]
     parts: dict[str, list[Path]]
     licence: str | None = None
-    classes: dict[str, list[str]] = field(default_factory=dict)
+    classes: ListedClasses | None = None
 
 
 def find_hub_data(name: str) -> HubData:
@@ -35,19 +35,37 @@ def find_hub_data(name: str) -> HubData:
     if match is None:
         raise DataError(f"--data {name}: expected hf:ORG/NAME, hf:ORG/NAME@REVISION or hf:ORG/NAME@REVISION:CONFIG")
     repo, revision, config = match["repo"], match["revision"] or "main", match["config"]
+    return _find_cached(name, repo, revision, config) or _fetch(name, repo, revision, config)
+
+
+def _find_cached(name: str, repo: str, revision: str, config: str | None) -> HubData | None:
+    """What is whole in the hub's cache; a download that broke off leaves some of the shards, or train alone."""
     cached = cached_snapshot(repo, revision, "dataset")
-    if cached is not None:
-        folder, commit = cached
-        files = [PurePosixPath(file.relative_to(folder)) for file in sorted(folder.rglob("*")) if file.is_file()]
-        card = read_card(folder / CARD)
+    if cached is None:
+        return None
+    folder, commit = cached
+    files = [PurePosixPath(file.relative_to(folder)) for file in sorted(folder.rglob("*")) if file.is_file()]
+    card = read_card(folder / CARD)
+    try:
         parts = _parts(name, files, card, config)
-        if "train" in parts:
-            found = {part: [folder / file for file in names] for part, names in parts.items()}
-            return HubData(repo, commit, "hub-cache", found, _licence(card), listed_classes(folder))
-    return _fetched(name, repo, revision, config)
+    except MissingShard:
+        return None
+    if not {"train", *_listed_splits(card, config)} <= parts.keys():
+        return None
+    found = {part: [folder / file for file in names] for part, names in parts.items()}
+    return HubData(repo, commit, "hub-cache", found, _licence(card), listed_classes(folder, config))
 
 
-def _fetched(name: str, repo: str, revision: str, config: str | None) -> HubData:
+def _listed_splits(card: dict[str, Any], config: str | None) -> set[str]:
+    """The parts that the card describes for the configuration, as far as they are parts at all."""
+    infos = card.get("dataset_info") or []
+    infos = [info for info in (infos if isinstance(infos, list) else [infos]) if isinstance(info, dict)]
+    chosen = [info for info in infos if info.get("config_name", "default") == (config or "default")]
+    splits = [split for info in chosen for split in info.get("splits") or [] if isinstance(split, dict)]
+    return {part for split in splits if (part := part_of_name(str(split.get("name", "")))) is not None}
+
+
+def _fetch(name: str, repo: str, revision: str, config: str | None) -> HubData:
     try:
         commit, listed = list_files(repo, revision, "dataset")
         card = read_card(fetch_file(repo, CARD, commit, "dataset")) if CARD in listed else {}
@@ -57,7 +75,8 @@ def _fetched(name: str, repo: str, revision: str, config: str | None) -> HubData
             why = "only a script, which is never run; try @refs/convert/parquet" if script else "no train part"
             raise DataError(f"--data {name}: the data set holds {why} ({', '.join(listed[:5])})")
         about = [fetch_file(repo, name, commit, "dataset") for name in (CARD, *INFOS) if name in listed]
-        classes = next((listed_classes(path.parent) for path in about if path is not None), {})
+        folder = next((path.parent for path in about if path is not None), None)
+        classes = listed_classes(folder, config) if folder is not None else None
         found: dict[str, list[Path]] = {}
         for part, files in parts.items():
             fetched = [fetch_file(repo, str(file), commit, "dataset") for file in files]

@@ -48,7 +48,7 @@ def json_records(path: Path, text: str) -> list[Any]:
 
 def from_records(path: Path, records: Sequence[dict[str, Any]], lines: list[int], unit: str, facts: Facts) -> Rows:
     """Rows of records that may be nested: a column is a dotted path, and a record may lack it."""
-    flat = [_flattened(_chat(path, record, unit, line)) for record, line in zip(records, lines, strict=True)]
+    flat = [_flatten(_chat(path, record, unit, line)) for record, line in zip(records, lines, strict=True)]
     names = tuple(dict.fromkeys(name for record in flat for name in record))
     cells = [[record.get(name) for name in names] for record in flat]
     first = tuple(tuple(shortened(cell, 80) for cell in row) for row in cells[:3])
@@ -56,11 +56,11 @@ def from_records(path: Path, records: Sequence[dict[str, Any]], lines: list[int]
     return Rows(cells, lines, names, facts, unit=unit)
 
 
-def _flattened(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+def _flatten(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, dict) and value:
-            flat.update(_flattened(value, f"{before}{key}."))
+            flat.update(_flatten(value, f"{before}{key}."))
         else:
             flat[f"{before}{key}"] = value
     return flat

@@ -19,9 +19,14 @@ WORDS = {
 # Folders in which the hub and its library put the files; every other folder is another data set.
 INNER = ("data", "default", "plain_text")
 UNLABELLED = ("unsup", "unsupervised", "unlabeled", "unlabelled")
+_NUMBERED = re.compile(r"(.*?)[-_.](\d+)[-_.]of[-_.](\d+)(-[0-9a-f]{8,})?$")
 _SHARD = re.compile(r"[-_.]?\d+([-_.]of[-_.]\d+)?(-[0-9a-f]{8,})?$")
 _ABOUT = ("dataset.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "metadata.json")
 _ABOUT_STEMS = ("readme", "license", "licence", "classes", "labels", "requirements", "citation")
+
+
+class MissingShard(DataError):
+    """A file of several that belong together is not there."""
 
 
 def part_of_name(name: str) -> str | None:
@@ -63,7 +68,21 @@ def parts_among(where: str, files: Iterable[PurePosixPath]) -> dict[str, list[Pu
     for shards in found.values():
         if len({(file.parent, _SHARD.sub("", stem_of(file)), file.suffix) for file in shards}) > 1:
             raise DataError(f"{where} has both {shards[0]} and {shards[1]}; keep one")
+        _require_all(where, shards)
     return found
+
+
+def _require_all(where: str, shards: list[PurePosixPath]) -> None:
+    """Raise MissingShard where the names (train-00000-of-00002) count more files than there are."""
+    numbered = [match for file in shards if (match := _NUMBERED.fullmatch(stem_of(file)))]
+    if not numbered:
+        return
+    there, count = {match[2] for match in numbered}, int(numbered[0][3])
+    if len(there) < count:
+        raise MissingShard(
+            f"{where}: {shards[0].name} is one of {count:,} files, {count - len(there):,} of which are missing; "
+            "fetch them too"
+        )
 
 
 def _whole_word(name: str) -> bool:

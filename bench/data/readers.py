@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from bench.data.binary_files import BINARY, read_parquet
@@ -87,4 +88,4 @@ def _without_constant(rows: Rows, texts_at: list[int]) -> tuple[Rows, list[int]]
         return rows, texts_at
     left = ", ".join(rows.names[at] for at in texts_at if at not in kept)
     note = f"column {left} is the same in every row and is left out of the texts"
-    return Rows(rows.cells, rows.lines, rows.names, rows.facts, rows.unit, (*rows.notes, note)), kept
+    return replace(rows, notes=(*rows.notes, note)), kept

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.data.cards import listed_classes, with_class_names
+from bench.data.cards import classes_beside, with_class_names
 from bench.data.folders import has_train, read_files, read_folder, tasks_in, wanted
 from bench.data.hub_data import HUB_PREFIX, find_hub_data
 from bench.data.prompts import OwnPrompt, read_prompt
@@ -71,8 +71,9 @@ def open_path(path: Path, reading: Reading = AS_IT_IS) -> Raw:
     if not path.exists():
         raise DataError(f"--data {path}: no such file or folder")
     if path.is_file():
-        return _raw(Source(kind="local", name=str(path)), {"train": read_table(path, reading)})
-    tables = with_class_names(read_folder(path, reading), listed_classes(path))
+        single = with_class_names({"train": read_table(path, reading)}, classes_beside(path), reading.drop_empty)
+        return _raw(Source(kind="local", name=str(path)), single)
+    tables = with_class_names(read_folder(path, reading), classes_beside(path), reading.drop_empty)
     card = _read_card(path / "dataset.json")
     classes = card.get("classes")
     raw = _raw(Source(kind="local", name=str(path), licence=card.get("licence"), note=card.get("note")), tables)
@@ -90,7 +91,7 @@ def open_hub_data(name: str, reading: Reading) -> Raw:
     found = find_hub_data(name)
     raw = _raw(
         Source(kind=found.kind, name=found.repo, revision=found.revision, licence=found.licence),
-        with_class_names(read_files(found.parts, reading), found.classes),
+        with_class_names(read_files(found.parts, reading), found.classes, reading.drop_empty),
     )
     return replace(raw, title=found.repo, test_share=OWN_TEST_SHARE)
 

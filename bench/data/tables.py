@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ class Table:
 
     `rows` are the row numbers (from 0) in the file when some rows have been left out, `dropped` how many were left out
     because they lack a text or a label, `notes` what a reader of the results has to know of how the file was read.
-    `parts` are the files that several shards came from: first row and path of each.
+    `parts` are the files that several shards came from: first row and path of each. `classes` are the classes in the
+    source's own order, where it lists them.
     """
 
     path: Path
@@ -31,6 +32,7 @@ class Table:
     notes: tuple[str, ...] = ()
     facts: Facts | None = None
     parts: tuple[tuple[int, Path], ...] = ()
+    classes: tuple[str, ...] = ()
 
     def where(self, row: int) -> str:
         """File and line of a row, as an error names it."""
@@ -59,7 +61,10 @@ class Facts:
 
 @dataclass(frozen=True)
 class Rows:
-    """Cells of a file, all rows equally long; `names` only where the file names its columns."""
+    """Cells of a file, all rows equally long; `names` only where the file names its columns.
+
+    `classes` are those that the file lists for a column, in its order.
+    """
 
     cells: Sequence[Sequence[Any]]
     lines: list[int]
@@ -67,6 +72,7 @@ class Rows:
     facts: Facts
     unit: str = "line"
     notes: tuple[str, ...] = ()
+    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def places(unit: str, lines: Sequence[int]) -> str:

@@ -11,8 +11,9 @@ from bench.quality.chance import quality_warnings
 from bench.quality.parity import certify, constraint_warnings
 from bench.quality.scores import measure_quality
 from bench.results.autotuned import Tuning
-from bench.results.names import row_name
-from bench.results.records import Answers, Cell, MeasuredPart, Parity, Result, Status
+from bench.results.certificates import Parity
+from bench.results.names import result_name
+from bench.results.records import Answers, Cell, MeasuredPart, Result, Status
 from bench.results.speed_records import LoadSummary
 from bench.speed.figures import describe_failures, summarise_runs
 from bench.types import REMOTE, Classifier, DataCard, Dataset, EngineSpec, Recipe, Scenario
@@ -21,7 +22,6 @@ UNSTABLE_SPREAD = 0.2
 MINIMUM_REPEATS_FOR_SPREAD = 3
 QUICK_KINDS = frozenset({"sequence", "embedding", "network", "linear"})  # a language model takes a pass an answer
 WRITING_KINDS = frozenset({"generate", "served"})
-BESIDE_OTHERS = 0.1  # of the machine's processor time, taken by others: more than a quiet machine's own services
 CACHED = 1.5  # engines without a cache stay below; what is new to them is a text's length
 CACHED_REMOTELY = 1.15  # a server has seen every length already
 
@@ -61,7 +61,7 @@ def new_cell(
 ) -> Cell:
     """The cell with a readable id that ends in the content hash of all that decides its result."""
     return Cell(
-        id=f"{row_name(data.name, recipe.id, seed, engine.name if engine else None)}-{key[:12]}",
+        id=f"{result_name(data.name, recipe.id, seed, engine.name if engine else None)}-{key[:12]}",
         task=data.name,
         recipe=recipe.id,
         method=recipe.method,
@@ -106,11 +106,13 @@ class Reference:
     token_sha256: str | None
 
 
-def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, reference: Reference | None) -> Result:
+def assemble(
+    entry: Entry, parts: list[MeasuredPart], answers: Answers, reference: Reference | None, shared: bool
+) -> Result:
     """The result of a measured cell; without a certificate there is no speed row.
 
     A classifier that exists behind its endpoint alone can have none: what was measured is what is served.
-    Answers of random weights serve the certificate only: such a row has no quality.
+    Answers of random weights serve the certificate only: such a row has no quality. `shared`: see `judge_speed`.
     """
     manifest = entry.classifier.manifest
     first = parts[0]
@@ -126,9 +128,7 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
     }
     parity = None if reference is None else _certificate(entry, answers, reference, first.token_sha256)
     certified = parity is not None or entry.reference_id is None
-    status, reason = judge_speed(load, certified, answered_from_cache(parts))
-    if status is Status.OK and load and (crowd := beside_others(parts)):
-        status, reason = Status.UNSTABLE, crowd
+    status, reason = judge_speed(load, certified, answered_from_cache(parts), shared)
     trained = entry.cell.weights == "trained"
     quality = measure_quality(answers, manifest.class_names) if trained else None
     return Result(
@@ -153,7 +153,7 @@ def assemble(entry: Entry, parts: list[MeasuredPart], answers: Answers, referenc
         failed_requests=first.failed_requests,
         work=first.work,
         tuning=entry.tuning,
-        beside_others=beside_others(parts) is not None,
+        beside_others=any(summary.beside_others for summary in load.values()),
         finished_at=_now(),
     )
 
@@ -189,14 +189,13 @@ def answered_from_cache(parts: Sequence[MeasuredPart]) -> str | None:
     return None
 
 
-def beside_others(parts: Sequence[MeasuredPart]) -> str | None:
-    """Why the rates are no rates of this machine: other processes were at work on it; None where nobody looked."""
-    share = max(part.others_share or 0.0 for part in parts)
-    return f"measured beside others: they took {share:.0%} of the machine" if share > BESIDE_OTHERS else None
+def judge_speed(
+    load: dict[str, LoadSummary], certified: bool, cached: str | None, shared: bool
+) -> tuple[Status, str | None]:
+    """Whether the rates of a row can be believed, and why not; `cached`: why they are those of a cache.
 
-
-def judge_speed(load: dict[str, LoadSummary], certified: bool, cached: str | None) -> tuple[Status, str | None]:
-    """Whether the rates of a row can be believed, and why not; `cached`: why they are those of a cache."""
+    `shared`: the parts of one run give each other the whole machine, so that a rate measured beside others is none.
+    """
     if not certified:
         return Status.INVALID, "no parity certificate: the reference engine gave no answers for this classifier"
     if cached:
@@ -208,6 +207,9 @@ def judge_speed(load: dict[str, LoadSummary], certified: bool, cached: str | Non
         spread = (summary.rate_high_rps - summary.rate_low_rps) / summary.rate_rps
         if len(summary.runs) >= MINIMUM_REPEATS_FOR_SPREAD and spread > UNSTABLE_SPREAD:
             return Status.UNSTABLE, f"{name}: the runs' rates differ by {spread:.0%} of their median"
+    for summary in load.values():
+        if shared and summary.crowding and summary.beside_others:
+            return Status.UNSTABLE, summary.crowding.described
     return Status.OK, None
 
 

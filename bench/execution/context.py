@@ -13,7 +13,7 @@ from bench.execution.console import RunConsole
 from bench.execution.processes import Outcome, Workers
 from bench.execution.schedule import Budget
 from bench.execution.sharing import Sharing
-from bench.machine.sole_use import OthersClock, machine_held
+from bench.machine.sole_use import machine_held
 from bench.plan.plan import Plan
 from bench.results.records import Status
 
@@ -60,10 +60,7 @@ class Context:
         log = self.logs / f"{log_name}.log"
         with machine_held(alone) if self.sharing else nullcontext():
             cut_s = limit_s if always else self.budget.job_limit_s(limit_s)
-            clock = OthersClock() if self.sharing else None
             outcome = self.workers.run(job, (argument,), cut_s, log, self.console.progress, fresh)
-            if clock:
-                outcome = replace(outcome, others_share=clock.share(sum(phase.cpu_s for phase in outcome.phases)))
         if outcome.status is Status.TIMEOUT and cut_s < limit_s:
             outcome = replace(outcome, status=Status.SKIPPED, reason=self.budget.used_up(), over_budget=True)
         record = {

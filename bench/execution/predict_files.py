@@ -54,7 +54,7 @@ def label_file(predictor: Predictor, file: Path, reading: Reading, out: Path | N
         if is_table(file, reading):
             rows = read_rows(file, reading, labelled=False)
             if as_json:
-                return write_json(answered(predictor, _numbered(file, rows, reading)), target)
+                return write_json(answered(predictor, _number(file, rows, reading)), target)
             return _label_table(predictor, file, rows, reading, target)
         return write_json(answered(predictor, read_lines(file, reading.encoding)), target)
 
@@ -67,7 +67,7 @@ def is_table(file: Path, reading: Reading) -> bool:
 def rows_of(predictor: Predictor, file: Path, reading: Reading) -> Iterator[dict[str, Any]]:
     """A row a line or record, as `label_file` writes it in JSON, for a table on the screen."""
     if is_table(file, reading):
-        return answered(predictor, _numbered(file, read_rows(file, reading, labelled=False), reading))
+        return answered(predictor, _number(file, read_rows(file, reading, labelled=False), reading))
     return answered(predictor, read_lines(file, reading.encoding))
 
 
@@ -86,7 +86,7 @@ def read_lines(file: Path, encoding: str | None = None) -> Iterator[tuple[int, s
                 raise DataError(f"{file} is empty")
             if not whole:
                 stream.seek(0)
-                yield from numbered_lines(stream, str(file))
+                yield from number_lines(stream, str(file))
                 return
     except NotUtf8:
         decode(read_content(file), None)  # raises with a guess at the encoding
@@ -100,7 +100,7 @@ def read_lines(file: Path, encoding: str | None = None) -> Iterator[tuple[int, s
         yield number, _without_end(line)
 
 
-def numbered_lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+def number_lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
     """The lines of a stream of UTF-8 with their numbers; raises DataError for bytes that are none."""
     for number, line in enumerate(_divided(stream), start=1):
         try:
@@ -164,7 +164,7 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
 # ---------------------------------------------------------------- answers
 
 
-def _numbered(file: Path, rows: Rows, reading: Reading) -> Iterator[tuple[int, str]]:
+def _number(file: Path, rows: Rows, reading: Reading) -> Iterator[tuple[int, str]]:
     at = choose_text_columns(file, rows, reading)
     for line, cells in zip(rows.lines, rows.cells, strict=True):
         yield line, _text(file, rows.unit, line, joined_text([cells[column] for column in at]))
@@ -235,7 +235,7 @@ def write_json(rows: Iterable[dict[str, Any]], target: TextIO) -> int:
 def _label_table(predictor: Predictor, file: Path, rows: Rows, reading: Reading, target: TextIO) -> int:
     delimiter = rows.facts.delimiter_sign or ","
     writer = csv.writer(target, delimiter=delimiter, lineterminator="\n")
-    labelled = answered(predictor, _numbered(file, rows, reading))
+    labelled = answered(predictor, _number(file, rows, reading))
     if rows.names is not None:
         writer.writerow([*rows.names, *answer_columns(predictor.no_answers(), rows.names)])
     for cells, row in zip(rows.cells, labelled, strict=True):
@@ -247,7 +247,7 @@ def _label_json(predictor: Predictor, file: Path, reading: Reading, target: Text
     """Records as they were, with the answers beside them: a list stays a list, lines stay lines."""
     rows = read_rows(file, reading, labelled=False)
     records = _records(file, rows, reading.encoding)
-    labelled = answered(predictor, _numbered(file, rows, reading))
+    labelled = answered(predictor, _number(file, rows, reading))
     merged = (
         {**record, **_beside(row["models"], record)} for record, row in zip(records, labelled, strict=True)
     )  # fmt: skip
@@ -282,7 +282,7 @@ def _label_parquet(predictor: Predictor, file: Path, reading: Reading, out: Path
     if out is None:
         raise UsageError(f"--file {file}: its rows come out as parquet; name the file with --out")
     rows = read_rows(file, reading, labelled=False)
-    labelled = list(answered(predictor, _numbered(file, rows, reading)))
+    labelled = list(answered(predictor, _number(file, rows, reading)))
     content = read_content(file)
     whole = pq.read_table(io.BytesIO(content.data)) if content.data.startswith(b"PAR1") else None
     if whole is None:

@@ -46,8 +46,7 @@ class Outcome:
     """How a job ended; `payload` is what it returned when `status` is OK, else `reason` says why not.
 
     `phases` are those of a job that came to its end: what `wall_s` has more is its start and its end.
-    `over_budget`: it was left out, or cut short, for want of time alone. `others_share`: of all processor time
-    meanwhile, what other processes took, where shards may be beside each other; None where nobody looked.
+    `over_budget`: it was left out, or cut short, for want of time alone.
     """
 
     status: Status
@@ -56,7 +55,6 @@ class Outcome:
     wall_s: float = 0.0
     phases: tuple[Phase, ...] = ()
     over_budget: bool = False
-    others_share: float | None = None
 
 
 class Workers:

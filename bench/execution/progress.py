@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from bench.errors import StoreError
 from bench.execution.sharing import CLASSIFIERS, FAILED, PLANS, RESULTS
 from bench.files.leases import LAPSE_S, LEASES, WORKERS
 from bench.files.objects import ObjectStore
 from bench.plan.work import Item
-from bench.results.names import classifier_name, row_name
+from bench.results.names import classifier_name, result_name
 from bench.types import Record
 
 READERS = 16
@@ -59,19 +63,20 @@ def progress_of(store: ObjectStore) -> Progress:
     """Read a store; raises StoreError where no run began in it."""
     items = _items(store)
     done = {name.rpartition("-")[0] for folder in (RESULTS, CLASSIFIERS) for name in store.names(folder)}
-    failed = {row_name(**_row(row)): row for row in _all(store, FAILED)}
+    failed = {result_name(**_row(row)): row for row in _all(store, FAILED)}
     lost = {name.removesuffix(".none") for name in failed if name.endswith(".none")}  # without a training no cells
-    cells = [item for item in items if item.kind == "cell"]
-    left = [item for item in items if _item_name(item) not in done and _training_name(item) not in lost]
+    named = [(item, _training_name(item), _item_name(item)) for item in items]
+    cells = sum(item.kind == "cell" for item in items)
+    left = [item for item, training, name in named if name not in done and training not in lost]
     waiting = sum(item.kind == "cell" for item in left)
-    bad = sum(_item_name(item) in failed or _training_name(item) in lost for item in cells)
+    bad = sum(item.kind == "cell" and (name in failed or training in lost) for item, training, name in named)
     workers = _workers(store)
     alive = sum(_heard_s(card) < LAPSE_S for card in workers.values())
     known = [item.expected_s for item in left if item.expected_s is not None]
     left_s = sum(known) if len(known) == len(left) else None
     return Progress(
-        cells=len(cells),
-        done=len(cells) - waiting - bad,
+        cells=cells,
+        done=cells - waiting - bad,
         failed=tuple(_failure(row) for row in failed.values()),
         running=tuple(_running(store, workers)),
         waiting=waiting,
@@ -86,8 +91,21 @@ def _items(store: ObjectStore) -> list[Item]:
     plans = _all(store, PLANS)
     if not plans:
         raise StoreError(f"no run began in {store.root}; `bench run --shard 1/4` begins one")
-    items = [Item.model_validate(item) for plan in plans for item in plan["items"]]
+    with _collector_paused():
+        items = TypeAdapter(list[Item]).validate_python([item for plan in plans for item in plan["items"]])
     return list({item.key: item for item in items}.values())
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Of 100,000 records that stay, the garbage collector would go through all again and again: most of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _all(store: ObjectStore, folder: str) -> list[dict[str, Any]]:
@@ -112,7 +130,7 @@ def _training_name(item: Item) -> str:
 def _item_name(item: Item) -> str:
     if item.kind == "training":
         return _training_name(item)
-    return row_name(item.task, item.recipe, item.seed, item.engine)
+    return result_name(item.task, item.recipe, item.seed, item.engine)
 
 
 def _workers(store: ObjectStore) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,8 @@ from bench.execution.calibrate import settle_engines
 from bench.execution.cells import Entry
 from bench.execution.console import RunConsole
 from bench.execution.context import Context
-from bench.execution.measuring import entries_of, measure
+from bench.execution.entries import entries_of
+from bench.execution.measuring import measure
 from bench.execution.processes import Workers
 from bench.execution.schedule import Budget, Step, steps_of
 from bench.execution.sharded import settle_shared_engines, steps_of_shard
@@ -55,7 +56,7 @@ def run_plan(
         write_json(plan.out / ENVIRONMENT, environment)
         for task in plan.tasks:
             store_texts(plan.out, task.data)
-        earlier = _earlier_rows(plan.out)
+        earlier = _earlier_results(plan.out)
         _write_settings(context, earlier, None)
         announce_work(context)
         context, steps = _settle(context)
@@ -77,7 +78,7 @@ def _settle(context: Context) -> tuple[Context, list[Step]]:
     return context, steps if shard is None else steps_of_shard(steps, items, shard)
 
 
-def _earlier_rows(folder: Path) -> list[Result]:
+def _earlier_results(folder: Path) -> list[Result]:
     """What the folder's last run had: it stays listed until this run is complete, in case it is interrupted."""
     if not (folder / SETTINGS).exists():
         return []
@@ -95,11 +96,11 @@ def _readable(folder: Path, cell_id: str) -> Result | None:
 
 def _with_earlier(done: Sequence[Result], earlier: Sequence[Result]) -> list[Result]:
     """The rows of this run, then those of the last that none of them replaces."""
-    replaced = {_row_of(result) for result in done}
-    return [*done, *(result for result in earlier if _row_of(result) not in replaced)]
+    replaced = {_place_of(result) for result in done}
+    return [*done, *(result for result in earlier if _place_of(result) not in replaced)]
 
 
-def _row_of(result: Result) -> tuple[str, str, int, str | None]:
+def _place_of(result: Result) -> tuple[str, str, int, str | None]:
     cell = result.cell
     return cell.task, cell.recipe, cell.seed, cell.engine
 
@@ -108,11 +109,11 @@ def _run_steps(
     context: Context, steps: Sequence[Step], expected_s: float | None, earlier: Sequence[Result]
 ) -> list[Result]:
     """Each step's rows, stored and shown as they come; in the plan's order in the end."""
-    rows_of: dict[tuple[str, str, int], list[Result]] = defaultdict(list)
+    results_of: dict[tuple[str, str, int], list[Result]] = defaultdict(list)
     done: list[Result] = []
     for batch in _batches(context, steps):
         for step, results in _finish(context, batch):
-            rows_of[step.task.data.name, step.recipe.id, step.seed] += results
+            results_of[step.task.data.name, step.recipe.id, step.seed] += results
             done += results
         _write_settings(context, _with_earlier(done, earlier), expected_s)
         context.console.board(standings_table(done))
@@ -125,24 +126,24 @@ def _run_steps(
         for task in plan.tasks
         for recipe in plan.recipes
         for seed in range(plan.seeds)
-        for result in rows_of[task.data.name, recipe.id, seed]
+        for result in results_of[task.data.name, recipe.id, seed]
     ]
 
 
-Rows = list[Entry | Result]
+Measurable = list[Entry | Result]
 
 
-def _batches(context: Context, steps: Sequence[Step]) -> Iterator[list[tuple[Step, Rows]]]:
+def _batches(context: Context, steps: Sequence[Step]) -> Iterator[list[tuple[Step, Measurable]]]:
     """One repeat: each classifier is finished before the next. Several: all of a task together, to be shuffled."""
     for step in steps:
         if step.task.tier.repeats == 1:
-            yield [(step, _rows(context, step))]
+            yield [(step, _measurable(context, step))]
     for task in context.plan.tasks:
         if task.tier.repeats > 1:
-            yield [(step, _rows(context, step)) for step in steps if step.task is task]
+            yield [(step, _measurable(context, step)) for step in steps if step.task is task]
 
 
-def _rows(context: Context, step: Step) -> Rows:
+def _measurable(context: Context, step: Step) -> Measurable:
     """What is to be measured of a step's classifier, after its training; or the row that says why there is nothing."""
     reason = context.budget.why_not(step.expected_s)
     if reason:
@@ -158,9 +159,13 @@ def _rows(context: Context, step: Step) -> Rows:
     return entries if step.engines is None else _of_shard(entries, step.engines)
 
 
-def _of_shard(entries: Rows, engines: frozenset[str]) -> Rows:
+def _of_shard(entries: Measurable, engines: frozenset[str]) -> Measurable:
     """The rows that a shard measures, and the reference's, which they are compared with."""
-    return [row for row in entries if row.cell.engine in engines or (isinstance(row, Entry) and row.engine.reference)]
+    return [
+        entry
+        for entry in entries
+        if entry.cell.engine in engines or (isinstance(entry, Entry) and entry.engine.reference)
+    ]
 
 
 def _point_to(link: Path, folder: Path) -> None:
@@ -170,26 +175,26 @@ def _point_to(link: Path, folder: Path) -> None:
     link.symlink_to(folder, target_is_directory=True)
 
 
-def _finish(context: Context, batch: Sequence[tuple[Step, Rows]]) -> list[tuple[Step, list[Result]]]:
+def _finish(context: Context, batch: Sequence[tuple[Step, Measurable]]) -> list[tuple[Step, list[Result]]]:
     """Results of each step's rows, in their order; rows that never came to an engine are stored as they are."""
-    entries = [row for _, rows in batch for row in rows if isinstance(row, Entry)]
+    entries = [entry for _, listed in batch for entry in listed if isinstance(entry, Entry)]
     expected_s = {
-        row.cell.id: step.estimate.serve_s.get(row.engine.name, 0.0)
-        for step, rows in batch
+        entry.cell.id: step.estimate.serve_s.get(entry.engine.name, 0.0)
+        for step, listed in batch
         if step.estimate
-        for row in rows
-        if isinstance(row, Entry)
+        for entry in listed
+        if isinstance(entry, Entry)
     }
     measured = {result.cell.id: result for result in measure(context, entries, expected_s)}
     finished = []
-    for step, rows in batch:
+    for step, listed in batch:
         results = []
-        for row in rows:
-            if isinstance(row, Result):
-                write_record(result_path(context.out, row.cell.id), row)
-                results.append(row)
-            elif row.listed:
-                results.append(measured[row.cell.id])
+        for entry in listed:
+            if isinstance(entry, Result):
+                write_record(result_path(context.out, entry.cell.id), entry)
+                results.append(entry)
+            elif entry.listed:
+                results.append(measured[entry.cell.id])
         finished.append((step, results))
     return finished
 

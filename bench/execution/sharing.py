@@ -66,7 +66,7 @@ class Sharing:
         paths = [path(out, cell_id) for path in (result_path, answers_path, validation_path)]
         paths += [*out.glob(f"{PARTS}/{cell_id}.r*.json"), *out.glob(f"{LATENCIES}/{cell_id}.r*.parquet")]
         self._note_failure(cell, result)
-        files = self._kept({str(path.relative_to(out)): path for path in paths if path.is_file()})
+        files = self._keep({str(path.relative_to(out)): path for path in paths if path.is_file()})
         listing = {"settled": result is None or is_settled(result), "files": files}
         if not self._announce(f"{RESULTS}/{cell_id}", listing, again):
             self.fetch_cell(out, cell_id)
@@ -96,7 +96,7 @@ class Sharing:
 
     def publish_classifier(self, folder: Path) -> None:
         """Let all workers have a trained classifier; where another published one first, take that one."""
-        files = self._kept({str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()})
+        files = self._keep({str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()})
         if not self._announce(f"{CLASSIFIERS}/{folder.name}", {"files": files}, again=False):
             self.fetch_classifier(folder)
 
@@ -111,7 +111,7 @@ class Sharing:
         """The plan that the first worker of a request wrote; None where this is the first."""
         return self._listing(f"{PLANS}/{name}")
 
-    def _kept(self, files: dict[str, Path]) -> dict[str, str]:
+    def _keep(self, files: dict[str, Path]) -> dict[str, str]:
         """Each file's content in the store, under its hash; every writer of a hash writes the same."""
         hashes = {name: file_sha256(path) for name, path in sorted(files.items())}
         for name, digest in hashes.items():

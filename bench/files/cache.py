@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "bench"
 
 
+@lru_cache(maxsize=4096)
 def file_name(text: str, most_bytes: int = 80) -> str:
     """A name for files from a name that people chose: no separators or control characters, never too long.
 
@@ -51,12 +53,12 @@ def whole_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, durable: bool = True) -> None:
     """Write a file so that a reader sees the old content or the new, never a part; a device or pipe is written into."""
     if not is_replaceable(path):
         path.write_bytes(content)
         return
-    with written_beside(path, content) as scratch:
+    with write_beside(path, content, durable) as scratch:
         scratch.replace(path)
 
 
@@ -71,8 +73,11 @@ def is_replaceable(path: Path) -> bool:
 
 
 @contextmanager
-def written_beside(path: Path, content: bytes) -> Iterator[Path]:
-    """Yield a file of the content, on disk, in the folder that the path will be in; it vanishes unless it was moved."""
+def write_beside(path: Path, content: bytes, durable: bool = True) -> Iterator[Path]:
+    """Yield a file of the content in the folder that the path will be in; it vanishes unless it was moved.
+
+    durable: on the disk, whatever becomes of the machine.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=_scratch_prefix(path), dir=path.parent)
     scratch = Path(name)
@@ -80,7 +85,8 @@ def written_beside(path: Path, content: bytes) -> Iterator[Path]:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
             os.fchmod(file.fileno(), 0o644)  # mkstemp's files are for their owner alone
         yield scratch
     finally:

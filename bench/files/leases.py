@@ -81,7 +81,7 @@ class Worker:
     def _beat(self) -> None:
         self._beats += 1
         said = {"beats": self._beats, "doing": self._doing, "at": datetime.now(UTC).isoformat(timespec="seconds")}
-        self._store.put(f"{WORKERS}/{self.id}", json.dumps(self._card | said).encode())
+        self._store.put(f"{WORKERS}/{self.id}", json.dumps(self._card | said).encode(), durable=False)
 
     def try_lease(self, piece: str, title: str) -> Lease | None:
         """The lease of a piece of work; None while another worker that is alive has it.
@@ -96,7 +96,7 @@ class Worker:
         generation = int(names[-1].rpartition("~")[2]) + 1 if names else 0
         name = f"{LEASES}/{piece}~{generation:06d}"
         content = {"worker": self.id, "title": title, "since": datetime.now(UTC).isoformat(timespec="seconds")}
-        if not self._store.put_new(name, json.dumps(content).encode()):
+        if not self._store.put_new(name, json.dumps(content).encode(), durable=False):
             return None
         if max(self._of(piece), default="") > name.rpartition("/")[2]:  # others went on while this one was slow
             self._store.delete(name)

@@ -1,6 +1,7 @@
 """Keeps objects by name under one root, a folder or an fsspec URL, for many writers at once.
 
-An object appears whole or not at all; `put_new` succeeds for one writer only.
+An object appears whole or not at all; `put_new` succeeds for one writer only. `durable`: whether an object must
+outlive the machine's own failure; waiting for the disk is most of what writing a small one costs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.errors import StoreError
-from bench.files.cache import clone_or_copy, whole_file, write_whole, written_beside
+from bench.files.cache import clone_or_copy, whole_file, write_beside, write_whole
 
 URL_MARK = "://"
 
@@ -23,10 +24,10 @@ class ObjectStore(Protocol):
     def get(self, name: str) -> bytes | None:
         """The content; None where there is none."""
 
-    def put(self, name: str, content: bytes) -> None:
+    def put(self, name: str, content: bytes, durable: bool = True) -> None:
         """Write it, over another one."""
 
-    def put_new(self, name: str, content: bytes) -> bool:
+    def put_new(self, name: str, content: bytes, durable: bool = True) -> bool:
         """Write it unless there is one; False where another writer was first."""
 
     def delete(self, name: str) -> None:
@@ -67,16 +68,16 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def put(self, name: str, content: bytes) -> None:
+    def put(self, name: str, content: bytes, durable: bool = True) -> None:
         """See ObjectStore."""
-        write_whole(self.folder / name, content)
+        write_whole(self.folder / name, content, durable)
 
-    def put_new(self, name: str, content: bytes) -> bool:
+    def put_new(self, name: str, content: bytes, durable: bool = True) -> bool:
         """A hard link is made by one of many only, on network file systems too."""
         path = self.folder / name
         if path.exists():
             return False
-        with written_beside(path, content) as scratch:
+        with write_beside(path, content, durable) as scratch:
             try:
                 path.hardlink_to(scratch)
             except FileExistsError:

@@ -58,11 +58,11 @@ class RemoteStore:
 
         return self._patiently(read)
 
-    def put(self, name: str, content: bytes) -> None:
-        """See ObjectStore."""
+    def put(self, name: str, content: bytes, durable: bool = True) -> None:
+        """What the server confirmed is as durable as the server."""
         self._patiently(lambda: self._files.pipe_file(self._path(name), content))
 
-    def put_new(self, name: str, content: bytes) -> bool:
+    def put_new(self, name: str, content: bytes, durable: bool = True) -> bool:
         """Where the answer to a first try was lost, the object is this writer's if it holds what it wrote."""
 
         lost = False

@@ -35,7 +35,7 @@ class BaselineTask(Record):
     labels: str
 
 
-class BaselineRow(Record):
+class BaselineResult(Record):
     """One row of the leaderboard: which of the task's items it answered (packed bits) and what, -1 for no class."""
 
     cell: Cell
@@ -56,11 +56,11 @@ class Baseline(Record):
     hardware_sha256: str | None
     packages: dict[str, str | None] = Field(default_factory=dict)
     tasks: tuple[BaselineTask, ...]
-    rows: tuple[BaselineRow, ...]
+    rows: tuple[BaselineResult, ...]
 
 
 @dataclass(frozen=True)
-class RowAnswers:
+class JudgedAnswers:
     """Unpacked: ids, true labels and predictions, int (n,), in the order of the ids."""
 
     ids: np.ndarray
@@ -70,12 +70,12 @@ class RowAnswers:
 
 def make_baseline(run: StoredRun) -> Baseline:
     """Every row of a stored run that has answers; raises StoreError when none has."""
-    rows = [result for result in run.results if result.cell.id in run.answers and result.quality]
-    if not rows:
+    results = [result for result in run.results if result.cell.id in run.answers and result.quality]
+    if not results:
         raise StoreError(f"{run.folder} has no row with answers; a baseline needs at least one")
     tasks = {}
-    for task in dict.fromkeys(result.cell.task for result in rows):
-        of_task = [result for result in rows if result.cell.task == task]
+    for task in dict.fromkeys(result.cell.task for result in results):
+        of_task = [result for result in results if result.cell.task == task]
         labels: dict[int, int] = {}
         for result in of_task:
             answers = run.answers[result.cell.id]
@@ -92,32 +92,32 @@ def make_baseline(run: StoredRun) -> Baseline:
             for data, ids, labels in tasks.values()
         ),
         rows=tuple(
-            BaselineRow(
+            BaselineResult(
                 cell=result.cell,
                 classifier_sha256=result.classifier_sha256,
                 accuracy=result.quality.accuracy,
                 macro_f1=result.quality.macro_f1,
-                **_pack_row(row_answers(run, result.cell.id), tasks[result.cell.task][1]),
+                **_pack_answers(judged_answers(run, result.cell.id), tasks[result.cell.task][1]),
             )
-            for result in rows
+            for result in results
             if result.quality
         ),
     )
 
 
-def row_answers(run: StoredRun, cell_id: str) -> RowAnswers:
+def judged_answers(run: StoredRun, cell_id: str) -> JudgedAnswers:
     """The answers of a stored row."""
     answers = run.answers[cell_id]
     order = np.argsort(answers.ids)
-    return RowAnswers(
+    return JudgedAnswers(
         ids=answers.ids[order], labels=answers.labels[order], predictions=answers.prediction.labels[order]
     )
 
 
-def unpack(baseline: Baseline) -> Mapping[str, RowAnswers]:
+def unpack(baseline: Baseline) -> Mapping[str, JudgedAnswers]:
     """The answers of every row by cell id; raises StoreError when the file was changed by hand."""
     tasks = {task.data.task: _unpack_task(task) for task in baseline.tasks}
-    return {row.cell.id: _unpack_row(row, tasks.get(row.cell.task)) for row in baseline.rows}
+    return {result.cell.id: _unpack_answers(result, tasks.get(result.cell.task)) for result in baseline.rows}
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
@@ -144,7 +144,7 @@ def read_baseline(path: Path) -> Baseline:
         raise StoreError(f"{path} is no whole baseline: {where}: {first['msg']}; {AGAIN}") from error
     if not baseline.rows:
         raise StoreError(f"{path} holds no row, so nothing would be compared; {AGAIN}")
-    _refuse_twice(path, "row", (row.cell.id for row in baseline.rows))
+    _refuse_twice(path, "row", (result.cell.id for result in baseline.rows))
     _refuse_twice(path, "task", (task.data.task for task in baseline.tasks))
     return baseline
 
@@ -183,7 +183,7 @@ def open_baseline(path: Path) -> Baseline:
     return make_baseline(open_run(path)) if path.is_dir() else read_baseline(path)
 
 
-def _pack_row(answers: RowAnswers, ids: np.ndarray) -> dict[str, str]:
+def _pack_answers(answers: JudgedAnswers, ids: np.ndarray) -> dict[str, str]:
     answered = np.packbits(np.isin(ids, answers.ids))
     return {"answered": _pack(answered, np.dtype("u1")), "predictions": _pack(answers.predictions, LABEL_TYPE)}
 
@@ -199,17 +199,17 @@ def _unpack_task(task: BaselineTask) -> tuple[np.ndarray, np.ndarray, int]:
     return ids, labels, classes
 
 
-def _unpack_row(row: BaselineRow, task: tuple[np.ndarray, np.ndarray, int] | None) -> RowAnswers:
+def _unpack_answers(kept: BaselineResult, task: tuple[np.ndarray, np.ndarray, int] | None) -> JudgedAnswers:
     if task is None:
-        raise StoreError(f"the baseline's row {row.cell.id} is of a task it does not hold; {AGAIN}")
+        raise StoreError(f"the baseline's row {kept.cell.id} is of a task it does not hold; {AGAIN}")
     ids, labels, classes = task
-    answered = np.unpackbits(_unpack(row.answered, np.dtype("u1")))[: len(ids)].astype(bool)
-    predictions = _unpack(row.predictions, LABEL_TYPE)
+    answered = np.unpackbits(_unpack(kept.answered, np.dtype("u1")))[: len(ids)].astype(bool)
+    predictions = _unpack(kept.predictions, LABEL_TYPE)
     if len(answered) != len(ids) or answered.sum() != len(predictions):
-        raise StoreError(f"the baseline's row {row.cell.id} has a wrong number of answers; {AGAIN}")
+        raise StoreError(f"the baseline's row {kept.cell.id} has a wrong number of answers; {AGAIN}")
     if ((predictions < -1) | (predictions >= classes)).any():
-        raise StoreError(f"the baseline's row {row.cell.id} answers what none of {classes} classes is; {AGAIN}")
-    return RowAnswers(ids=ids[answered], labels=labels[answered], predictions=predictions)
+        raise StoreError(f"the baseline's row {kept.cell.id} answers what none of {classes} classes is; {AGAIN}")
+    return JudgedAnswers(ids=ids[answered], labels=labels[answered], predictions=predictions)
 
 
 def _steps(ids: np.ndarray) -> np.ndarray:

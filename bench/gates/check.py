@@ -9,10 +9,10 @@ from functools import reduce
 import numpy as np
 
 from bench.errors import NotComparable
-from bench.gates.baseline import Baseline, BaselineRow, RowAnswers, row_answers, unpack
+from bench.gates.baseline import Baseline, BaselineResult, JudgedAnswers, judged_answers, unpack
 from bench.gates.quality_rules import MARGIN, SEED_SPREAD, Sides, judge, measure_spread, unchanged
 from bench.results.records import Cell, Result, StoredRun
-from bench.results.verdicts import Check, CheckedRow, Judgement, Reason, SeedSpread, Verdict
+from bench.results.verdicts import Check, CheckedResult, Judgement, Reason, SeedSpread, Verdict
 from bench.types import DataCard, SplitSizes
 
 Key = tuple[str, str, str | None, int, str | None, str | None, str | None]
@@ -22,16 +22,16 @@ Key = tuple[str, str, str | None, int, str | None, str | None, str | None]
 class _Pair:
     """A row of the baseline and the run's row of that name, with the answers of both."""
 
-    row: BaselineRow
+    kept: BaselineResult
     result: Result
-    old: RowAnswers
-    new: RowAnswers
+    old: JudgedAnswers
+    new: JudgedAnswers
 
     @property
     def same_classifier(self) -> bool:
         """Whether it is known to be: a model behind an endpoint may be another one under the same name."""
         known = self.result.classifier_sha256 is not None and not self.result.without_reference
-        return known and self.result.classifier_sha256 == self.row.classifier_sha256
+        return known and self.result.classifier_sha256 == self.kept.classifier_sha256
 
     @property
     def retrained(self) -> bool:
@@ -56,24 +56,24 @@ def check_run(run: StoredRun, baseline: Baseline, margin: float = MARGIN, seed_s
     common, or the run has a row twice; StoreError for a damaged baseline.
     """
     _refuse_other_data(run, baseline)
-    results = rows_of(run)
+    results = results_by_key(run)
     pairs = _pairs(run, baseline, results)
     questions = _questions(pairs, seed_spread)
-    rows_at_stake = len({id(question) for question in questions.values() if not question.unchanged})
+    judged_together = len({id(question) for question in questions.values() if not question.unchanged})
     judgements = {
         cell_id: unchanged(len(question.sides.labels), margin)
         if question.unchanged
-        else judge(question.sides, margin, rows_at_stake, question.spread)
+        else judge(question.sides, margin, judged_together, question.spread)
         for cell_id, question in questions.items()
     }
-    known = {row_key(row.cell) for row in baseline.rows}
+    known = {result_key(kept.cell) for kept in baseline.rows}
     hardware = run.environment.get("hardware_sha256")
     return Check(
         baseline_commit=baseline.commit,
         run_commit=(run.environment.get("git") or {}).get("commit"),
         same_hardware=hardware is not None and hardware == baseline.hardware_sha256,
         margin=margin,
-        rows=tuple(_checked(row.cell, results.get(row_key(row.cell)), run, judgements) for row in baseline.rows),
+        rows=tuple(_conclude(kept.cell, results.get(result_key(kept.cell)), run, judgements) for kept in baseline.rows),
         new_rows=tuple(result.cell for key, result in results.items() if key not in known and result.quality),
     )
 
@@ -81,10 +81,10 @@ def check_run(run: StoredRun, baseline: Baseline, margin: float = MARGIN, seed_s
 def _pairs(run: StoredRun, baseline: Baseline, results: Mapping[Key, Result]) -> list[_Pair]:
     """The rows that both have answers of."""
     answers, found = unpack(baseline), []
-    for row in baseline.rows:
-        result = results.get(row_key(row.cell))
+    for kept in baseline.rows:
+        result = results.get(result_key(kept.cell))
         if result is not None and result.cell.id in run.answers:
-            found.append(_Pair(row, result, answers[row.cell.id], row_answers(run, result.cell.id)))
+            found.append(_Pair(kept, result, answers[kept.cell.id], judged_answers(run, result.cell.id)))
     return found
 
 
@@ -92,8 +92,8 @@ def _questions(pairs: Iterable[_Pair], seed_spread: float) -> dict[str, _Questio
     """By the baseline's cell id; the seeds of a retrained row are one question, which stands for each of its rows."""
     groups: dict[Key, list[_Pair]] = {}
     for pair in pairs:
-        cell = pair.row.cell
-        groups.setdefault(row_key(cell.model_copy(update={"seed": -1}) if pair.retrained else cell), []).append(pair)
+        cell = pair.kept.cell
+        groups.setdefault(result_key(cell.model_copy(update={"seed": -1}) if pair.retrained else cell), []).append(pair)
     found = {}
     for group in groups.values():
         sides = _sides(group)
@@ -102,7 +102,7 @@ def _questions(pairs: Iterable[_Pair], seed_spread: float) -> dict[str, _Questio
         same = not sides.changed and all(pair.same_classifier for pair in group)
         trained_otherwise = sides.changed and any(pair.retrained for pair in group)
         question = _Question(sides, same, measure_spread(sides, seed_spread) if trained_otherwise else None)
-        found.update({pair.row.cell.id: question for pair in group})
+        found.update({pair.kept.cell.id: question for pair in group})
     return found
 
 
@@ -114,17 +114,17 @@ def _sides(group: Sequence[_Pair]) -> Sides | None:
         return None
     labels, *others = (each.labels[np.searchsorted(each.ids, ids)] for each in everyone)
     if not all(np.array_equal(labels, other) for other in others):
-        task = group[0].row.cell.task
+        task = group[0].kept.cell.task
         raise NotComparable(f"{task}: the same test items have other labels than in the baseline")
     given = [each.predictions[np.searchsorted(each.ids, ids)] for each in everyone]
     return Sides(labels, given[::2], given[1::2], len(group[0].result.data.class_names))
 
 
-def _checked(cell: Cell, result: Result | None, run: StoredRun, judgements: Mapping[str, Judgement]) -> CheckedRow:
+def _conclude(cell: Cell, result: Result | None, run: StoredRun, judgements: Mapping[str, Judgement]) -> CheckedResult:
     if result is None:
-        return CheckedRow(cell=cell, verdict=Verdict.MISSING, reason=Reason.NOT_IN_RUN)
+        return CheckedResult(cell=cell, verdict=Verdict.MISSING, reason=Reason.NOT_IN_RUN)
     if result.cell.id not in run.answers:
-        return CheckedRow(
+        return CheckedResult(
             cell=cell,
             verdict=Verdict.FAILED,
             reason=Reason.NO_ANSWERS,
@@ -133,8 +133,8 @@ def _checked(cell: Cell, result: Result | None, run: StoredRun, judgements: Mapp
         )
     judgement = judgements.get(cell.id)
     if judgement is None:
-        return CheckedRow(cell=cell, verdict=Verdict.MISSING, reason=Reason.NO_COMMON_ITEM)
-    return CheckedRow(cell=cell, verdict=judgement.verdict, judgement=judgement)
+        return CheckedResult(cell=cell, verdict=Verdict.MISSING, reason=Reason.NO_COMMON_ITEM)
+    return CheckedResult(cell=cell, verdict=judgement.verdict, judgement=judgement)
 
 
 def _refuse_other_data(run: StoredRun, baseline: Baseline) -> None:
@@ -164,16 +164,16 @@ def _sizes(sizes: SplitSizes) -> str:
     return f"{sizes.train:,} + {sizes.validation:,} + {sizes.test:,} texts"
 
 
-def rows_of(run: StoredRun) -> dict[Key, Result]:
+def results_by_key(run: StoredRun) -> dict[Key, Result]:
     """The run's results by their row; raises NotComparable where two results claim to be the same row."""
     found: dict[Key, Result] = {}
     for result in run.results:
-        other = found.setdefault(row_key(result.cell), result)
+        other = found.setdefault(result_key(result.cell), result)
         if other is not result:
             raise NotComparable(f"{run.folder} has the same row twice ({other.cell.id} and {result.cell.id}); drop one")
     return found
 
 
-def row_key(cell: Cell) -> Key:
+def result_key(cell: Cell) -> Key:
     """What makes two rows the same row in two runs; the id also holds code and versions, which may change."""
     return (cell.task, cell.recipe, cell.base_model, cell.seed, cell.engine, cell.precision, cell.machine)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from bench.results.verdicts import CheckedRow
+    from bench.results.verdicts import CheckedResult
 
 RUN, BASELINE = "--bench-run", "--bench-baseline"
 
@@ -39,8 +39,10 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         raise pytest.UsageError(str(error)) from error
     page = registry.find("report", "check")(check)
     items += [
-        GatedRow.from_parent(session, name=f"{row.cell.task}: {row.name}", row=row, told=page.line(row))
-        for row in check.rows
+        GatedResult.from_parent(
+            session, name=f"{checked.cell.task}: {checked.name}", checked=checked, told=page.line(checked)
+        )
+        for checked in check.rows
     ]
 
 
@@ -48,20 +50,20 @@ class Regression(Exception):
     """A row regressed or failed; its text is all a reader needs."""
 
 
-class GatedRow(pytest.Item):
+class GatedResult(pytest.Item):
     """Fails when the row regressed or failed, is skipped when it is not settled or missing."""
 
-    def __init__(self, *, row: CheckedRow, told: str, **options: Any) -> None:
+    def __init__(self, *, checked: CheckedResult, told: str, **options: Any) -> None:
         super().__init__(**options)
-        self.row, self.told = row, told
+        self.checked, self.told = checked, told
 
     def runtest(self) -> None:
         """The verdict was found when the tests were collected."""
         from bench.results.verdicts import Verdict
 
-        if self.row.bad:
+        if self.checked.bad:
             raise Regression(self.told)
-        if self.row.verdict is not Verdict.PASS:
+        if self.checked.verdict is not Verdict.PASS:
             pytest.skip(self.told)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

@@ -70,7 +70,9 @@ def judge_answers(labels: np.ndarray, old: np.ndarray, new: np.ndarray, class_co
     return judge(Sides(labels, [old], [new], count))
 
 
-def judge(sides: Sides, margin: float = MARGIN, rows: int = 1, spread: SeedSpread | None = None) -> Judgement:
+def judge(
+    sides: Sides, margin: float = MARGIN, judged_together: int = 1, spread: SeedSpread | None = None
+) -> Judgement:
     """PASS: both lower 95 % bounds are above -margin. REGRESSED: an upper bound is below 0, at a level corrected for
     two figures of so many rows (in 1 % of checks without a change at most). Else INCONCLUSIVE.
 
@@ -81,7 +83,7 @@ def judge(sides: Sides, margin: float = MARGIN, rows: int = 1, spread: SeedSprea
         Metric.ACCURACY: item_values(right[1] - right[0], -1.0, 1.0),
         Metric.MACRO_F1: macro_f1_values(sides.labels, sides.old, sides.new, sides.class_count),
     }
-    level = 1 - 2 * FALSE_ALARMS / (len(values) * rows)
+    level = 1 - 2 * FALSE_ALARMS / (len(values) * judged_together)
     counts = len(sides.old), len(sides.new)
     metrics = tuple(
         _judge_metric(metric, items, margin, level, _errors(spread, metric, counts), _planned(spread, metric))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
-from bench.gates.speed_rules import SMALLEST_BAR, base_noise, judge_turns
+from bench.gates.speed_rules import SMALLEST_BAR, Crowd, base_noise, judge_turns
 from bench.gates.turn_texts import TurnTexts
 from bench.gates.worker import PROTOCOL, Turn, WorkerTask
 from bench.results.verdicts import SpeedJudgement
@@ -28,6 +28,7 @@ FEWEST_TURNS = 30
 MOST_TURNS = 120
 LOOK_EVERY = 15
 QUIET = SMALLEST_BAR / 4  # the smallest bar is four standard errors of base against base
+ANSWERED = ("seconds", "held_up", "others")  # of a turn, by a worker
 HERE = Path(__file__).resolve().parents[2]
 
 
@@ -38,6 +39,14 @@ class Side:
     task: WorkerTask
     python: Path = Path(sys.executable)
     source: Path = HERE
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What turns took: seconds a text, float (turns, workers), and how crowded the machine was meanwhile."""
+
+    seconds: np.ndarray
+    crowd: Crowd
 
 
 class SpeedWorker:
@@ -115,9 +124,12 @@ def compare_speed(
     with ExitStack() as stack:
         progress("loading base, base again and head", 0, 1)
         workers = [stack.enter_context(SpeedWorker(side, log)) for side in (base, base, head)]
-        return tuple(
-            judge_turns(scenario, *take_turns(workers, scenario, most_turns, progress).T) for scenario in scenarios
-        )
+        found = []
+        for scenario in scenarios:
+            turns = take_turns(workers, scenario, most_turns, progress)
+            base_s, again_s, head_s = turns.seconds.T
+            found.append(judge_turns(scenario, base_s, again_s, head_s, turns.crowd))
+        return tuple(found)
 
 
 def take_turns(
@@ -126,23 +138,25 @@ def take_turns(
     most_turns: int,
     progress: Callable[[str, int, int], None],
     seed: int = 0,
-) -> np.ndarray:
-    """Seconds a text, float (turns, workers): in random order within a turn, every turn on fresh texts of all lengths.
+) -> Turns:
+    """What the workers took: in random order within a turn, every turn on fresh texts of all lengths.
 
     The first two workers run the base. It goes on until base against base differs by at most 2.5 %, or
     `most_turns` are taken. The head has no part in that decision, so looking again does not favour a verdict.
     """
     rates = [worker.ask({"warm_up": scenario})["rate_rps"] for worker in workers]
     texts = TurnTexts(workers[0].lengths, max(FEWEST_TEXTS, round(TURN_S[scenario] * float(np.median(rates)))), seed)
-    order, seconds = random.Random(seed), np.zeros((0, len(workers)))
-    while len(seconds) < most_turns:
-        progress(f"{scenario} by turns", len(seconds), most_turns)
-        turn = Turn(scenario=scenario, texts=texts.draw(len(seconds)), seed=seed + len(seconds))
-        row = np.empty(len(workers))
+    order, taken = random.Random(seed), np.zeros((0, len(workers), len(ANSWERED)))
+    while len(taken) < most_turns:
+        progress(f"{scenario} by turns", len(taken), most_turns)
+        turn = Turn(scenario=scenario, texts=texts.draw(len(taken)), seed=seed + len(taken))
+        row = np.empty(taken.shape[1:])
         for place in order.sample(range(len(workers)), len(workers)):
-            row[place] = workers[place].ask(turn.model_dump())["seconds"]
-        seconds = np.vstack([seconds, row])
+            answer = workers[place].ask(turn.model_dump())
+            row[place] = [answer.get(name, np.nan) for name in ANSWERED]  # None, of a base that does not watch: NaN too
+        taken = np.concatenate([taken, row[None]])
+        seconds = taken[..., 0]
         enough = len(seconds) >= FEWEST_TURNS and (len(seconds) - FEWEST_TURNS) % LOOK_EVERY == 0
         if enough and base_noise(seconds[:, 0], seconds[:, 1]) <= QUIET:
             break
-    return seconds
+    return Turns(seconds=taken[..., 0], crowd=Crowd(held_up=taken[..., 1], others=taken[..., 2]))

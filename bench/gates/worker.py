@@ -81,13 +81,18 @@ class Server:
         """Ids of the test items and the labels given."""
         return {"ids": self.ids.tolist(), "labels": self.session.predict(self.texts).labels.tolist()}
 
-    def turn(self, turn: Turn) -> float:
-        """Seconds a text, driven by LoadGen."""
+    def turn(self, turn: Turn) -> dict[str, float | None]:
+        """Seconds a text, driven by LoadGen; the shares by which others held it up and that they had of the cores."""
         gc.collect()
         texts = [self.texts[place] for place in turn.texts]
         settings = turn_settings(turn.scenario, len(texts), turn.seed)
         driver = drive(self.session, turn.scenario, texts, settings, Path(self._scratch.name))
-        return driver.duration_s / driver.samples
+        crowd = driver.crowding
+        return {
+            "seconds": driver.duration_s / driver.samples,
+            "held_up": crowd.held_up if crowd else None,
+            "others": crowd.others_share if crowd else None,
+        }
 
 
 def main() -> None:
@@ -107,7 +112,7 @@ def main() -> None:
             elif "warm_up" in question:
                 answer = {"rate_rps": server.warm_up(question["warm_up"])}
             else:
-                answer = {"seconds": server.turn(Turn.model_validate(question))}
+                answer = server.turn(Turn.model_validate(question))
         except Exception as error:
             text = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
             answer = {"error": " ".join(text.split())}

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-import psutil
 
 from bench.errors import StoreError
 
@@ -25,7 +22,7 @@ def machine_held(alone: bool) -> Iterator[None]:
     folder cannot be used.
     """
     with ExitStack() as stack:
-        door, room = stack.enter_context(_opened(DOOR)), stack.enter_context(_opened(ROOM))
+        door, room = stack.enter_context(_open(DOOR)), stack.enter_context(_open(ROOM))
         fcntl.flock(door, fcntl.LOCK_EX)
         fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(door, fcntl.LOCK_UN)
@@ -33,7 +30,7 @@ def machine_held(alone: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[int]:
+def _open(name: str) -> Iterator[int]:
     """A file that every user may lock; made once, because a system may forbid O_CREAT on another user's file."""
     path = Path(os.environ.get(FOLDER) or "/tmp") / name  # noqa: S108 - the machine's own place, whatever TMPDIR says
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -51,22 +48,3 @@ def _opened(name: str) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
-
-
-class OthersClock:
-    """Measures what processes other than a job take of the processors that this process may use."""
-
-    def __init__(self) -> None:
-        self._cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-        self._began, self._busy_s = time.monotonic(), self._busy()
-
-    def share(self, own_s: float) -> float:
-        """The share of all processor time since the start that is not the job's own_s; 0 to 1."""
-        wall_s = time.monotonic() - self._began
-        count = len(self._cpus) if self._cpus else (psutil.cpu_count() or 1)
-        return min(1.0, max(0.0, (self._busy() - self._busy_s - own_s) / max(wall_s * count, 1e-9)))
-
-    def _busy(self) -> float:
-        every = psutil.cpu_times(percpu=True)
-        mine = [every[cpu] for cpu in self._cpus if cpu < len(every)] if self._cpus else every
-        return sum(times.user + times.nice + times.system + getattr(times, "steal", 0.0) for times in mine)

@@ -27,8 +27,8 @@ def is_adapter(folder: Path) -> bool:
 
 def merge_adapter(
     name: str, folder: Path, progress: Progress | None, find_base: Callable[[str, Progress | None], BaseWeights]
-) -> tuple[Path, str]:
-    """A folder of plain weights, and how they came about.
+) -> tuple[Path, str, BaseWeights]:
+    """A folder of plain weights, how they came about, and the base.
 
     Raises NotAvailable where the base cannot be had or the adapter cannot be merged, AssetError where it does not fit.
     """
@@ -39,31 +39,31 @@ def merge_adapter(
     check_file(folder / ADAPTER, f"{name}/{ADAPTER}")
     check_safetensors(folder / ADAPTER, f"{name}/{ADAPTER}")
     try:
-        base = find_base(_place(folder, wanted), progress)
+        base = find_base(_place(folder, wanted, config.get("revision")), progress)
     except BenchError as error:
         raise NotAvailable(f"{name} is an adapter ({kind}) of {wanted}, which cannot be had: {error}") from error
     digest = sha256("".join([base.sha256, *(file_sha256(folder / file) for file in (CONFIG, ADAPTER))]).encode())
     target = cache_dir() / "models" / f"merged-{folder.resolve().name[:40]}-{digest.hexdigest()[:12]}"
     if not is_ready(target):
         with disk_errors(name, target), whole_folder(target) as scratch:
-            _merged(name, folder, config, base).save_pretrained(scratch)
+            _merge(name, folder, config, base).save_pretrained(scratch)
             for file in OPTIONAL:
                 source = next((at / file for at in (folder, base.path) if (at / file).is_file()), None)
                 if source is not None and not (scratch / file).exists():
                     clone_or_copy(source, scratch / file)
             finish(scratch, name)
-    return target, f"an adapter ({kind}) of {wanted} ({base.origin}), merged into it"
+    return target, f"an adapter ({kind}) of {wanted} ({base.origin}), merged into it", base
 
 
-def _place(folder: Path, wanted: str) -> str:
-    """A base on disk is named from the adapter's folder or from here; another is one of the hub's."""
+def _place(folder: Path, wanted: str, revision: str | None) -> str:
+    """A base on disk is named from the adapter's folder or from here; another is one of the hub's, at its revision."""
     for place in (folder.parent / wanted, Path(wanted).expanduser()):
         if place.is_dir():
             return str(place.absolute())
-    return wanted
+    return f"{wanted}@{revision}" if revision and revision != "main" else wanted
 
 
-def _merged(name: str, folder: Path, config: dict[str, Any], base: BaseWeights) -> Any:
+def _merge(name: str, folder: Path, config: dict[str, Any], base: BaseWeights) -> Any:
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors import safe_open
 

@@ -16,6 +16,9 @@ SHARD = re.compile(r"model-\d+-of-(\d+)\.safetensors")
 PICKLED_WEIGHTS = "pytorch_model.bin"
 PICKLED_INDEX = "pytorch_model.bin.index.json"
 OTHER_WEIGHTS = ("model.ckpt", "tf_model.h5", "flax_model.msgpack")
+PACKED_SETTINGS = ("quantize_config.json", "quant_config.json")  # of AutoGPTQ and AutoAWQ, beside a plain config.json
+PACKED_KEYS = ("quantization_config", "compression_config", "quantization")  # the last is MLX's
+PACKED_NAMES = (".qweight", ".weight_packed", ".SCB", ".absmax")  # of GPTQ and AWQ, compressed-tensors, bitsandbytes
 # What serves weights that are packed in few bits.
 PACKED = "pip install 'text-classifier-bench[vllm]', `vllm serve` the folder and name the server with --endpoint"
 
@@ -23,6 +26,8 @@ PACKED = "pip install 'text-classifier-bench[vllm]', `vllm serve` the folder and
 def model_files(folder: Path, named: str) -> dict[str, Path]:
     """Config, weights and tokenizer by name; raises AssetError for what is missing, cut off, or a git-lfs pointer."""
     _refuse_dead_links(folder, named)
+    if settings := next((name for name in PACKED_SETTINGS if (folder / name).is_file()), None):
+        raise NotAvailable(f"{named}: its weights are packed ({settings}), which no engine here reads; {PACKED}")
     weights = weight_files(folder, named)
     known = ("config.json", *OPTIONAL)
     files = {name: folder / name for name in known if (folder / name).is_file()} | weights
@@ -77,7 +82,7 @@ def _instead(folder: Path) -> str:
     shards = [name for name in names if SHARD.fullmatch(name)]
     if shards:
         return f" that can be read: {shards[0]} is a shard, and {INDEX} is missing; copy it too"
-    if variants := [name for name in names if name.startswith("model.") and name.endswith(".safetensors")]:
+    if variants := [name for name in names if name.endswith(".safetensors") and not name.startswith("adapter")]:
         return f" by the name {WEIGHTS}: only {variants[0]}; rename it"
     if gguf := [name for name in names if name.endswith(".gguf")]:
         return f", only {gguf[0]}; a GGUF file is served by llama.cpp: name its server with --endpoint"
@@ -88,33 +93,46 @@ def _instead(folder: Path) -> str:
     return "; name a folder that save_pretrained has written"
 
 
+def _pointer(named: str) -> str:
+    return f"{named} is a git-lfs pointer, not the file itself: `git lfs pull` in its repository"
+
+
 def check_file(path: Path, named: str) -> None:
     """Raise AssetError for a git-lfs pointer and an empty file."""
     with path.open("rb") as file:
         start = file.read(len(POINTER))
     if start == POINTER:
-        raise AssetError(f"{named} is a git-lfs pointer, not the file itself: `git lfs pull` in its repository")
+        raise AssetError(_pointer(named))
     if not start:
         raise AssetError(f"{named} is empty; copy it again")
 
 
 def check_safetensors(path: Path, named: str) -> None:
-    """Raise AssetError for a file that was cut off: its header is read and compared with its length."""
+    """Raise AssetError for a file that was cut off, NotAvailable for packed weights: of its header and its length."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            if not file.keys():
-                raise AssetError(f"{named} holds no weights")
+            names = list(file.keys())
     except SafetensorError as error:
         raise AssetError(f"{named} is cut off or damaged ({error}); copy it again") from error
+    if not names:
+        raise AssetError(f"{named} holds no weights")
+    if packed := next((name for name in names if name.endswith(PACKED_NAMES)), None):
+        raise NotAvailable(f"{named} holds packed weights ({packed}), which no engine here reads; {PACKED}")
 
 
 def read_json(path: Path, named: str) -> Any:
     """The content of a JSON file, with or without a byte order mark; raises AssetError where it is none."""
     try:
-        return json.loads(plain_bytes(path))
-    except ValueError as error:
+        content = plain_bytes(path)
+    except OSError as error:
+        raise AssetError(f"{named} cannot be read ({error.strerror}); copy it again") from error
+    if content.startswith(POINTER):
+        raise AssetError(_pointer(named))
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise AssetError(f"{named} is no JSON ({error}); copy or repair it") from error
 
 
@@ -125,7 +143,7 @@ def plain_bytes(path: Path) -> bytes:
 
 def check_servable(config: dict[str, Any], named: str) -> None:
     """Raise NotAvailable for weights packed in few bits and for models of code of their own, which is never run."""
-    packed = config.get("quantization_config") or config.get("compression_config")
+    packed = next((config[key] for key in PACKED_KEYS if config.get(key)), None)
     if packed:
         method = packed.get("quant_method", "few bits") if isinstance(packed, dict) else "few bits"
         raise NotAvailable(f"{named}: its weights are packed ({method}), which no engine here reads; {PACKED}")

@@ -9,6 +9,7 @@ from typing import Any
 from bench.errors import AssetError
 
 TABLES = ("position_embeddings", "embed_positions", "wpe", "pos_embed", "positions_embed")
+STATED = ("max_position_embeddings", "max_seq_len")  # the second is MPT's, whose table of biases ends there
 UNSTATED = 512  # tokens of a model that states no length
 UNLIMITED = 1_000_000  # what stands for "no limit" in tokenizer_config.json is larger by far
 
@@ -30,19 +31,17 @@ def skeleton(config: Any) -> Any:
 def usable_positions(config: Any, model: Any) -> int | None:
     """Tokens that fit into the table of positions; where there is none, what the config says the model was made for.
 
-    RoBERTa and its kin count positions from the padding id on, so that many rows at the start are no token's; OPT and
-    its kin keep a few rows in front.
+    RoBERTa and its kin count positions from the padding id on, so that many rows at the start are no token's; OPT,
+    Nystromformer and their kin keep a few rows in front.
     """
-    from torch import nn
-
     limits = []
     for name, table in model.named_modules() if model is not None else ():
-        if isinstance(table, nn.Embedding) and name.rpartition(".")[2] in TABLES:
-            skipped = table.padding_idx + 1 if table.padding_idx is not None else getattr(table, "offset", 0)
-            limits.append(table.num_embeddings - skipped)
-    stated = getattr(config.get_text_config(), "max_position_embeddings", None)
-    if not limits and isinstance(stated, int) and stated > 0:
-        limits.append(stated)
+        weight = getattr(table, "weight", None)  # an embedding, or a family's own class for one (I-BERT)
+        if name.rpartition(".")[2] in TABLES and weight is not None and weight.ndim == 2:
+            padding = getattr(table, "padding_idx", None)
+            limits.append(len(weight) - (padding + 1 if padding is not None else getattr(table, "offset", 0)))
+    text = config.get_text_config()
+    limits += [stated for name in STATED if isinstance(stated := getattr(text, name, None), int) and stated > 0]
     return min(limits) if limits else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -25,10 +26,10 @@ from bench.models.prepared import (
     is_ready,
     read_origin,
 )
-from bench.models.sentence_transformers import SentenceSettings, read_sentence_settings
+from bench.models.sentence_transformers import SentenceSettings, read_sentence_settings, settings_of_base
 from bench.types import BaseWeights, Progress
 
-FORM = 1  # of the copies; another number makes them anew
+FORM = 2  # of the copies; another number makes them anew
 
 FindBase = Callable[[str, Progress | None], BaseWeights]
 
@@ -42,10 +43,7 @@ def own_folder(name: str, progress: Progress | None, find_base: FindBase) -> Bas
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise AssetError(f"base model {name}: there is no such folder")
-    if is_adapter(folder):
-        merged, how = merge_adapter(name, folder, progress, find_base)
-        return _prepared(name, merged, f"folder {name}, {how}")
-    return _prepared(name, folder, f"folder {name}")
+    return _of_folder(name, folder, f"folder {name}", progress, find_base)
 
 
 def hub_model(name: str, progress: Progress | None, find_base: FindBase) -> BaseWeights:
@@ -55,14 +53,19 @@ def hub_model(name: str, progress: Progress | None, find_base: FindBase) -> Base
     """
     folder, commit = fetch_model(name, progress)
     origin = f"hub {name.partition('@')[0]}@{commit[:8]}"
-    if is_adapter(folder):
-        merged, how = merge_adapter(name, folder, progress, find_base)
-        return _prepared(name, merged, f"{origin}, {how}")
-    return _prepared(name, folder, origin)
+    return _of_folder(name, folder, origin, progress, find_base)
 
 
-def _prepared(name: str, folder: Path, origin: str) -> BaseWeights:
+def _of_folder(name: str, folder: Path, origin: str, progress: Progress | None, find_base: FindBase) -> BaseWeights:
     settings = read_sentence_settings(folder, name)
+    if not is_adapter(folder):
+        return _prepare(name, folder, origin, settings)
+    merged, how, base = merge_adapter(name, folder, progress, find_base)
+    settings = replace(settings, folder=merged) if settings else settings_of_base(base, merged)
+    return _prepare(name, merged, f"{origin}, {how}", settings)
+
+
+def _prepare(name: str, folder: Path, origin: str, settings: SentenceSettings | None) -> BaseWeights:
     files = model_files(settings.folder if settings else folder, name)
     key = {file: file_sha256(path) for file, path in files.items()}
     told = [repr(settings), origin, str(FORM)]

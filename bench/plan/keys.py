@@ -16,10 +16,10 @@ from bench.plan.import_graph import digest_of, source_digest
 from bench.plan.tiers import Tier
 from bench.types import SCHEMA_VERSION, BaseWeights, Classifier, Dataset, EngineSpec, Recipe, Scenario
 
-# what runs in a training's and in a measurement's own process, and what makes the row of the parts
+# what runs in a training's and in a measurement's own process, and what makes the result of the parts
 _FIT_JOB = "bench.execution.fit_job"
 # what is asked of them; it imports trainings too, whose code changes no cell
-_ASKS = Path(__file__).parents[1] / "execution" / "measuring.py"
+_ASKS = {name: Path(__file__).parents[1] / "execution" / name for name in ("entries.py", "measuring.py")}
 _MEASURE_JOBS = ("bench.execution.measure_job", "bench.execution.memory_job", "bench.execution.cells")
 
 
@@ -94,7 +94,7 @@ def cell_key(
             "hardware": hardware_fingerprint(),
             "versions": package_versions(),
             "code": source_digest(measuring_modules(engine)),
-            "asked": digest_of({_ASKS.name: _ASKS}),
+            "asked": digest_of(_ASKS),
         }
     )
 

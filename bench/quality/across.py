@@ -14,7 +14,7 @@ FEWEST_SUITES_FOR_INTERVAL = 3
 FEWEST_SUITES_FOR_TEST = 5
 
 
-class AcrossRow(Record):
+class AcrossMethod(Record):
     """A method over the suites: `scores` are its macro F1, one a suite; `low`, `high` the mean rank's 95 % interval.
 
     `win_rate` is the share of (suite, other method) in which it has the higher score; a tie is half a win.
@@ -37,7 +37,7 @@ class Across(Record):
     """
 
     suites: tuple[str, ...]
-    rows: tuple[AcrossRow, ...]
+    rows: tuple[AcrossMethod, ...]
     critical_difference: float | None
     friedman_p: float | None
     groups: tuple[tuple[str, ...], ...]
@@ -59,24 +59,24 @@ def compare_across(suites: Sequence[str], scores: Mapping[str, Sequence[float]])
         raise ValueError("at least two methods with a score on each of at least two suites are needed")
     table = np.asarray(list(scores.values()), dtype=np.float64)
     ranks = stats.rankdata(-table, axis=0)
-    rows = [_row(name, scores[name], ranks[at], len(scores)) for at, name in enumerate(scores)]
-    rows.sort(key=lambda row: (row.mean_rank, row.name))
+    compared = [_row(name, scores[name], ranks[at], len(scores)) for at, name in enumerate(scores)]
+    compared.sort(key=lambda method: (method.mean_rank, method.name))
     tested = len(suites) >= FEWEST_SUITES_FOR_TEST
     apart = critical_difference(len(scores), len(suites)) if tested else None
     return Across(
         suites=tuple(suites),
-        rows=tuple(rows),
+        rows=tuple(compared),
         critical_difference=apart,
         friedman_p=_friedman_p(table) if tested else None,
-        groups=_groups(rows, apart),
+        groups=_groups(compared, apart),
     )
 
 
-def _row(name: str, scores: Sequence[float], ranks: np.ndarray, methods: int) -> AcrossRow:
+def _row(name: str, scores: Sequence[float], ranks: np.ndarray, methods: int) -> AcrossMethod:
     mean = float(ranks.mean())
     low, high = rank_interval(ranks, methods) if len(ranks) >= FEWEST_SUITES_FOR_INTERVAL else (None, None)
     wins = (methods - mean) / (methods - 1)
-    return AcrossRow(name=name, scores=tuple(scores), mean_rank=mean, low=low, high=high, win_rate=wins)
+    return AcrossMethod(name=name, scores=tuple(scores), mean_rank=mean, low=low, high=high, win_rate=wins)
 
 
 def critical_difference(methods: int, suites: int) -> float:
@@ -110,15 +110,15 @@ def _friedman_p(table: np.ndarray) -> float | None:
     return float(stats.f.sf((suites - 1) * chi2 / left, methods - 1, (methods - 1) * (suites - 1)))
 
 
-def _groups(rows: Sequence[AcrossRow], apart: float | None) -> tuple[tuple[str, ...], ...]:
+def _groups(methods: Sequence[AcrossMethod], apart: float | None) -> tuple[tuple[str, ...], ...]:
     """Runs of neighbours whose ends are not told apart, none inside another; all of them where nothing was tested."""
     if apart is None:
-        return (tuple(row.name for row in rows),)
+        return (tuple(method.name for method in methods),)
     found: list[tuple[str, ...]] = []
     end_before = 0
-    for start, first in enumerate(rows):
-        end = max(at for at, row in enumerate(rows) if row.mean_rank - first.mean_rank < apart) + 1
+    for start, first in enumerate(methods):
+        end = max(at for at, method in enumerate(methods) if method.mean_rank - first.mean_rank < apart) + 1
         if end > end_before and end - start > 1:
-            found.append(tuple(row.name for row in rows[start:end]))
+            found.append(tuple(method.name for method in methods[start:end]))
         end_before = max(end, end_before)
     return tuple(found)

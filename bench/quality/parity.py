@@ -7,7 +7,8 @@ from scipy import stats
 
 from bench.errors import DataError
 from bench.quality.stats import mcnemar
-from bench.results.records import Answers, Flip, FreeWriting, Parity
+from bench.results.certificates import Flip, FreeWriting, Parity
+from bench.results.records import Answers
 from bench.types import Precision
 
 REQUIRED: dict[Precision, float] = {"fp32": 0.999, "fp16": 0.995, "bf16": 0.995, "int8": 0.99, "unstated": 0.99}

@@ -11,15 +11,27 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import DataError, StoreError
-from bench.results.records import ImportedRow, Result, StoredRun
+from bench.results.records import Result, StoredRun
 from bench.results.speed_records import QUERIES_FOR, LoadRun, LoadSummary
 from bench.results.store import read_latencies
-from bench.types import first_problem
+from bench.types import Record, first_problem
 
 FORMAT_VERSION = "5.1.0"  # the release of pytest-benchmark whose fields these are
 TUKEY = 1.5
 NS_PER_S = 1e9
 MS_PER_S = 1e3
+
+
+class ImportedBenchmark(Record):
+    """A benchmark of somebody's pytest-benchmark file; percentiles None where the file's rounds do not support them."""
+
+    name: str
+    group: str | None
+    rounds: int
+    rate_rps: float
+    p50_ms: float
+    p90_ms: float | None
+    p99_ms: float | None
 
 
 def export_run(run: StoredRun) -> dict[str, Any]:
@@ -151,7 +163,7 @@ class _File(BaseModel):
     benchmarks: list[_Benchmark]
 
 
-def import_rows(path: Path) -> tuple[ImportedRow, ...]:
+def read_benchmarks(path: Path) -> tuple[ImportedBenchmark, ...]:
     """Read a file of `pytest --benchmark-json` or of `bench pytest-benchmark export`; raises DataError for another.
 
     Percentiles need the rounds themselves, which --benchmark-save-data keeps.
@@ -167,9 +179,9 @@ def import_rows(path: Path) -> tuple[ImportedRow, ...]:
     return tuple(map(_row, content.benchmarks))
 
 
-def _row(benchmark: _Benchmark) -> ImportedRow:
+def _row(benchmark: _Benchmark) -> ImportedBenchmark:
     stats = benchmark.stats
-    return ImportedRow(
+    return ImportedBenchmark(
         name=benchmark.fullname,
         group=benchmark.group,
         rounds=stats.rounds,

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import ConfigDict, Field
 
 from bench.results.autotuned import Tuning
+from bench.results.certificates import FreeWriting, Parity
 from bench.results.names import FileName, RelativeFile
 from bench.results.speed_records import LoadRun, LoadSummary, Work
 from bench.types import SCHEMA_VERSION, DataCard, FitRecord, Prediction, Record, Scenario, WeightsChoice
@@ -122,25 +123,6 @@ class Quality(Record):
         return sum(score.support == 0 for score in self.per_class)
 
 
-class FreeWriting(Record):
-    """A constrained classifier against the same one writing freely in the same engine: the constraint's certificate.
-
-    items: texts that both answered; both_valid: those for which both named a class, on which alone they are compared.
-    equal_labels: of these, None where there are none; required: the share that passes; lost, won: texts that only free
-    writing, only the constraint has right; free_valid_share: of all items.
-    """
-
-    items: int
-    both_valid: int
-    equal_labels: float | None
-    required: float
-    lost: int
-    won: int
-    mcnemar_p: float
-    free_valid_share: float
-    passed: bool
-
-
 class MeasuredPart(Record):
     """What one process measured of a cell; a cell of several repeats has several.
 
@@ -148,8 +130,7 @@ class MeasuredPart(Record):
     its interval.
     failed_requests: those of an endpoint while the test items were answered, by reason; retried_requests: tries of
     those answered later; unanswered: the items that got no answer in the end; invalid: the answers that name no class,
-    or whose scores are no numbers. others_share: of the machine's processor time meanwhile, what other processes took,
-    0 to 1, where shards of a run may be beside each other; None where nobody looked.
+    or whose scores are no numbers.
     """
 
     session: SessionCard
@@ -163,18 +144,8 @@ class MeasuredPart(Record):
     retried_requests: dict[str, int] = Field(default_factory=dict)
     unanswered: int = 0
     invalid: int = 0
-    others_share: float | None = None
     work: Work | None = None
     free_writing: FreeWriting | None = None
-
-
-class Flip(Record):
-    """A test item whose label differs from the reference engine's; margin is the reference's top-two gap."""
-
-    id: int
-    reference: int
-    label: int
-    margin: float
 
 
 @dataclass(frozen=True)
@@ -184,31 +155,6 @@ class Answers:
     ids: np.ndarray
     labels: np.ndarray
     prediction: Prediction
-
-
-class Parity(Record):
-    """Same classifier, other engine: the certificate against Hugging Face eager fp32.
-
-    `changed_at_most`: the share of changed labels that so many texts leave possible (95 %, exact binomial);
-    `items_to_judge`: how many texts without a change it takes to hold the bar against that.
-    """
-
-    reference: str
-    items: int
-    same_tokens: bool | None
-    equal_labels: float
-    required: float
-    largest_probability_difference: float
-    mcnemar_p: float
-    passed: bool
-    flips: tuple[Flip, ...]
-    changed_at_most: float | None = None
-    items_to_judge: int | None = None
-
-    @property
-    def judged(self) -> bool:
-        """Whether the texts were enough to say that the bar is kept."""
-        return self.changed_at_most is not None and self.changed_at_most <= 1 - self.required
 
 
 class Result(Record):
@@ -260,18 +206,6 @@ class Result(Record):
         A passed certificate says so; a classifier without a reference was measured as it is served.
         """
         return self.parity.passed if self.parity else self.without_reference and self.quality is not None
-
-
-class ImportedRow(Record):
-    """A benchmark of somebody's pytest-benchmark file; percentiles None where the file's rounds do not support them."""
-
-    name: str
-    group: str | None
-    rounds: int
-    rate_rps: float
-    p50_ms: float
-    p90_ms: float | None
-    p99_ms: float | None
 
 
 class RunSettings(Record):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
 
+from bench.machine.crowding import Crowding
 from bench.results.names import RelativeFile
 from bench.types import Record, Scenario
 
@@ -76,6 +78,7 @@ class LoadRun(Record):
     memory_share: weights read by the forward passes over what its memory moves. None where nobody counted them.
     failed_requests: an endpoint's tries, by reason, of requests that got no answer; retried_requests: those of requests
     that were answered at a later try, whose latency has all of them; refused: queries whose text gets no answer.
+    crowding: what other processes took meanwhile; of `server` during the run that stands for it.
     """
 
     scenario: Scenario
@@ -104,6 +107,13 @@ class LoadRun(Record):
     matmul_share: float | None = None
     memory_share: float | None = None
     server: ServerSearch | None = None
+    crowding: Crowding | None = None
+
+
+def most_crowded(runs: Iterable[LoadRun]) -> Crowding | None:
+    """What others took during the run that they held up most; None where nobody watched."""
+    watched = (run.crowding for run in runs if run.crowding is not None)
+    return max(watched, key=lambda crowding: crowding.held_up, default=None)
 
 
 class MachineLimits(Record):
@@ -144,3 +154,13 @@ class LoadSummary(Record):
     p99_ms: float | None
     p999_ms: float | None
     runs: tuple[LoadRun, ...]
+
+    @property
+    def crowding(self) -> Crowding | None:
+        """What others took during the run that they held up most; None where nobody watched."""
+        return most_crowded(self.runs)
+
+    @property
+    def beside_others(self) -> bool:
+        """Whether its rates are too low by what other processes took."""
+        return self.crowding is not None and self.crowding.beside_others

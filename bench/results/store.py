@@ -172,8 +172,8 @@ def open_run(folder: Path) -> StoredRun:
     results = tuple(_planned_results(folder, settings.cells))
     if not results:
         raise StoreError(f"{folder} holds no results yet; start it again with `bench run --out {folder}`")
-    files = {row.cell.id: inside(folder, row.predictions_file) for row in results if row.predictions_file}
-    asked = {row.cell.id: inside(folder, row.validation_file) for row in results if row.validation_file}
+    files = {result.cell.id: inside(folder, result.predictions_file) for result in results if result.predictions_file}
+    asked = {result.cell.id: inside(folder, result.validation_file) for result in results if result.validation_file}
     different = [*dict.fromkeys((*files.values(), *asked.values()))]
     with ThreadPoolExecutor(usable_cores()) as pool:
         read = dict(zip(different, pool.map(read_answers, different), strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 
+from bench.machine.crowding import is_beside_others
 from bench.messages import Said
 from bench.results.records import Cell, Interval
 from bench.types import Record, Scenario
@@ -87,7 +88,9 @@ class SpeedJudgement(Record):
     """The verdict on one scenario, base and head measured by turns; shares of the base's time.
 
     `slowdown`: time of the head over that of the base on the same texts, minus 1; `noise`: root mean square of base
-    against base; `bar`: max(10 %, twice the noise); p: of a rank test over the turns; rates in texts/s.
+    against base; `bar`: max(10 %, twice the noise); p: of a rank test over the turns; rates in texts/s. `held_up`: the
+    share of its turns by which other processes held up that of the three which they held up most, `others_share`: what
+    they had of the cores; None where nobody watched.
     """
 
     verdict: Verdict
@@ -99,6 +102,13 @@ class SpeedJudgement(Record):
     p: float
     base_rps: float
     head_rps: float
+    held_up: float | None = None
+    others_share: float | None = None
+
+    @property
+    def beside_others(self) -> bool:
+        """Whether nothing can be said because other processes took the cores."""
+        return is_beside_others(self.held_up)
 
 
 class Reason(enum.StrEnum):
@@ -110,7 +120,7 @@ class Reason(enum.StrEnum):
     SPEED_FAILED = "speed failed"
 
 
-class CheckedRow(Record):
+class CheckedResult(Record):
     """A row of the baseline and what became of it; `judgement` where there are answers, `speed` where it was asked for.
 
     `status` and `detail` are those of the run's row where it has no answers, or what the speed gate failed of.
@@ -143,7 +153,7 @@ class Check(Record):
     run_commit: str | None
     same_hardware: bool
     margin: float
-    rows: tuple[CheckedRow, ...]
+    rows: tuple[CheckedResult, ...]
     new_rows: tuple[Cell, ...]
 
     @property
@@ -152,9 +162,9 @@ class Check(Record):
 
         A check without a row has compared nothing.
         """
-        if any(row.bad for row in self.rows):
+        if any(checked.bad for checked in self.rows):
             return Verdict.REGRESSED
-        verdicts = {row.verdict for row in self.rows}
+        verdicts = {checked.verdict for checked in self.rows}
         return Verdict.PASS if verdicts == {Verdict.PASS} else Verdict.INCONCLUSIVE
 
 

@@ -133,18 +133,18 @@ def engine_checks(results: dict[str, Result]) -> Iterator[SelfCheck]:
     yield _stall(results["stalls"])
 
 
-def _honest(row: Result) -> SelfCheck:
-    passed = row.status is Status.OK and row.parity is not None and row.parity.passed
+def _honest(result: Result) -> SelfCheck:
+    passed = result.status is Status.OK and result.parity is not None and result.parity.passed
     return SelfCheck(
         name=message("an honest engine"),
         expected=message("OK, same answers"),
-        found=joined(", ", [message(str(row.status)), _answers(row)]),
+        found=joined(", ", [message(str(result.status)), _answers(result)]),
         passed=passed,
     )
 
 
-def _answers(row: Result) -> str:
-    parity = row.parity
+def _answers(result: Result) -> str:
+    parity = result.parity
     if parity is None:
         return message("no certificate")
     verdict = message("same answers") if parity.passed else message("changes answers")
@@ -153,8 +153,8 @@ def _answers(row: Result) -> str:
     return message("{verdict} ({parts})", verdict=verdict, parts=joined(", ", parts))
 
 
-def _ceiling(row: Result) -> SelfCheck:
-    rate = row.load["single"].rate_rps
+def _ceiling(result: Result) -> SelfCheck:
+    rate = result.load["single"].rate_rps
     return SelfCheck(
         name=message("what the harness costs: an engine that does nothing"),
         expected=message(">= {rate:,.0f} queries/s", rate=CEILING_RPS),
@@ -163,22 +163,22 @@ def _ceiling(row: Result) -> SelfCheck:
     )
 
 
-def _certificate(name: str, row: Result, tokens: bool = False) -> SelfCheck:
-    parity = row.parity
+def _certificate(name: str, result: Result, tokens: bool = False) -> SelfCheck:
+    parity = result.parity
     caught = parity is not None and not parity.passed and (not tokens or parity.same_tokens is False)
     expected = message("changes answers, other tokens") if tokens else message("changes answers")
-    return SelfCheck(name=name, expected=expected, found=_answers(row), passed=caught)
+    return SelfCheck(name=name, expected=expected, found=_answers(result), passed=caught)
 
 
-def _cached(name: str, row: Result) -> SelfCheck:
-    caught = row.status is Status.INVALID and "from a cache" in (row.reason or "")
-    status = message(str(row.status))
-    found = message("{status}: {reason}", status=status, reason=row.reason) if row.reason else status
+def _cached(name: str, result: Result) -> SelfCheck:
+    caught = result.status is Status.INVALID and "from a cache" in (result.reason or "")
+    status = message(str(result.status))
+    found = message("{status}: {reason}", status=status, reason=result.reason) if result.reason else status
     return SelfCheck(name=name, expected=message("INVALID"), found=found, passed=caught)
 
 
-def _stall(row: Result) -> SelfCheck:
-    p50, p99 = row.load["single"].p50_ms or 0.0, row.load["single"].p99_ms or 0.0
+def _stall(result: Result) -> SelfCheck:
+    p50, p99 = result.load["single"].p50_ms or 0.0, result.load["single"].p99_ms or 0.0
     return SelfCheck(
         name=message("a stall of {seconds:g} s at every {every}th query", seconds=STALL_S, every=STALL_EVERY),
         expected=message("p99 >= 1,000 ms, p50 below"),
@@ -258,7 +258,7 @@ def _turns(plan: Plan, console: RunConsole) -> np.ndarray:
                 cache=cache_dir(),
             )
             workers.append(stack.enter_context(SpeedWorker(Side(task), plan.out / "logs" / "turns.log")))
-        return take_turns(workers, "single", MOST_TURNS, console.progress)
+        return take_turns(workers, "single", MOST_TURNS, console.progress).seconds
 
 
 def slowdown_checks(turns: np.ndarray) -> Iterator[SelfCheck]:

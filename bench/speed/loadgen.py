@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
+from bench.machine.crowding import CrowdClock, Crowding
 from bench.plan.tiers import Tier
 from bench.results.speed_records import LoadRun
 from bench.speed.figures import NS_PER_S, describe_failures, latency_figures, stages_of
@@ -36,6 +37,7 @@ class Driver:
     first_ns: int = 0
     last_ns: int = 0
     error: BaseException | None = None
+    crowding: Crowding | None = None
 
     @property
     def duration_s(self) -> float:
@@ -129,17 +131,20 @@ def run_scenario(
         failed_requests=failed_requests,
         retried_requests=dict(session.clock.retried_requests),
         refused=session.clock.refused,
+        crowding=driver.crowding,
         passes_per_s=session.clock.batches / driver.duration_s if session.clock.batches else None,
     )
     return run, latencies_ns
 
 
 def drive(session: Session, scenario: Scenario, texts: Sequence[str], settings: Any, log_folder: Path) -> Driver:
-    """One LoadGen test with these TestSettings; raises what the session raised inside it."""
+    """One LoadGen test with these TestSettings, and what others took meanwhile; raises what the session raised."""
     import mlperf_loadgen as lg
 
     driver = Driver(session, texts, lg.QuerySamplesComplete, lg.QuerySampleResponse)
+    clock = CrowdClock()
     start_test(driver.single if scenario == "single" else driver.offline, len(texts), settings, log_folder)
+    driver.crowding = clock.read()
     if driver.error is not None:
         raise driver.error
     if not driver.queries:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.machine.crowding import CrowdClock, Crowding
 from bench.plan.tiers import Tier
 from bench.results.speed_records import QUERIES_FOR, Purpose, ServerPoint, Stages
 from bench.speed.batcher import BatchBudget, Batcher, GiveUp
@@ -46,6 +47,7 @@ class ServerRun:
     passes_per_s: float | None
     latencies_ns: np.ndarray
     issue_delays_ns: np.ndarray
+    crowding: Crowding
 
 
 @dataclass
@@ -91,7 +93,9 @@ class ServerTest:
         self.session.clock.reset()
         gc.collect()
         queries = max(min_queries, round(rate_rps * min_duration_s))
+        watch = CrowdClock()
         batcher = _serve(self, settings, traced, most_late(purpose, queries, self.percentile))
+        crowding = watch.read()
         _, verdict = read_verdict(self.log_folder)
         clock = self.session.clock
         self.failed_requests.update(clock.failed_requests)
@@ -109,6 +113,7 @@ class ServerTest:
             passes_per_s=clock.batches * per_s or None,
             latencies_ns=latencies_ns,
             issue_delays_ns=issue_delays_ns,
+            crowding=crowding,
         )
 
 

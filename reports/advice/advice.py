@@ -17,7 +17,7 @@ from bench.results.records import Interval, StoredRun
 from bench.types import DataCard
 from reports.advice.candidates import Candidate, candidates_of
 from reports.advice.cascades import Offer, offer_of
-from reports.content.rows import TaskRows, tasks_of
+from reports.content.results import TaskResults, tasks_of
 from reports.content.standing import Standing, standing_of
 
 Rule = Literal["cheapest", "best", "automated"]
@@ -58,12 +58,12 @@ class Rivalry:
 
 @dataclass(frozen=True)
 class Advice:
-    """What to deploy for one task, or what comes nearest; `rows` are all candidates, in the order of the rule."""
+    """What to deploy for one task, or what comes nearest; `candidates` are all of them, in the order of the rule."""
 
     data: DataCard
     demands: Demands
     rule: Rule
-    rows: tuple[Candidate, ...]
+    candidates: tuple[Candidate, ...]
     chosen: Candidate | None
     runner_up: Candidate | None
     rivalry: Rivalry | None
@@ -92,7 +92,7 @@ def advise(
 
 
 def _advise(
-    task: TaskRows,
+    task: TaskResults,
     demands: Demands,
     lengths: OwnLengths | None,
     between: tuple[str, str] | None,
@@ -104,13 +104,13 @@ def _advise(
     candidates = candidates_of(task, demands, lengths)
     ordered = _in_order([candidate for candidate in candidates if candidate.meets], task, standing, rule)
     chosen, runner_up = (*ordered, None, None)[:2]
-    others = sorted((row for row in candidates if row not in ordered), key=_distance)
+    others = sorted((each for each in candidates if each not in ordered), key=_distance)
     by_name = {candidate.name: candidate for candidate in candidates}
     return Advice(
         data=task.data,
         demands=demands,
         rule=rule,
-        rows=(*ordered, *others),
+        candidates=(*ordered, *others),
         chosen=chosen,
         runner_up=runner_up,
         rivalry=_rivalry(task, standing, chosen, runner_up) if chosen and runner_up else None,
@@ -119,7 +119,7 @@ def _advise(
         seeds=seeds,
         own_texts=lengths.n if lengths else None,
         excluded=tuple(_changing(task)),
-        offer=offer_of(task, [row for row in candidates if row.refused is None], demands, read),
+        offer=offer_of(task, [each for each in candidates if each.refused is None], demands, read),
     )
 
 
@@ -129,7 +129,7 @@ def _rule(demands: Demands) -> Rule:
     return "cheapest" if demands.min_f1 is not None else "best"
 
 
-def _in_order(candidates: Sequence[Candidate], task: TaskRows, standing: Standing, rule: Rule) -> list[Candidate]:
+def _in_order(candidates: Sequence[Candidate], task: TaskResults, standing: Standing, rule: Rule) -> list[Candidate]:
     """Cheapest: by rate. Else the fastest of those that the tests cannot tell from the best one, again and again.
 
     The best one has the highest macro F1, or automates the most of the texts its threshold was chosen on: so what it
@@ -141,7 +141,9 @@ def _in_order(candidates: Sequence[Candidate], task: TaskRows, standing: Standin
     ordered = []
     while rest:
         best = max(rest, key=_seen if rule == "automated" else lambda candidate: candidate.f1.value)
-        first = next(row for row in rest if row is best or not _worse(task, standing, rule, best, row, len(rest) - 1))
+        first = next(
+            each for each in rest if each is best or not _worse(task, standing, rule, best, each, len(rest) - 1)
+        )
         ordered.append(first)
         rest.remove(first)
     return ordered
@@ -151,13 +153,13 @@ def _seen(candidate: Candidate) -> float:
     return candidate.automation.seen if candidate.automation else 0.0
 
 
-def _worse(task: TaskRows, standing: Standing, rule: Rule, best: Candidate, other: Candidate, others: int) -> bool:
+def _worse(task: TaskResults, standing: Standing, rule: Rule, best: Candidate, other: Candidate, others: int) -> bool:
     """Whether a row is told apart from the best one; `others` are compared with it."""
     if rule == "best":
         return _apart(standing, best, other)
     if best.automation is None or other.automation is None:
         return True
-    answers = (task.answers[best.row.cell.id], task.answers[other.row.cell.id])
+    answers = (task.answers[best.result.cell.id], task.answers[other.result.cell.id])
     thresholds = (best.automation.threshold, other.automation.threshold)
     return automate_differently(*answers, thresholds) * others < SIGNIFICANT
 
@@ -167,7 +169,7 @@ def _rate(candidate: Candidate) -> float:
 
 
 def _apart(standing: Standing, first: Candidate, second: Candidate) -> bool:
-    ranking, names = standing.ranking, (first.row.cell.id, second.row.cell.id)
+    ranking, names = standing.ranking, (first.result.cell.id, second.result.cell.id)
     return ranking is not None and set(names) <= set(ranking.ranks) and ranking.apart(*names)
 
 
@@ -176,10 +178,15 @@ def _distance(candidate: Candidate) -> tuple[bool, float, float]:
     return candidate.refused is not None, sum(check.shortfall for check in candidate.checks), -candidate.f1.value
 
 
-def nearest_on(rows: Sequence[Candidate], what: str) -> Candidate | None:
+def nearest_on(candidates: Sequence[Candidate], what: str) -> Candidate | None:
     """The row that comes nearest to one demand, or goes furthest beyond it."""
-    deployable = [row for row in rows if row.refused is None]
-    known = [(check, row) for row in deployable for check in row.checks if check.what == what and check.measured]
+    deployable = [candidate for candidate in candidates if candidate.refused is None]
+    known = [
+        (check, candidate)
+        for candidate in deployable
+        for check in candidate.checks
+        if check.what == what and check.measured
+    ]
     if not known:
         return None
 
@@ -191,8 +198,8 @@ def nearest_on(rows: Sequence[Candidate], what: str) -> Candidate | None:
     return max(known, key=key)[1]
 
 
-def _rivalry(task: TaskRows, standing: Standing, chosen: Candidate, other: Candidate) -> Rivalry:
-    names = (chosen.row.cell.id, other.row.cell.id)
+def _rivalry(task: TaskResults, standing: Standing, chosen: Candidate, other: Candidate) -> Rivalry:
+    names = (chosen.result.cell.id, other.result.cell.id)
     answers = [task.answers[name] for name in names]
     difference = paired_difference(answers[0], answers[1], len(task.data.class_names))
     faster = chosen.rate.value / other.rate.value if chosen.rate and other.rate and other.rate.value else None
@@ -235,14 +242,14 @@ def _break_even(first: Candidate, second: Candidate) -> BreakEven | None:
     return BreakEven(first.name, second.name, texts, False, saved_a_text > 0, apart)
 
 
-def _refuse_unknown(tasks: Sequence[TaskRows], between: tuple[str, str]) -> None:
+def _refuse_unknown(tasks: Sequence[TaskResults], between: tuple[str, str]) -> None:
     known = {candidate.name for task in tasks for candidate in candidates_of(task, Demands(), None)}
     for name in between:
         if name not in known:
             raise unknown_name("row", name, known)
 
 
-def _changing(task: TaskRows) -> list[str]:
+def _changing(task: TaskResults) -> list[str]:
     """The rows that are left out because their engine changes answers."""
-    rows = ((group, row) for group, row in task.cells() if row.quality and not row.keeps_answers)
-    return [f"{group.name}/{row.cell.engine}" for group, row in rows]
+    results = ((group, result) for group, result in task.cells() if result.quality and not result.keeps_answers)
+    return [f"{group.name}/{result.cell.engine}" for group, result in results]

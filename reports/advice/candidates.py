@@ -14,7 +14,7 @@ from bench.results.demands import Demands, OwnLengths
 from bench.results.records import Interval, Result, Status
 from bench.results.speed_records import QUERIES_FOR, LoadRun, LoadSummary
 from reports.content.automation import automation_of
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.content.speed import usable
 from reports.render.words import message
 
@@ -66,7 +66,7 @@ class Candidate:
     """
 
     group: Group
-    row: Result
+    result: Result
     f1: Interval
     rate: Measured | None
     scenario: str | None
@@ -77,16 +77,21 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        return f"{self.group.name}/{self.row.cell.engine}"
+        return f"{self.group.name}/{self.result.cell.engine}"
 
     @property
     def meets(self) -> bool:
         return self.refused is None and all(check.fate in ("met", "likely") for check in self.checks)
 
     @property
+    def beside_others(self) -> bool:
+        """Whether the figures that it is judged by were measured on a machine that others had a part of."""
+        return self.scenario is not None and self.result.load[self.scenario].beside_others
+
+    @property
     def training_s(self) -> float | None:
         """Training, its evaluation and tokenising, and the engine's conversion; nothing else costs before use."""
-        fit, session = self.group.fit, self.row.session
+        fit, session = self.group.fit, self.result.session
         if fit is None or session is None:
             return None
         return fit.fit_s + fit.evaluate_s + fit.tokenise_s + session.convert_s
@@ -96,52 +101,56 @@ class Candidate:
         return 1 / self.rate.value if self.rate and self.rate.value > 0 else None
 
 
-def candidates_of(task: TaskRows, demands: Demands, lengths: OwnLengths | None) -> list[Candidate]:
+def candidates_of(task: TaskResults, demands: Demands, lengths: OwnLengths | None) -> list[Candidate]:
     """Every row with answers whose certificate passed, in the plan's order."""
-    rows = [(group, row) for group, row in task.cells() if row.quality and row.keeps_answers]
-    return [_candidate(task, group, row, demands, lengths) for group, row in rows]
+    results = [(group, result) for group, result in task.cells() if result.quality and result.keeps_answers]
+    return [_candidate(task, group, result, demands, lengths) for group, result in results]
 
 
-def _candidate(task: TaskRows, group: Group, row: Result, demands: Demands, lengths: OwnLengths | None) -> Candidate:
-    assert row.quality is not None  # noqa: S101 - the rows are chosen by it
-    summary = _serving(row, demands)
+def _candidate(
+    task: TaskResults, group: Group, result: Result, demands: Demands, lengths: OwnLengths | None
+) -> Candidate:
+    assert result.quality is not None  # noqa: S101 - the rows are chosen by it
+    summary = _serving(result, demands)
     rate, p99, reason = _speed(summary)
-    if summary is None and usable(row, "offline"):
+    if summary is None and usable(result, "offline"):
         reason = message("measured all at once only; add --scenario single")
     if lengths is not None and summary is not None:
-        scaled = _scaled(task, row, lengths, rate, p99)
+        scaled = _scaled(task, result, lengths, rate, p99)
         rate, p99, reason = scaled or (None, None, message("your texts cannot be counted in its tokens"))
-    checks = [_quality_check(row.quality.macro_f1, demands.min_f1)] if demands.min_f1 is not None else []
+    checks = [_quality_check(result.quality.macro_f1, demands.min_f1)] if demands.min_f1 is not None else []
     automated = None
     if demands.accuracy is not None:
-        automated = automation_of(task, row, demands.accuracy)
+        automated = automation_of(task, result, demands.accuracy)
         checks.append(_accuracy_check(automated, demands.accuracy))
     if demands.rps is not None:
-        checks.append(_check("RPS", rate, demands.rps, 1, reason))
+        checks.append(_check("RPS", rate, demands.rps, 1, reason, summary))
     if demands.p99_ms is not None:
         why = reason or message(
             "too few queries for a p99: {queries:,}; measure longer (--tier)", queries=_queries(summary)
         )
-        checks.append(_check("p99", p99, demands.p99_ms, -1, why))
+        checks.append(_check("p99", p99, demands.p99_ms, -1, why, summary))
     name = summary.scenario if summary else None
-    return Candidate(group, row, row.quality.macro_f1, rate, name, p99, tuple(checks), _refusal(row), automated)
+    return Candidate(
+        group, result, result.quality.macro_f1, rate, name, p99, tuple(checks), _refusal(result), automated
+    )
 
 
-def _refusal(row: Result) -> str | None:
-    if row.quality is not None and row.quality.valid_share == 0:
+def _refusal(result: Result) -> str | None:
+    if result.quality is not None and result.quality.valid_share == 0:
         return message("no valid answer")
-    return None if row.status in DEPLOYABLE else message(row.status.value)
+    return None if result.status in DEPLOYABLE else message(result.status.value)
 
 
-def _serving(row: Result, demands: Demands) -> LoadSummary | None:
+def _serving(result: Result, demands: Demands) -> LoadSummary | None:
     """The scenario that speaks for serving: Poisson arrivals before one by one; all at once where no demand is of time.
 
     None where no rate can be believed.
     """
     timed = demands.rps is not None or demands.p99_ms is not None
     order = ("server", "single") if timed else ("offline", "single")
-    summaries = (row.load[name] for name in order if name in row.load)
-    return next((summary for summary in summaries if usable(row, summary.scenario)), None)
+    summaries = (result.load[name] for name in order if name in result.load)
+    return next((summary for summary in summaries if usable(result, summary.scenario)), None)
 
 
 def _speed(summary: LoadSummary | None) -> tuple[Measured | None, Measured | None, str | None]:
@@ -177,14 +186,14 @@ def _one_run(figure: Measured) -> Measured:
 
 
 def _scaled(
-    task: TaskRows, row: Result, lengths: OwnLengths, rate: Measured | None, p99: Measured | None
+    task: TaskResults, result: Result, lengths: OwnLengths, rate: Measured | None, p99: Measured | None
 ) -> tuple[Measured | None, Measured | None, str | None] | None:
     """The figures if time is proportional to tokens: the rate by their mean, the p99 by the 99th percentile.
 
     Texts longer than the classifier reads are cut, as they were in the measurement.
     """
-    own = lengths.of(row.classifier_sha256, row.classifier_kind)
-    answers = task.answers.get(row.cell.id)
+    own = lengths.of(result.classifier_sha256, result.classifier_kind)
+    answers = task.answers.get(result.cell.id)
     if own is None or answers is None:
         return None
     tested = answers.prediction.token_counts
@@ -232,11 +241,16 @@ def _accuracy_check(found: Automation | None, wanted: float) -> Check:
     return Check("accuracy", _fate(measured, wanted, 1), measured, wanted)
 
 
-def _check(what: str, measured: Measured | None, wanted: float, sign: int, reason: str | None) -> Check:
-    """sign 1: at least the demand; -1: at most."""
+def _check(
+    what: str, measured: Measured | None, wanted: float, sign: int, reason: str | None, summary: LoadSummary | None
+) -> Check:
+    """sign 1: at least the demand; -1: at most. A row measured beside others may be faster than that, never slower."""
     if measured is None:
         return Check(what, "unknown", None, wanted, reason=reason)
-    return Check(what, _fate(measured, wanted, sign), measured, wanted)
+    fate = _fate(measured, wanted, sign)
+    if summary is not None and summary.beside_others and fate in ("unlikely", "not met"):
+        return Check(what, "unknown", None, wanted, reason=message("measured beside others, who held it up"))
+    return Check(what, fate, measured, wanted)
 
 
 def _fate(measured: Measured, wanted: float, sign: int) -> Fate:

@@ -14,7 +14,7 @@ from bench.quality.stats import holm
 from bench.results.demands import Demands
 from reports.advice.candidates import ONE_RUN_MARGIN, Candidate
 from reports.content.cascades import Cascade, best_cascade, latencies_of
-from reports.content.rows import TaskRows
+from reports.content.results import TaskResults
 from reports.content.speed import usable
 from reports.render import figures
 from reports.render.words import message
@@ -37,25 +37,25 @@ class Offer:
 
 
 def offer_of(
-    task: TaskRows, rows: Sequence[Candidate], demands: Demands, read: Callable[[str], np.ndarray]
+    task: TaskResults, candidates: Sequence[Candidate], demands: Demands, read: Callable[[str], np.ndarray]
 ) -> Offer | None:
     """The cascade chosen on validation, where the test texts show that it beats each of `rows`; None where not.
 
     Demands of time and of automation are demands on a served row, which a computed cascade is not: none is offered.
     """
     found = best_cascade(task)
-    if found is None or not rows or not _may_be_weighed(found, demands):
+    if found is None or not candidates or not _may_be_weighed(found, demands):
         return None
     k = len(task.data.class_names)
-    answers = [task.answers[row.row.cell.id] for row in rows]
+    answers = [task.answers[candidate.result.cell.id] for candidate in candidates]
     tests = [randomisation_test(pair_up(found.answers, each), k) for each in answers]
     adjusted = holm([test.p for test in tests])
     better, faster = [], []
-    for row, each, test, p in zip(rows, answers, tests, adjusted, strict=True):
+    for candidate, each, test, p in zip(candidates, answers, tests, adjusted, strict=True):
         if test.difference > 0 and p < SIGNIFICANT:
-            better.append(row.name)
-        elif _faster(found, row) and _not_worse(paired_difference(found.answers, each, k)):
-            faster.append(row.name)
+            better.append(candidate.name)
+        elif _faster(found, candidate) and _not_worse(paired_difference(found.answers, each, k)):
+            faster.append(candidate.name)
         else:
             return None
     mean_ms, p99_ms = latencies_of(found, read) or (None, None)
@@ -68,10 +68,10 @@ def _may_be_weighed(found: Cascade, demands: Demands) -> bool:
     return demands.min_f1 is None or (found.macro_f1.items_needed is None and found.macro_f1.low >= demands.min_f1)
 
 
-def _faster(found: Cascade, row: Candidate) -> bool:
+def _faster(found: Cascade, candidate: Candidate) -> bool:
     """Beyond the ranges of both rates, 10 % each way for a single run; on one machine, in one scenario."""
-    load = usable(row.row, found.scenario)
-    if load is None or row.row.cell.machine != found.first.row.cell.machine:
+    load = usable(candidate.result, found.scenario)
+    if load is None or candidate.result.cell.machine != found.first.result.cell.machine:
         return False
     low = min(found.rate_low_rps, found.rate_rps * (1 - ONE_RUN_MARGIN))
     return low > max(load.rate_high_rps, load.rate_rps * (1 + ONE_RUN_MARGIN))

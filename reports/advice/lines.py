@@ -37,20 +37,20 @@ def lines_of(advice: Advice) -> Iterator[str]:
 
 
 def _none_meets(advice: Advice) -> Iterator[str]:
-    deployable = [row for row in advice.rows if row.refused is None]
+    deployable = [candidate for candidate in advice.candidates if candidate.refused is None]
     yield message("No row meets the demands") if deployable else message("No row of this task can be deployed")
     if not deployable:
         return
-    nearest = advice.rows[0]
+    nearest = advice.candidates[0]
     yield message("Nearest to all of them: {row}: {checks}", row=nearest.name, checks=_checks(nearest))
     for check in nearest.checks:
-        row = nearest_on(advice.rows, check.what)
-        if row is None:
+        candidate = nearest_on(advice.candidates, check.what)
+        if candidate is None:
             yield message("{demand}: not measured on any row", demand=message(check.what))
         else:
-            [own] = [each for each in row.checks if each.what == check.what]
+            [own] = [each for each in candidate.checks if each.what == check.what]
             yield message(
-                "Nearest on {demand}: {row}: {check}", demand=message(check.what), row=row.name, check=_check(own)
+                "Nearest on {demand}: {row}: {check}", demand=message(check.what), row=candidate.name, check=_check(own)
             )
 
 
@@ -195,8 +195,13 @@ def _warnings(advice: Advice) -> Iterator[str]:
         )
     if advice.excluded:
         yield message("Left out, because the engine changes answers: {rows}", rows=", ".join(advice.excluded))
-    if refused := [row.name for row in advice.rows if row.refused]:
+    if refused := [candidate.name for candidate in advice.candidates if candidate.refused]:
         yield message("Must not be deployed, because the row is INVALID: {rows}", rows=", ".join(refused))
+    if beside := [candidate.name for candidate in advice.candidates if candidate.beside_others]:
+        yield message(
+            "Measured beside others, so faster than their rates say; a demand that they miss is not known: {rows}",
+            rows=", ".join(beside),
+        )
     if advice.seeds == 1:
         yield message("1 seed: trained again, a classifier may come out otherwise")
 

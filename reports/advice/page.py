@@ -70,9 +70,9 @@ def table_of(advice: Advice) -> Table:
         *((numbers("1M texts", "price"),) if price is not None else ()),
         Column("cheaper than the chosen row", from_width=100),
     )
-    best = advice.rows[:MOST_ROWS]
+    best = advice.candidates[:MOST_ROWS]
     rows = tuple(_row(advice, candidate, price) for candidate in best)
-    hidden = len(advice.rows) - len(best)
+    hidden = len(advice.candidates) - len(best)
     scenarios = dict.fromkeys(candidate.scenario for candidate in best if candidate.scenario)
     notes = [message("training: with evaluation, tokenising and conversion")]
     if scenarios:
@@ -131,7 +131,7 @@ def _record(advice: Advice) -> dict[str, Any]:
         "cascade": offer_record(advice.offer) if advice.offer else None,
         "estimated_for_texts": advice.own_texts,
         "excluded": list(advice.excluded),
-        "rows": [_candidate_record(row) for row in advice.rows],
+        "rows": [_candidate_record(candidate) for candidate in advice.candidates],
     }
 
 
@@ -144,7 +144,7 @@ def _rivalry_record(advice: Advice) -> dict[str, Any] | None:
 def _candidate_record(candidate: Candidate) -> dict[str, Any]:
     return {
         "row": candidate.name,
-        "cell": candidate.row.cell.id,
+        "cell": candidate.result.cell.id,
         "meets": candidate.meets,
         "refused": candidate.refused,
         "macro_f1": candidate.f1.model_dump(),

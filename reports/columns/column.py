@@ -8,17 +8,18 @@ from typing import Any
 
 from bench.results.records import Interval, Result
 from bench.types import FitRecord, Scenario
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.content.standing import Standing
 from reports.render.figures import MISSING
 from reports.render.table import Column
+from reports.render.words import joined
 
 
 @dataclass(frozen=True)
 class Told:
     """A result and all that is told of it: its task, its classifier, and what the tests say of them."""
 
-    task: TaskRows
+    task: TaskResults
     group: Group
     result: Result
     standing: Standing = field(default_factory=lambda: Standing(None))
@@ -29,7 +30,9 @@ class Told:
         return self.result.fit or self.group.fit
 
 
-def told_of(task: TaskRows, standing: Standing | None = None, pareto: frozenset[str] = frozenset()) -> Iterator[Told]:
+def told_of(
+    task: TaskResults, standing: Standing | None = None, pareto: frozenset[str] = frozenset()
+) -> Iterator[Told]:
     """Every result of a task, in the plan's order."""
     for group, result in task.cells():
         yield Told(task, group, result, standing or Standing(None), pareto)
@@ -42,6 +45,10 @@ def _nothing(_: Told) -> str:
 def _as_text(value: Any) -> str:
     """Text as it is: `str` would make data of a message that is to be translated."""
     return value if isinstance(value, str) else str(value)
+
+
+def _no_flag(_: Told) -> str:
+    return ""
 
 
 def _never(_: str) -> bool:
@@ -61,6 +68,7 @@ class ResultColumn:
         fields: The exports' names of the parts that `split` cuts a value into; the key alone where it is one.
         high: Whether more is better.
         explained: What the page says of it.
+        flag: What a table prints after a value, such as a star that its notes explain.
         warns: Whether a printed cell, in English, is a warning.
         scenario: The scenario that it is of; exports leave out those that a run has not.
     """
@@ -73,7 +81,8 @@ class ResultColumn:
     fields: tuple[str, ...] = ()
     split: Callable[[Any], tuple[Any, ...]] | None = None
     high: bool = False
-    explained: str | Callable[[TaskRows], str] | None = None
+    explained: str | Callable[[TaskResults], str] | None = None
+    flag: Callable[[Told], str] = _no_flag
     warns: Callable[[str], bool] = _never
     scenario: Scenario | None = None
 
@@ -94,9 +103,10 @@ class ResultColumn:
         value = self.value(told)
         if value is None:
             return self.instead(told) if instead else MISSING
-        return (show or self.show)(value)
+        shown, flag = (show or self.show)(value), self.flag(told)
+        return joined("", (shown, flag)) if flag else shown
 
-    def explanation(self, task: TaskRows) -> str | None:
+    def explanation(self, task: TaskResults) -> str | None:
         """What the page says of it on a task."""
         return self.explained(task) if callable(self.explained) else self.explained
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bench.quality.chance import below_chance
+from bench.quality.chance import below_chance, right_in_other_order
 from bench.quality.selective import Automation
-from bench.results.records import Parity, Result, Status
+from bench.results.certificates import Parity
+from bench.results.records import Result, Status
 from reports.columns.column import Layouts, Place, ResultColumn, Told, interval_names, split_interval
 from reports.content.automation import automation_of, coverage_cell
-from reports.content.rows import TaskRows
+from reports.content.results import TaskResults
 from reports.content.scope import scope_notes, scope_of, scope_words
 from reports.content.speed import answers_mark, precision_of
 from reports.render import figures
@@ -47,15 +48,19 @@ def short_base(base_model: str) -> str:
     return base_model.rstrip("/").rsplit("/", 1)[-1]
 
 
-def status_mark(row: Result) -> str:
+def status_mark(result: Result) -> str:
     """What speaks against a result, speed verdicts too: it is bought whole."""
     marks: list[str] = []
-    if row.parity is not None and not row.parity.passed:
+    if result.parity is not None and not result.parity.passed:
         marks.append(message("changes answers"))
-    if row.quality and below_chance(row.quality):
+    if result.quality and below_chance(result.quality):
         marks.append(message("below chance"))
-    if row.status is not Status.OK:
-        marks.append(message("speed {status}", status=message(row.status.value)))
+    elif result.quality and right_in_other_order(result.quality):
+        marks.append(message("other order?"))
+    if result.status is not Status.OK:
+        marks.append(message("speed {status}", status=message(result.status.value)))
+    elif any(summary.beside_others for summary in result.load.values()):
+        marks.append(message("speed beside others"))
     return joined(", ", marks or [message("OK")])
 
 
@@ -88,8 +93,8 @@ def _without_certificate(told: Told) -> str:
     return message("no certificate") if told.result.quality else MISSING
 
 
-def _explained_answers(task: TaskRows) -> str:
-    return joined("; ", (_ANSWERS, *scope_notes(row for _, row in task.cells())))
+def _explained_answers(task: TaskResults) -> str:
+    return joined("; ", (_ANSWERS, *scope_notes(result for _, result in task.cells())))
 
 
 _ANSWERS = message(

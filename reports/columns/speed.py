@@ -9,10 +9,12 @@ from typing import Any
 from bench.results.speed_records import LoadRun, LoadSummary
 from bench.types import Scenario
 from reports.columns.column import Layouts, Place, ResultColumn, Told
-from reports.content.rows import TaskRows
+from reports.content.results import TaskResults
 from reports.content.speed import (
     SCENARIOS,
+    STAR,
     against_reference,
+    beside_others,
     median_run,
     price_per_million,
     usable,
@@ -37,7 +39,7 @@ def _explained(scenario: Scenario) -> str:
     return message("{words}, {unit}", words=words, unit=unit)
 
 
-def _price(task: TaskRows) -> str:
+def _price(task: TaskResults) -> str:
     return message(
         "price of a million texts, all at once, at {price:g} an hour, machine always busy", price=task.price_per_hour
     )
@@ -47,6 +49,10 @@ def _range(summary: LoadSummary) -> str:
     if not summary.valid or len(summary.runs) < 2:
         return MISSING
     return figures.span(summary.rate_low_rps, summary.rate_high_rps)
+
+
+def _star(scenario: Scenario) -> Callable[[Told], str]:
+    return lambda told: STAR if beside_others(told.result, scenario) else ""
 
 
 def _rates(scenario: Scenario) -> tuple[ResultColumn, ...]:
@@ -72,7 +78,8 @@ def _rates(scenario: Scenario) -> tuple[ResultColumn, ...]:
             instead=lambda told: message(verdict(told.result, scenario)),
             high=True,
             explained=_explained(scenario),
-            warns=lambda text: text in {"INVALID", "UNSTABLE"},
+            flag=_star(scenario),
+            warns=lambda text: text in {"INVALID", "UNSTABLE"} or text.endswith(STAR),
         ),
         ResultColumn(
             f"{scenario}_range_rps",
@@ -90,6 +97,16 @@ def _rates(scenario: Scenario) -> tuple[ResultColumn, ...]:
     )
 
 
+def _star_of_either(scenario: Scenario) -> Callable[[Told], str]:
+    """A ratio is none where one of its rates is not."""
+
+    def star(told: Told) -> str:
+        both = [told.result, *([told.group.reference] if told.group.reference else [])]
+        return STAR if any(beside_others(result, scenario) for result in both) else ""
+
+    return star
+
+
 def _judgements(scenario: Scenario) -> tuple[ResultColumn, ...]:
     """What the rate is beside the reference's, what LoadGen says of it, and what it costs."""
 
@@ -102,6 +119,7 @@ def _judgements(scenario: Scenario) -> tuple[ResultColumn, ...]:
             lambda told: against_reference(told.group, told.result, scenario),
             numbers("vs ref"),
             figures.ratio,
+            flag=_star_of_either(scenario),
         ),
         ResultColumn(
             f"{scenario}_verdict",
@@ -110,6 +128,12 @@ def _judgements(scenario: Scenario) -> tuple[ResultColumn, ...]:
             message,
         ),
         ResultColumn(f"{scenario}_tier", lambda told: getattr(measured(told), "tier", None), Column("tier")),
+        ResultColumn(
+            f"{scenario}_crowding",
+            lambda told: crowd if (summary := measured(told)) and (crowd := summary.crowding) else None,
+            fields=tuple(f"{scenario}_{name}" for name in ("beside_others", "held_up_share", "others_share")),
+            split=lambda crowd: (crowd.beside_others, crowd.held_up, crowd.others_share),
+        ),
         ResultColumn(f"{scenario}_runs", lambda told: len(summary.runs) if (summary := measured(told)) else None),
         ResultColumn(
             f"{scenario}_price_per_million",

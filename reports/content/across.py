@@ -10,10 +10,10 @@ import numpy as np
 from bench.quality.across import Across, compare_across
 from bench.quality.scores import macro_scores
 from bench.results.records import Answers
-from reports.content.rows import TaskRows
+from reports.content.results import TaskResults
 
 
-def across_suites(tasks: Sequence[TaskRows]) -> tuple[Across, tuple[str, ...]] | None:
+def across_suites(tasks: Sequence[TaskResults]) -> tuple[Across, tuple[str, ...]] | None:
     """The comparison and the methods left out of it; None where fewer than two suites share two methods."""
     answered = [_answers_of(task) for task in tasks]
     everywhere = [name for name in (answered[0] if answered else ()) if all(name in each for each in answered)]
@@ -30,7 +30,7 @@ def across_suites(tasks: Sequence[TaskRows]) -> tuple[Across, tuple[str, ...]] |
     return compare_across([task.data.title for task in tasks], scores), left_out
 
 
-def _answers_of(task: TaskRows) -> dict[str, list[Answers]]:
+def _answers_of(task: TaskResults) -> dict[str, list[Answers]]:
     """Every method's answers, a file a seed, by the row that speaks for its classifier."""
     found: dict[str, list[Answers]] = {}
     for group in task.groups:

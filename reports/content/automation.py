@@ -13,7 +13,7 @@ from bench.quality.selective import (
     risk_coverage,
 )
 from bench.results.records import Interval, Result
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.content.series import ScoreChart, ScoreLine, ScorePoint
 from reports.content.standing import Standing
 from reports.render import figures
@@ -23,35 +23,35 @@ MOST_LINES = 8
 KEPT = ("held", "likely held")
 
 
-def automation_of(task: TaskRows, row: Result, target: float) -> Automation | None:
+def automation_of(task: TaskResults, result: Result, target: float) -> Automation | None:
     """What the row's threshold for a target accuracy gives; None where it has no answers or too few chose it."""
-    answers = task.answers.get(row.cell.id)
+    answers = task.answers.get(result.cell.id)
     if answers is None:
         return None
-    key = ("automation", row.cell.id, target)
+    key = ("automation", result.cell.id, target)
     if key not in task.counted:
-        task.counted[key] = automation(task.validation.get(row.cell.id), answers, target)
+        task.counted[key] = automation(task.validation.get(result.cell.id), answers, target)
     found: Automation = task.counted[key]
     return found if found.enough and found.n else None
 
 
-def area_of(task: TaskRows, row: Result) -> Interval | None:
+def area_of(task: TaskResults, result: Result) -> Interval | None:
     """The row's area under the risk-coverage curve."""
-    answers = task.answers.get(row.cell.id)
+    answers = task.answers.get(result.cell.id)
     return area_under_risk_coverage(answers) if answers is not None else None
 
 
-def calibration_of(task: TaskRows, row: Result) -> Calibration | None:
+def calibration_of(task: TaskResults, result: Result) -> Calibration | None:
     """What the temperature fitted on validation does to the row's probabilities; None without validation answers."""
-    answers, validation = task.answers.get(row.cell.id), task.validation.get(row.cell.id)
+    answers, validation = task.answers.get(result.cell.id), task.validation.get(result.cell.id)
     return calibration(validation, answers) if answers is not None and validation is not None else None
 
 
-def shown_rows(task: TaskRows, standing: Standing) -> list[tuple[Group, Result]]:
+def shown_results(task: TaskResults, standing: Standing) -> list[tuple[Group, Result]]:
     """One row a classifier, which stands for it, best first."""
-    rows = [(group, group.shown) for group in task.groups if group.shown and group.shown.cell.id in task.answers]
+    results = [(group, group.shown) for group in task.groups if group.shown and group.shown.cell.id in task.answers]
     places = standing.places
-    return sorted(rows, key=lambda entry: places.get(entry[1].cell.id, len(places)))
+    return sorted(results, key=lambda entry: places.get(entry[1].cell.id, len(places)))
 
 
 def coverage_cell(found: Automation | None) -> str:
@@ -72,10 +72,10 @@ def automated_cells(found: Automation | None) -> tuple[str, str]:
     return figures.percent_plus_minus(found.coverage), right
 
 
-def coverage_charts(task: TaskRows, standing: Standing) -> Iterator[ScoreChart]:
+def coverage_charts(task: TaskResults, standing: Standing) -> Iterator[ScoreChart]:
     """The risk-coverage curve of each of the best classifiers, as the accuracy of what is automated."""
-    rows = shown_rows(task, standing)[:MOST_LINES]
-    lines = [ScoreLine(group.name, points) for group, row in rows if len(points := _points(task, row)) > 1]
+    results = shown_results(task, standing)[:MOST_LINES]
+    lines = [ScoreLine(group.name, points) for group, result in results if len(points := _points(task, result)) > 1]
     if lines:
         yield ScoreChart(
             kind="automation",
@@ -87,6 +87,6 @@ def coverage_charts(task: TaskRows, standing: Standing) -> Iterator[ScoreChart]:
         )
 
 
-def _points(task: TaskRows, row: Result) -> tuple[ScorePoint, ...]:
-    curve = risk_coverage(task.answers[row.cell.id])
+def _points(task: TaskResults, result: Result) -> tuple[ScorePoint, ...]:
+    curve = risk_coverage(task.answers[result.cell.id])
     return tuple(ScorePoint(f"{share:.0%}"[:-1], each.value, each.low, each.high) for share, each in curve)

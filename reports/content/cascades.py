@@ -11,25 +11,11 @@ import numpy as np
 from bench.quality.cascades import Handover, cascade, cascade_p99_ms, cascade_rate, choose_handover, common, handed_on
 from bench.quality.scores import measure_quality
 from bench.results.records import Answers, Interval, Result
-from bench.results.speed_records import QUERIES_FOR, LoadSummary
+from bench.results.speed_records import QUERIES_FOR
 from bench.types import Scenario
-from reports.content.rows import Group, TaskRows
+from reports.content.members import Member, members_by_machine
+from reports.content.results import TaskResults
 from reports.content.speed import median_run, usable
-
-_SCENARIOS: tuple[Scenario, ...] = ("offline", "single")
-
-
-@dataclass(frozen=True)
-class Member:
-    """A row of a cascade and its measured rate."""
-
-    group: Group
-    row: Result
-    load: LoadSummary
-
-    @property
-    def name(self) -> str:
-        return f"{self.group.name}/{self.row.cell.engine}"
 
 
 @dataclass(frozen=True)
@@ -61,7 +47,7 @@ class Cascade:
         return cascade_rate(self.first.load.rate_rps, self.second.load.rate_rps, self.handover.share)
 
 
-def cascades_of(task: TaskRows) -> list[Cascade]:
+def cascades_of(task: TaskResults) -> list[Cascade]:
     """One cascade a pair of classifiers whose validation answers are stored, in each machine's fastest rows.
 
     Rates are those of the first scenario that any row has, offline before single.
@@ -72,37 +58,21 @@ def cascades_of(task: TaskRows) -> list[Cascade]:
     return found
 
 
-def best_cascade(task: TaskRows) -> Cascade | None:
+def best_cascade(task: TaskResults) -> Cascade | None:
     """The one of the highest macro F1 on validation; of equals the faster one there. Test has no part in the choice."""
     found = cascades_of(task)
     return max(found, key=lambda each: (each.handover.macro_f1, each.expected_rps), default=None)
 
 
-def _cascades(task: TaskRows) -> Iterator[Cascade]:
-    rows = [(group, row) for group, row in task.cells() if row.keeps_answers and row.cell.id in task.validation]
-    scenario = next((name for name in _SCENARIOS if any(usable(row, name) for _, row in rows)), None)
-    if scenario is None:
-        return
-    for machine in dict.fromkeys(row.cell.machine for _, row in rows):
-        members = _fastest([(group, row) for group, row in rows if row.cell.machine == machine], scenario)
+def _cascades(task: TaskResults) -> Iterator[Cascade]:
+    for members in members_by_machine(task):
         for first, second in permutations(members, 2):
             if first.load.rate_rps > second.load.rate_rps and (found := _cascade(task, first, second)):
                 yield found
 
 
-def _fastest(rows: list[tuple[Group, Result]], scenario: Scenario) -> list[Member]:
-    """One row a classifier."""
-    fastest: dict[str, Member] = {}
-    for group, row in rows:
-        load = usable(row, scenario)
-        known = fastest.get(group.name)
-        if load and (known is None or load.rate_rps > known.load.rate_rps):
-            fastest[group.name] = Member(group, row, load)
-    return list(fastest.values())
-
-
-def _cascade(task: TaskRows, first: Member, second: Member) -> Cascade | None:
-    names, k = (first.row.cell.id, second.row.cell.id), len(task.data.class_names)
+def _cascade(task: TaskResults, first: Member, second: Member) -> Cascade | None:
+    names, k = (first.result.cell.id, second.result.cell.id), len(task.data.class_names)
     handover = choose_handover(task.validation[names[0]], task.validation[names[1]], k)
     if handover is None or not set(names) <= set(task.answers):
         return None
@@ -123,7 +93,7 @@ def latencies_of(found: Cascade, read: Callable[[str], np.ndarray]) -> tuple[flo
 
     None where a row was not measured so, or its raw latencies are gone.
     """
-    raw = [_latencies_ns(member.row, read) for member in (found.first, found.second)]
+    raw = [_latencies_ns(member.result, read) for member in (found.first, found.second)]
     if any(each is None or not len(each) for each in raw):
         return None
     one, other = (each for each in raw if each is not None)
@@ -132,7 +102,7 @@ def latencies_of(found: Cascade, read: Callable[[str], np.ndarray]) -> tuple[flo
     return mean_ms, cascade_p99_ms(one, other, found.share) if enough else None
 
 
-def _latencies_ns(row: Result, read: Callable[[str], np.ndarray]) -> np.ndarray | None:
-    summary = usable(row, "single")
+def _latencies_ns(result: Result, read: Callable[[str], np.ndarray]) -> np.ndarray | None:
+    summary = usable(result, "single")
     run = median_run(summary) if summary else None
     return read(run.latencies_file) if run and run.latencies_file else None

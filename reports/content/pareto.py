@@ -6,35 +6,35 @@ from collections.abc import Sequence
 
 from bench.results.records import Result
 from bench.types import Scenario
-from reports.content.rows import TaskRows
-from reports.content.speed import usable
+from reports.content.results import TaskResults
+from reports.content.speed import ranked
 
 _SCENARIOS: tuple[Scenario, ...] = ("offline", "single")
 
 
-def pareto_rows(task: TaskRows) -> frozenset[str]:
+def pareto_cells(task: TaskResults) -> frozenset[str]:
     """Cell ids of the rows that keep their classifier's answers and stand on their machine's line.
 
     The rate is that of the first scenario which any such row has, offline before single.
     """
-    rows = [row for _, row in task.cells() if row.quality and row.keeps_answers]
-    scenario = next((name for name in _SCENARIOS if any(usable(row, name) for row in rows)), None)
+    results = [result for _, result in task.cells() if result.quality and result.keeps_answers]
+    scenario = next((name for name in _SCENARIOS if any(ranked(result, name) for result in results)), None)
     if scenario is None:
         return frozenset()
     found: set[str] = set()
-    for machine in {row.cell.machine for row in rows}:
-        points = _points([row for row in rows if row.cell.machine == machine], scenario)
+    for machine in {result.cell.machine for result in results}:
+        points = _points([result for result in results if result.cell.machine == machine], scenario)
         names = list(points)
         found.update(names[position] for position in pareto_front(list(points.values())))
     return frozenset(found)
 
 
-def _points(rows: list[Result], scenario: Scenario) -> dict[str, tuple[float, float]]:
-    """Macro F1 and rate of every row whose rate can be believed."""
+def _points(results: list[Result], scenario: Scenario) -> dict[str, tuple[float, float]]:
+    """Macro F1 and rate of every row whose rate can be believed and held against others."""
     return {
-        row.cell.id: (row.quality.macro_f1.value, summary.rate_rps)
-        for row in rows
-        if row.quality and (summary := usable(row, scenario))
+        result.cell.id: (result.quality.macro_f1.value, summary.rate_rps)
+        for result in results
+        if result.quality and (summary := ranked(result, scenario))
     }
 
 

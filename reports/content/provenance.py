@@ -70,10 +70,10 @@ def lead(data: DataCard, rows: int, settings: RunSettings, environment: Mapping[
     return joined(" · ", parts)
 
 
-def machine_of(run: StoredRun, row: Result) -> str | None:
+def machine_of(run: StoredRun, result: Result) -> str | None:
     """The row's machine in a merged run, else the run's hardware fingerprint, shortened; None where it is not known."""
     fingerprint = run.environment.get("hardware_sha256")
-    return row.cell.machine or (fingerprint[:SHORT] if fingerprint else None)
+    return result.cell.machine or (fingerprint[:SHORT] if fingerprint else None)
 
 
 def _machines(settings: RunSettings, environment: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.results.published import PublishedFigure, PublishedPoint, published_figures, published_points
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.render.figures import MISSING
 from reports.render.table import Column
 from reports.render.words import joined, message
@@ -18,7 +18,7 @@ ENGINES = {"HF": ("eager", "eager-bf16", "pipeline"), "vLLM": ("vllm",)}
 class Published:
     """What was published on a task's data; nothing for the built-in samples, which compare with nothing."""
 
-    task: TaskRows
+    task: TaskResults
 
     @property
     def figures(self) -> tuple[PublishedFigure, ...]:
@@ -90,7 +90,7 @@ def published_origin(figure: PublishedFigure) -> str:
     return joined(", ", [*parts, message(figure.note)] if figure.note else parts)
 
 
-def departures(task: TaskRows, group: Group) -> list[str]:
+def departures(task: TaskResults, group: Group) -> list[str]:
     """In what our row is not the published system: a stand-in model, fewer texts."""
     found: list[str] = []
     sizes, full = task.data.sizes, task.data.full_sizes

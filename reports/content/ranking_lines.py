@@ -8,8 +8,8 @@ from statistics import fmean, median
 
 from bench.quality.methods import MethodComparison
 from bench.types import Scenario
-from reports.content.rows import Group, TaskRows
-from reports.content.speed import usable
+from reports.content.results import Group, TaskResults
+from reports.content.speed import ranked
 from reports.content.standing import METHOD_SEEDS, Standing, method_of
 from reports.render import figures
 from reports.render.words import joined, message
@@ -38,7 +38,7 @@ class Contender:
 Verdict = Callable[[Contender, Contender], str | None]
 
 
-def ranking_lines(task: TaskRows, standing: Standing) -> Iterator[str]:
+def ranking_lines(task: TaskResults, standing: Standing) -> Iterator[str]:
     """The lines of a task, those that compare nothing left out."""
     yield from _quality(task, standing)
     for machine in dict.fromkeys(group.machine for group in task.groups):
@@ -48,7 +48,7 @@ def ranking_lines(task: TaskRows, standing: Standing) -> Iterator[str]:
             yield joined("", (message("on {machine}: ", machine=machine), line)) if machine else line
 
 
-def _quality(task: TaskRows, standing: Standing) -> Iterator[str]:
+def _quality(task: TaskResults, standing: Standing) -> Iterator[str]:
     """A line on classifiers, who is better than whom among them, and the same on methods with seeds enough."""
     groups = [group for group in task.groups if group.shown and group.shown.cell.id in standing.ranks]
     if not groups:
@@ -112,7 +112,7 @@ def _better_classifiers(groups: Sequence[Group], standing: Standing) -> Iterator
         yield message("Better, as classifiers: {claims}", claims=joined("; ", (*claims[:MOST_CLAIMS], *more)))
 
 
-def _methods(task: TaskRows, standing: Standing) -> Iterator[str]:
+def _methods(task: TaskResults, standing: Standing) -> Iterator[str]:
     """What several seeds say of methods; nothing where there are too few."""
     scores: dict[str, list[float]] = {}
     for group in task.groups:
@@ -183,17 +183,17 @@ def _speed(groups: Sequence[Group], scenario: Scenario, title: str) -> Iterator[
 
 
 def _loaded(groups: Sequence[Group]) -> bool:
-    return any(row.session for group in groups for row in group.rows)
+    return any(result.session for group in groups for result in group.results)
 
 
 def _fastest(groups: Sequence[Group], scenario: Scenario) -> Contender | None:
     """The method's fastest engine with a passed certificate; over several seeds the median rate and the whole range."""
     by_engine: dict[str, list[tuple[float, float, float]]] = {}
     for group in groups:
-        for row in group.rows:
-            summary = usable(row, scenario)
-            if summary and row.keeps_answers and row.cell.engine:
-                by_engine.setdefault(row.cell.engine, []).append(
+        for result in group.results:
+            summary = ranked(result, scenario)
+            if summary and result.keeps_answers and result.cell.engine:
+                by_engine.setdefault(result.cell.engine, []).append(
                     (summary.rate_rps, summary.rate_low_rps, summary.rate_high_rps)
                 )
     contenders = [_speed_contender(groups[0].recipe, engine, rates) for engine, rates in by_engine.items()]

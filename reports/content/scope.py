@@ -15,29 +15,29 @@ _MEANINGS = {
 }
 
 
-def scope_of(row: Result) -> str | None:
+def scope_of(result: Result) -> str | None:
     """The letters of what holds for a result, such as "n,m"; None where nothing does, or nothing was measured."""
-    if row.quality is None and not row.load:
+    if result.quality is None and not result.load:
         return None
-    tested = row.quality.n if row.quality else row.test_items
+    tested = result.quality.n if result.quality else result.test_items
     holds = {
-        "n": tested is not None and tested < row.data.full_sizes.test,
-        "s": not row.data.own_test,
-        "d": row.data.source.kind == "sample",
-        "m": row.cell.stands_for is not None,
+        "n": tested is not None and tested < result.data.full_sizes.test,
+        "s": not result.data.own_test,
+        "d": result.data.source.kind == "sample",
+        "m": result.cell.stands_for is not None,
     }
     return ",".join(letter for letter, held in holds.items() if held) or None
 
 
-def scope_words(row: Result) -> str | None:
+def scope_words(result: Result) -> str | None:
     """The same in words, for exports."""
-    letters = scope_of(row)
+    letters = scope_of(result)
     return "; ".join(str(_MEANINGS[letter]).partition(": ")[2] for letter in letters.split(",")) if letters else None
 
 
-def scope_notes(rows: Iterable[Result]) -> tuple[str, ...]:
+def scope_notes(results: Iterable[Result]) -> tuple[str, ...]:
     """What the letters of these results mean; nothing where none has any."""
-    found = {letter for row in rows for letter in (scope_of(row) or "").split(",") if letter}
+    found = {letter for result in results for letter in (scope_of(result) or "").split(",") if letter}
     if not found:
         return ()
     return (joined("; ", [message("marks of answers"), *(_MEANINGS[each] for each in _MEANINGS if each in found)]),)

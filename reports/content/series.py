@@ -12,7 +12,7 @@ from bench.results.published import PublishedFigure, PublishedPoint
 from bench.results.records import Interval, Quality
 from bench.types import CurvePoint
 from reports.content.published import Published
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.render.words import message
 
 SIZES = (16, 64, 256, 512)
@@ -72,7 +72,7 @@ class ScoreChart:
     lines: tuple[ScoreLine, ...]
 
 
-def curves_of(task: TaskRows) -> list[Curve]:
+def curves_of(task: TaskResults) -> list[Curve]:
     """The trainings that were evaluated more than once, in the plan's order."""
     return [_curve(group) for group in task.groups if group.fit and len(group.fit.curve) > 1]
 
@@ -85,7 +85,7 @@ def _curve(group: Group) -> Curve:
     return Curve(group.name, read, fit.curve, chosen)
 
 
-def published_curves_of(task: TaskRows) -> list[PublishedCurve]:
+def published_curves_of(task: TaskResults) -> list[PublishedCurve]:
     """The published trainings of the recipes that were trained here, once each."""
     published = Published(task)
     found = {group.recipe: (group, points) for group in task.groups if (points := published.curve(group))}
@@ -96,7 +96,7 @@ def published_curves_of(task: TaskRows) -> list[PublishedCurve]:
     ]
 
 
-def score_charts(task: TaskRows) -> Iterator[ScoreChart]:
+def score_charts(task: TaskResults) -> Iterator[ScoreChart]:
     """The study, and the first test texts of row D2, as far as the task has them."""
     recipes = {recipe: [each for each in groups if each.shown] for recipe, groups in varied_recipes(task).items()}
     if any(len(groups) > 1 for groups in recipes.values()):
@@ -113,7 +113,7 @@ def score_charts(task: TaskRows) -> Iterator[ScoreChart]:
         )
 
 
-def _study(task: TaskRows, recipes: dict[str, list[Group]]) -> ScoreChart:
+def _study(task: TaskResults, recipes: dict[str, list[Group]]) -> ScoreChart:
     """Macro F1; accuracy where published points, which are accuracies, stand beside ours. By the number of training
     texts as soon as one recipe varies it.
     """
@@ -155,7 +155,7 @@ def _at(at: float | str, score: Interval) -> ScorePoint:
     return ScorePoint(at, score.value, score.low, score.high)
 
 
-def _first_points(task: TaskRows, group: Group) -> tuple[ScorePoint, ...]:
+def _first_points(task: TaskResults, group: Group) -> tuple[ScorePoint, ...]:
     scores = [(size, first_accuracy(task, group, size)) for size in SIZES]
     return tuple(_at(float(size), score) for size, score in scores if score)
 
@@ -168,17 +168,17 @@ def _published_line(system: str, figures: Iterable[PublishedFigure], full: int |
     return ScoreLine(name, tuple(ScorePoint(size, share) for size, share in points), published=True)
 
 
-def _full_size(task: TaskRows, figure: PublishedFigure) -> int | None:
+def _full_size(task: TaskResults, figure: PublishedFigure) -> int | None:
     """All training texts of the published split, where it is ours."""
     return task.data.full_sizes.train if figure.suite == task.data.task else None
 
 
-def instructed(task: TaskRows) -> list[Group]:
+def instructed(task: TaskResults) -> list[Group]:
     """The classifiers of row D2 whose answers are there."""
     return [each for each in task.groups if each.system == _ROW and each.shown and each.shown.cell.id in task.answers]
 
 
-def published_instructed(task: TaskRows) -> dict[str, list[PublishedFigure]]:
+def published_instructed(task: TaskResults) -> dict[str, list[PublishedFigure]]:
     """The published accuracies of row D2, all systems, whichever of them were run here."""
     found: dict[str, list[PublishedFigure]] = {}
     for figure in Published(task).figures:
@@ -187,7 +187,7 @@ def published_instructed(task: TaskRows) -> dict[str, list[PublishedFigure]]:
     return found
 
 
-def first_accuracy(task: TaskRows, group: Group, size: int) -> Interval | None:
+def first_accuracy(task: TaskResults, group: Group, size: int) -> Interval | None:
     """Accuracy on the first `size` test texts with its Wilson interval; None where fewer were answered."""
     answers = task.answers[group.shown.cell.id] if group.shown else None
     if answers is None or len(answers.ids) < size:
@@ -196,7 +196,7 @@ def first_accuracy(task: TaskRows, group: Group, size: int) -> Interval | None:
     return wilson(int((answers.prediction.labels[first] == answers.labels[first]).sum()), size)
 
 
-def varied_recipes(task: TaskRows) -> dict[str, list[Group]]:
+def varied_recipes(task: TaskResults) -> dict[str, list[Group]]:
     """The variants of each recipe that has some."""
     found: dict[str, list[Group]] = {}
     for group in task.groups:

@@ -9,7 +9,7 @@ from functools import cached_property
 from bench.quality.methods import MethodComparison, compare_methods
 from bench.quality.ranking import Comparison, Ranking, rank
 from bench.results.records import Answers, Result
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 
 METHOD_SEEDS = 3
 
@@ -57,7 +57,7 @@ class Standing:
         return str(first) if first == last else f"{first}-{last}"
 
 
-def standing_of(task: TaskRows) -> Standing:
+def standing_of(task: TaskResults) -> Standing:
     """Rank the classifiers of a task by their predictions files."""
     if not task.answers:
         return Standing(None)
@@ -68,7 +68,7 @@ def standing_of(task: TaskRows) -> Standing:
     )
 
 
-def _speakers(task: TaskRows) -> dict[str, str]:
+def _speakers(task: TaskResults) -> dict[str, str]:
     """The row that speaks for each row's classifier: the shown one where the engine keeps its answers, else itself.
 
     The same trained classifier on two machines is one.
@@ -80,17 +80,17 @@ def _speakers(task: TaskRows) -> dict[str, str]:
         if shown is None or shown.cell.id not in task.answers:
             continue
         speaker = by_weights.setdefault(shown.classifier_sha256 or shown.cell.id, shown.cell.id)
-        for row in group.rows:
-            if row.cell.id in task.answers:
-                speakers[row.cell.id] = speaker if row is shown or _keeps_answers(row) else row.cell.id
+        for result in group.results:
+            if result.cell.id in task.answers:
+                speakers[result.cell.id] = speaker if result is shown or _keeps_answers(result) else result.cell.id
     return speakers
 
 
-def _keeps_answers(row: Result) -> bool:
-    return row.parity is not None and row.parity.passed
+def _keeps_answers(result: Result) -> bool:
+    return result.parity is not None and result.parity.passed
 
 
-def _seeds_of_methods(task: TaskRows) -> dict[str, list[Answers]]:
+def _seeds_of_methods(task: TaskResults) -> dict[str, list[Answers]]:
     """The answers of every method that was trained with seeds enough to speak of it."""
     methods: dict[str, list[Answers]] = {}
     for group in task.groups:

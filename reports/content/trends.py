@@ -10,7 +10,7 @@ from bench.quality.stats import holm
 from bench.quality.trends import Trend, trend_of
 from bench.results.records import Result, StoredRun
 from reports.content.provenance import SHORT, machine_of
-from reports.content.speed import SCENARIOS, usable
+from reports.content.speed import SCENARIOS, ranked
 from reports.render.words import message
 
 SIGNIFICANT = 0.05
@@ -122,7 +122,7 @@ def _points(run: StoredRun, place: int) -> Iterator[tuple[tuple[str, str, str, s
                 ends = (figure.low, figure.high) if known else (None, None)
                 yield (*start, message(metric), None), RunPoint(place, figure.value, *ends)
         for scenario in SCENARIOS:
-            if load := usable(result, scenario):
+            if load := ranked(result, scenario):
                 point = RunPoint(place, load.rate_rps, load.rate_low_rps, load.rate_high_rps)
                 yield (*start, message(scenario), machine_of(run, result)), point
 

@@ -8,9 +8,9 @@ from typing import Any
 from bench.results.records import StoredRun
 from reports.columns.column import Told, told_of
 from reports.columns.leaderboard import export_values
-from reports.content.pareto import pareto_rows
+from reports.content.pareto import pareto_cells
 from reports.content.provenance import machine_of
-from reports.content.rows import tasks_of
+from reports.content.results import tasks_of
 from reports.content.speed import SCENARIOS
 from reports.content.standing import standing_of
 
@@ -21,7 +21,7 @@ def flat_rows(run: StoredRun) -> list[dict[str, Any]]:
     measured = {name for result in run.results for name in result.load}
     scenarios = [scenario for scenario in SCENARIOS if scenario in measured]
     for task in tasks_of(run):
-        for told in told_of(task, standing_of(task), pareto_rows(task)):
+        for told in told_of(task, standing_of(task), pareto_cells(task)):
             row = _identity(run, told) | export_values(told, scenarios) | _origin(told)
             rows.append({name: _plain(value) for name, value in row.items()})
     return rows

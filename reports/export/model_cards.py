@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.results.records import Interval, Result, StoredRun
 from reports.content.provenance import provenance
-from reports.content.rows import Group, TaskRows, tasks_of
-from reports.content.speed import usable
+from reports.content.results import Group, TaskResults, tasks_of
+from reports.content.speed import ranked
 from reports.render.markdown import clean, escape
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ def model_cards(run: StoredRun) -> dict[str, str]:
     return cards
 
 
-def _folder(task: TaskRows, group: Group) -> str:
+def _folder(task: TaskResults, group: Group) -> str:
     """A name that a model repository may have."""
     kept = f"{task.data.task}.{group.recipe}.s{group.seed}" + (f".{group.machine}" if group.machine else "")
     return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "-" for letter in kept)
 
 
-def _card(run: StoredRun, task: TaskRows, group: Group, name: str) -> str:
+def _card(run: StoredRun, task: TaskResults, group: Group, name: str) -> str:
     from huggingface_hub import ModelCardData
 
     from_hub = task.data.source.kind in ("hub", "hub-cache")
@@ -54,18 +54,18 @@ def _card(run: StoredRun, task: TaskRows, group: Group, name: str) -> str:
         datasets=[task.data.source.name] if from_hub else None,
         metrics=["accuracy", "f1"],
         model_name=name,
-        eval_results=[result for row in group.rows for result in _results(task, row)],
+        eval_results=[result for measured in group.results for result in _results(task, measured)],
     )
     lines = "\n".join(f"- {escape(line)}" for line in provenance(task.data, run.settings, run.environment))
     title = escape(f"{group.name} on {task.data.title}")
     return f"---\n{data.to_yaml()}\n---\n\n# {title}\n\nMeasured by bench, the classifier benchmark:\n\n{lines}\n"
 
 
-def _results(task: TaskRows, row: Result) -> Iterator[EvalResult]:
+def _results(task: TaskResults, result: Result) -> Iterator[EvalResult]:
     """Quality and the believable rates of one engine; the engine is the metric's argument."""
     from huggingface_hub import EvalResult
 
-    data, quality, engine = task.data, row.quality, row.cell.engine
+    data, quality, engine = task.data, result.quality, result.cell.engine
     if quality is None:
         return
     from_hub = data.source.kind in ("hub", "hub-cache")
@@ -87,8 +87,8 @@ def _results(task: TaskRows, row: Result) -> Iterator[EvalResult]:
             metric_name=f"{name} ({engine})",
             metric_args={"engine": engine, **_bounds(figure)},
         )
-    for summary in row.load.values():
-        if usable(row, summary.scenario):
+    for summary in result.load.values():
+        if ranked(result, summary.scenario):
             yield EvalResult(
                 **common,
                 metric_type="throughput",

@@ -11,46 +11,49 @@ from bench.quality.selective import TARGETS, Automation
 from bench.results.records import Result
 from bench.results.speed_records import LoadSummary
 from reports.content.automation import area_of, automation_of, calibration_of
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.content.speed import against_reference, median_run, price_per_million, usable, verdict
 from reports.content.standing import Standing
 
 
-def task_record(task: TaskRows, standing: Standing) -> dict[str, Any]:
+def task_record(task: TaskResults, standing: Standing) -> dict[str, Any]:
     """One task: its data, its rows, and what the paired tests say of them."""
     return {
         "task": task.data.task,
         "comparable": task.data.source.kind != "sample",
         "data": task.data.model_dump(mode="json"),
-        "rows": [_row(task, standing, group, row) for group, row in task.cells()],
+        "rows": [_row(task, standing, group, result) for group, result in task.cells()],
         "comparisons": [comparison.model_dump(mode="json") for comparison in standing.comparisons],
         "methods": [comparison.model_dump(mode="json") for comparison in standing.methods],
         "smallest_detectable_difference": standing.smallest_difference,
     }
 
 
-def _row(task: TaskRows, standing: Standing, group: Group, row: Result) -> dict[str, Any]:
-    record = row.model_dump(mode="json", exclude={"data", "load", "parity"})
+def _row(task: TaskResults, standing: Standing, group: Group, result: Result) -> dict[str, Any]:
+    record = result.model_dump(mode="json", exclude={"data", "load", "parity"})
     record["classifier"] = group.name
-    record["rank"] = standing.ranks.get(row.cell.id)
-    record["rank_range"] = standing.rank_range(row.cell.id)
-    record["group"] = standing.letters.get(row.cell.id)
-    record["load"] = {summary.scenario: _load(task, group, row, summary) for summary in row.load.values()}
+    record["rank"] = standing.ranks.get(result.cell.id)
+    record["rank_range"] = standing.rank_range(result.cell.id)
+    record["group"] = standing.letters.get(result.cell.id)
+    record["load"] = {summary.scenario: _load(task, group, result, summary) for summary in result.load.values()}
     record["parity"] = None
-    if row.parity is not None:
-        record["parity"] = {**row.parity.model_dump(mode="json", exclude={"flips"}), "flipped": len(row.parity.flips)}
-    record |= _automation(task, group, row)
+    if result.parity is not None:
+        record["parity"] = {
+            **result.parity.model_dump(mode="json", exclude={"flips"}),
+            "flipped": len(result.parity.flips),
+        }
+    record |= _automation(task, group, result)
     return record
 
 
-def _automation(task: TaskRows, group: Group, row: Result) -> dict[str, Any]:
+def _automation(task: TaskResults, group: Group, result: Result) -> dict[str, Any]:
     """What may be automated at each target; of the row that stands for its classifier the area and the temperature too.
 
     None where that is not known.
     """
-    found = [(target, automation_of(task, row, target)) for target in TARGETS]
-    shown = row is group.shown
-    area, scaled = (area_of(task, row), calibration_of(task, row)) if shown else (None, None)
+    found = [(target, automation_of(task, result, target)) for target in TARGETS]
+    shown = result is group.shown
+    area, scaled = (area_of(task, result), calibration_of(task, result)) if shown else (None, None)
     return {
         "automation": {f"{target:g}": each and automation_record(each) for target, each in found},
         "area_under_risk_coverage": area and area.model_dump(),
@@ -71,16 +74,17 @@ def automation_record(found: Automation) -> dict[str, Any]:
     }
 
 
-def _load(task: TaskRows, group: Group, row: Result, summary: LoadSummary) -> dict[str, Any]:
+def _load(task: TaskResults, group: Group, result: Result, summary: LoadSummary) -> dict[str, Any]:
     scenario = summary.scenario
     run = median_run(summary)
     return {
         **summary.model_dump(mode="json", exclude={"runs", "scenario"}),
-        "usable": usable(row, scenario) is not None,
-        "mark": verdict(row, scenario),
+        "usable": usable(result, scenario) is not None,
+        "mark": verdict(result, scenario),
+        "beside_others": summary.beside_others,
         "runs": len(summary.runs),
-        "against_reference": against_reference(group, row, scenario),
-        "price_per_million": price_per_million(row, scenario, task.price_per_hour),
+        "against_reference": against_reference(group, result, scenario),
+        "price_per_million": price_per_million(result, scenario, task.price_per_hour),
         "median_run": run.model_dump(mode="json") if run else None,
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 from bench.errors import NotAvailable, StoreError
 from bench.results.records import Result, StoredRun
 from bench.types import CurvePoint
-from reports.content.rows import tasks_of
+from reports.content.results import tasks_of
 from reports.export.flat_rows import flat_rows
 
 SETTINGS = frozenset({"seed", "threads"})  # numbers that were chosen, not measured

@@ -11,7 +11,7 @@ from bench.results.records import Quality, Result
 from bench.results.speed_records import QUERIES_FOR, LoadRun
 from bench.types import Scenario
 from reports.content.automation import coverage_charts
-from reports.content.rows import TaskRows
+from reports.content.results import TaskResults
 from reports.content.series import Curve, PublishedCurve, curves_of, published_curves_of, score_charts
 from reports.content.speed import median_run, usable
 from reports.content.standing import Standing
@@ -26,17 +26,17 @@ MOST_CURVE_POINTS = 60
 
 
 def latency_record(
-    rows: Sequence[Result], scenario: Scenario, read: Callable[[str], np.ndarray]
+    results: Sequence[Result], scenario: Scenario, read: Callable[[str], np.ndarray]
 ) -> list[list[list[float]] | None]:
     """Points (percent, milliseconds) of every row's median run; None where there is no distribution to believe.
 
     The upper percentiles are the run's own: one that too few queries support is left out.
     """
-    return [_latencies(row, scenario, read) for row in rows]
+    return [_latencies(result, scenario, read) for result in results]
 
 
-def _latencies(row: Result, scenario: Scenario, read: Callable[[str], np.ndarray]) -> list[list[float]] | None:
-    summary = usable(row, scenario)
+def _latencies(result: Result, scenario: Scenario, read: Callable[[str], np.ndarray]) -> list[list[float]] | None:
+    summary = usable(result, scenario)
     run = median_run(summary) if summary else None
     if run is None or run.latencies_file is None or run.queries < FEWEST_LATENCIES or run.p50_ms is None:
         return None
@@ -53,7 +53,7 @@ def _upper(run: LoadRun) -> list[tuple[float, float]]:
     return [(percent, value) for percent, value in stored if value is not None]
 
 
-def curves_record(task: TaskRows, language: str) -> list[dict[str, Any]]:
+def curves_record(task: TaskResults, language: str) -> list[dict[str, Any]]:
     """Every training's evaluations, thinned to MOST_CURVE_POINTS with the chosen one and the last kept.
 
     Published ones follow, marked so; `classifier` is the row they stand beside.
@@ -114,7 +114,7 @@ def _chosen(curve: Curve) -> tuple[int, ...]:
     return () if curve.chosen is None else (curve.chosen,)
 
 
-def scores_record(task: TaskRows, standing: Standing, language: str) -> list[dict[str, Any]]:
+def scores_record(task: TaskResults, standing: Standing, language: str) -> list[dict[str, Any]]:
     """The charts of scores: a study, the first test texts, shares automated; lines of (at, value, low, high)."""
     return [
         {
@@ -139,7 +139,7 @@ def scores_record(task: TaskRows, standing: Standing, language: str) -> list[dic
     ]
 
 
-def matrices_record(rows: Sequence[Result]) -> dict[str, Any]:
+def matrices_record(results: Sequence[Result]) -> dict[str, Any]:
     """Per-class scores and confusions of every row; rows that answered alike share one.
 
     With more than MOST_MATRIX_CLASSES classes the weakest classes and the most frequent confusions stand for all.
@@ -147,13 +147,13 @@ def matrices_record(rows: Sequence[Result]) -> dict[str, Any]:
     places: dict[Any, int] = {}
     qualities: list[Quality] = []
     of_row: list[int | None] = []
-    for row in rows:
-        if row.quality is None:
+    for result in results:
+        if result.quality is None:
             of_row.append(None)
             continue
-        place = places.setdefault((row.quality.confusion, row.quality.per_class), len(places))
+        place = places.setdefault((result.quality.confusion, result.quality.per_class), len(places))
         if place == len(qualities):
-            qualities.append(row.quality)
+            qualities.append(result.quality)
         of_row.append(place)
     return {"of_row": of_row, "different": [_matrix(quality) for quality in qualities]}
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.results.records import Answers, Flip, Result
-from reports.content.rows import Group, TaskRows, is_reference
+from bench.results.certificates import Flip
+from bench.results.records import Answers, Result
+from reports.content.results import Group, TaskResults, is_reference
 from reports.render.markdown import clean
 
 MOST_HARD = 50
@@ -52,10 +53,10 @@ def hard_items(answers: Sequence[Answers], class_count: int) -> HardItems:
     return HardItems(ids[order], labels[order], answered[order], wrong[order], probability[order], tally[order])
 
 
-def hardest_record(task: TaskRows, texts: Mapping[int, str]) -> dict[str, Any]:
+def hardest_record(task: TaskResults, texts: Mapping[int, str]) -> dict[str, Any]:
     """The hardest items that some classifier got wrong, JSON-able; one vote a classifier, its reference engine's."""
     shown = [group.shown for group in task.groups]
-    answers = [task.answers[row.cell.id] for row in shown if row and row.cell.id in task.answers]
+    answers = [task.answers[result.cell.id] for result in shown if result and result.cell.id in task.answers]
     if not answers:
         return {"classifiers": 0, "items": 0, "wrong": 0, "rows": []}
     hard = hard_items(answers, len(task.data.class_names))
@@ -82,45 +83,49 @@ def _hard_row(hard: HardItems, at: int, texts: Mapping[int, str]) -> dict[str, A
     }
 
 
-def flips_record(task: TaskRows, texts: Mapping[int, str]) -> dict[str, Any]:
+def flips_record(task: TaskResults, texts: Mapping[int, str]) -> dict[str, Any]:
     """Answers that another engine changed, the clearest first, JSON-able; a few an engine, so that none fills the list.
 
     The margin is the reference engine's gap between its two most probable classes.
     """
     flipping = [
-        (group, row) for group, row in task.cells() if row.parity and row.parity.flips and not is_reference(row)
+        (group, result)
+        for group, result in task.cells()
+        if result.parity and result.parity.flips and not is_reference(result)
     ]
-    kept = [entry for group, row in flipping for entry in _clearest(group, row)]
+    kept = [entry for group, result in flipping for entry in _clearest(group, result)]
     chosen = sorted(kept, key=lambda entry: (-entry[2].margin, entry[2].id))[:MOST_FLIPS]
-    labels = _labels(task, {row.cell.id for _, row, _ in chosen})
-    total = sum(round((1 - row.parity.equal_labels) * row.parity.items) for _, row in task.cells() if row.parity)
+    labels = _labels(task, {result.cell.id for _, result, _ in chosen})
+    total = sum(
+        round((1 - result.parity.equal_labels) * result.parity.items) for _, result in task.cells() if result.parity
+    )
     return {
         "total": total,
         "a_row": MOST_FLIPS_A_ROW,
-        "rows": [_flip_row(group, row, flip, labels, texts) for group, row, flip in chosen],
+        "rows": [_flip_row(group, result, flip, labels, texts) for group, result, flip in chosen],
     }
 
 
-def _clearest(group: Group, row: Result) -> Iterator[tuple[Group, Result, Flip]]:
-    for flip in nlargest(MOST_FLIPS_A_ROW, row.parity.flips if row.parity else (), key=lambda flip: flip.margin):
-        yield group, row, flip
+def _clearest(group: Group, result: Result) -> Iterator[tuple[Group, Result, Flip]]:
+    for flip in nlargest(MOST_FLIPS_A_ROW, result.parity.flips if result.parity else (), key=lambda flip: flip.margin):
+        yield group, result, flip
 
 
-def _labels(task: TaskRows, cells: set[str]) -> dict[str, dict[int, int]]:
+def _labels(task: TaskResults, cells: set[str]) -> dict[str, dict[int, int]]:
     """True labels by item id, of the rows whose answers are there."""
     found = {cell: task.answers[cell] for cell in cells if cell in task.answers}
     return {cell: dict(zip(each.ids.tolist(), each.labels.tolist(), strict=True)) for cell, each in found.items()}
 
 
 def _flip_row(
-    group: Group, row: Result, flip: Flip, labels: Mapping[str, Mapping[int, int]], texts: Mapping[int, str]
+    group: Group, result: Result, flip: Flip, labels: Mapping[str, Mapping[int, int]], texts: Mapping[int, str]
 ) -> dict[str, Any]:
     return {
         "id": flip.id,
         "text": item_text(texts, flip.id),
         "classifier": clean(group.name),
-        "engine": clean(row.cell.engine or ""),
-        "label": labels.get(row.cell.id, {}).get(flip.id),
+        "engine": clean(result.cell.engine or ""),
+        "label": labels.get(result.cell.id, {}).get(flip.id),
         "reference": flip.reference,
         "answer": flip.label,
         "margin": round(flip.margin, 4),

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench import __version__
 from bench.results.records import Evidence
-from reports.content.rows import TaskRows
+from reports.content.results import TaskResults
 from reports.content.standing import Standing
 from reports.export.records import json_able
 from reports.html.charts import FEWEST_LATENCIES, curves_record, latency_record, matrices_record, scores_record
@@ -54,7 +54,7 @@ class PageTask:
     provenance: tuple[str, ...]
     rankings: tuple[str, ...]
     tables: tuple[Table, ...]
-    task: TaskRows
+    task: TaskResults
     standing: Standing
 
 
@@ -70,7 +70,10 @@ def render_page(
         "footer": say(_footer(), language),
         "words": {} if language == ENGLISH else catalogue(language),
     }
-    scripts = [*_vendored(), f'(() => {{\n"use strict";\n{"".join(_own(f"{name}.js") for name in SCRIPTS)}}})();\n']
+    scripts = [
+        *_vendor(),
+        f'(() => {{\n"use strict";\n{"".join(_own(f"{name}.js") for name in SCRIPTS)}}})();\n',
+    ]
     style = _own("page.css")
     return Template(_own("page.html")).substitute(
         policy=_policy(scripts, [style, _plot_style(scripts)]),
@@ -95,7 +98,7 @@ def embedded_json(data: Any) -> str:
 def _task(page: PageTask, evidence: Evidence, language: str) -> dict[str, Any]:
     task, standing = page.task, page.standing
     scenarios = scenarios_of(task)
-    rows = [row for _, row in ordered_cells(task, standing)]
+    results = [result for _, result in ordered_cells(task, standing)]
     texts = evidence.texts(task.data.fingerprint)
     return {
         "title": clean(page.title),
@@ -108,12 +111,12 @@ def _task(page: PageTask, evidence: Evidence, language: str) -> dict[str, Any]:
         "scenarios": [scenario_record(key, language) for key in scenarios],
         "table": page_table(task, standing, scenarios, language),
         "points": page_points(task, standing, scenarios),
-        "latencies": {key: latency_record(rows, key, evidence.latencies_ns) for key in scenarios},
+        "latencies": {key: latency_record(results, key, evidence.latencies_ns) for key in scenarios},
         "fewest": FEWEST_LATENCIES,
-        "server": server_record(rows),
+        "server": server_record(results),
         "curves": curves_record(task, language),
         "scores": scores_record(task, standing, language),
-        "matrices": matrices_record(rows),
+        "matrices": matrices_record(results),
         "hardest": hardest_record(task, texts),
         "flips": flips_record(task, texts),
         "tables": [table_record(table) for table in page.tables],
@@ -142,7 +145,7 @@ def vendored_files() -> dict[str, dict[str, str]]:
     return tomllib.loads(_own("vendor/vendor.toml"))
 
 
-def _vendored() -> list[str]:
+def _vendor() -> list[str]:
     """Each library's file as it was published, its licences before it."""
     libraries = vendored_files().values()
     return [f"/*!\n{_own('vendor/' + each['licence'])}*/\n{_own('vendor/' + each['file'])}" for each in libraries]

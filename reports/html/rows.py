@@ -13,32 +13,37 @@ from reports.columns.leaderboard import Shown, page_layout, shown_columns
 from reports.columns.speed import WORDS
 from reports.content.cascades import best_cascade
 from reports.content.pareto import pareto_front
-from reports.content.rows import Group, TaskRows
-from reports.content.speed import usable
+from reports.content.results import Group, TaskResults
+from reports.content.speed import crowd_notes, ranked, usable
 from reports.content.standing import Standing
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean
-from reports.render.words import message, say, say_marked
+from reports.render.words import joined, message, say, say_marked
 
 
-def page_table(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario], language: str) -> dict[str, Any]:
+def page_table(task: TaskResults, standing: Standing, scenarios: Iterable[Scenario], language: str) -> dict[str, Any]:
     """Columns and rows, JSON-able; rows in the order of the ranks, those without answers last.
 
     A column's `key` is the same in every language; `warned` holds the columns of each row's warnings.
     """
-    told = [Told(task, group, row, standing) for group, row in ordered_cells(task, standing)]
+    told = [Told(task, group, result, standing) for group, result in ordered_cells(task, standing)]
     shown = shown_columns(page_layout(scenarios), told)
     return {
         "columns": [_heading(each, task, language) for each in shown],
         "shown": [[clean(say_marked(each.cell(one), language)) for each in shown] for one in told],
         "values": [[_rounded(each.column.number(one)) for each in shown] for one in told],
         "warned": [[at for at, each in enumerate(shown) if each.column.warns(each.cell(one))] for one in told],
-        "reasons": [clean(one.result.reason or "") for one in told],
+        "reasons": [clean(say(_reason(one.result), language)) for one in told],
     }
 
 
-def _heading(shown: Shown, task: TaskRows, language: str) -> dict[str, Any]:
+def _reason(result: Result) -> str:
+    """Why its figures are none, or are too low."""
+    return joined("; ", [*([result.reason] if result.reason else []), *crowd_notes([result])])
+
+
+def _heading(shown: Shown, task: TaskResults, language: str) -> dict[str, Any]:
     heading, explained = shown.heading, shown.column.explanation(task)
     return {
         "key": heading.name,
@@ -50,14 +55,14 @@ def _heading(shown: Shown, task: TaskRows, language: str) -> dict[str, Any]:
     }
 
 
-def ordered_cells(task: TaskRows, standing: Standing) -> list[tuple[Group, Result]]:
+def ordered_cells(task: TaskResults, standing: Standing) -> list[tuple[Group, Result]]:
     """Every row, in the order of their ranking; those without a rank at the end, as planned."""
     return sorted(task.cells(), key=lambda entry: standing.places.get(entry[1].cell.id, len(standing.places)))
 
 
-def scenarios_of(task: TaskRows) -> list[Scenario]:
+def scenarios_of(task: TaskResults) -> list[Scenario]:
     """The scenarios that a row of the task was measured in, in the order they were first met."""
-    return list(dict.fromkeys(summary.scenario for _, row in task.cells() for summary in row.load.values()))
+    return list(dict.fromkeys(summary.scenario for _, result in task.cells() for summary in result.load.values()))
 
 
 def scenario_record(scenario: Scenario, language: str) -> dict[str, str]:
@@ -71,25 +76,28 @@ def scenario_record(scenario: Scenario, language: str) -> dict[str, str]:
     }
 
 
-def page_points(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario]) -> dict[str, Any]:
+def page_points(task: TaskResults, standing: Standing, scenarios: Iterable[Scenario]) -> dict[str, Any]:
     """Quality and rate of every row of the table, each value, low, high or None, and who stands on the Pareto line.
 
-    The line holds only rows whose speed is valid and whose certificate was passed; each machine has a line of its own.
+    The line holds only rows whose speed is valid and measured beside no others, and whose certificate was passed; each
+    machine has a line of its own.
     """
-    rows = [row for _, row in ordered_cells(task, standing)]
+    results = [result for _, result in ordered_cells(task, standing)]
     quality = {
-        "macro F1": [_triple(row.quality.macro_f1 if row.quality else None) for row in rows],
-        "accuracy": [_triple(row.quality.accuracy if row.quality else None) for row in rows],
+        "macro F1": [_triple(result.quality.macro_f1 if result.quality else None) for result in results],
+        "accuracy": [_triple(result.quality.accuracy if result.quality else None) for result in results],
     }
-    rates = {scenario: [_rates(usable(row, scenario)) for row in rows] for scenario in scenarios}
-    kept = [row.keeps_answers for row in rows]
-    machines = [row.cell.machine for row in rows]
+    rates = {scenario: [_rates(usable(result, scenario)) for result in results] for scenario in scenarios}
+    kept = [result.keeps_answers for result in results]
+    machines = [result.cell.machine for result in results]
     fronts = {
         f"{metric}|{scenario}": [
             at
             for machine in dict.fromkeys(machines)
             for at in _front(
-                [row.keeps_answers and row.cell.machine == machine for row in rows], scores, rates[scenario]
+                [result.keeps_answers and result.cell.machine == machine for result in results],
+                scores,
+                [_rates(ranked(result, scenario)) for result in results],
             )
         ]
         for metric, scores in quality.items()
@@ -105,7 +113,7 @@ def page_points(task: TaskRows, standing: Standing, scenarios: Iterable[Scenario
     }
 
 
-def _cascade_point(task: TaskRows) -> dict[str, Any] | None:
+def _cascade_point(task: TaskResults) -> dict[str, Any] | None:
     """The best pair of rows, computed, in the one scenario whose rates it was computed from."""
     best = best_cascade(task)
     if best is None:

@@ -11,9 +11,9 @@ from bench.results.speed_records import QUERIES_FOR, ServerPoint, ServerSearch
 from reports.content.speed import search_of
 
 
-def server_record(rows: Sequence[Result]) -> list[dict[str, Any] | None]:
+def server_record(results: Sequence[Result]) -> list[dict[str, Any] | None]:
     """Of every row the limit and the points of its search, by rate; None where it was not measured or held no rate."""
-    return [_record(found[1]) if (found := search_of(row)) else None for row in rows]
+    return [_record(found[1]) if (found := search_of(result)) else None for result in results]
 
 
 def _record(search: ServerSearch) -> dict[str, Any] | None:

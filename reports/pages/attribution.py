@@ -50,34 +50,41 @@ class AttributionPage:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return {"rows": [{"culprits": list(row.culprits), **row.model_dump(mode="json")} for row in self.rows]}
+        return {
+            "rows": [
+                {"culprits": list(attribution.culprits), **attribution.model_dump(mode="json")}
+                for attribution in self.rows
+            ]
+        }
 
     def _tables(self) -> list[Table]:
-        tables = [_table(row) for row in self.rows] or [Table("No row became worse", (Column("row"),), ())]
+        tables = [_table(attribution) for attribution in self.rows] or [
+            Table("No row became worse", (Column("row"),), ())
+        ]
         return [say_table(table, self.language) for table in tables]
 
 
-def _table(row: Attribution) -> Table:
-    who = f"{row.cell.task} {row.name}"
-    if row.culprits:
-        title = message("{row}: {parts} did it", row=who, parts=joined(" or ", map(name_part, row.culprits)))
-    elif row.again.judgement is None:
+def _table(attribution: Attribution) -> Table:
+    who = f"{attribution.cell.task} {attribution.name}"
+    if attribution.culprits:
+        title = message("{row}: {parts} did it", row=who, parts=joined(" or ", map(name_part, attribution.culprits)))
+    elif attribution.again.judgement is None:
         title = message("{row}: it does not run here", row=who)
-    elif row.again.repairs:
+    elif attribution.again.repairs:
         title = message("{row}: not regressed when asked again here", row=who)
     else:
         title = message("{row}: no single part did it", row=who)
-    changed = [f"{name} {base or MISSING} -> {head or MISSING}" for name, base, head in row.versions]
+    changed = [f"{name} {base or MISSING} -> {head or MISSING}" for name, base, head in attribution.versions]
     notes = (
         message(
             "accuracy, F1: new minus the baseline's; a part did it when the row is no longer REGRESSED with the base's"
         ),
         message("versions that differ: {versions}", versions=", ".join(changed) or message("none")),
-        *([_NOT_AGAIN] if row.again.repairs else []),
+        *([_NOT_AGAIN] if attribution.again.repairs else []),
     )
-    verdict = message(str(row.head.verdict))
-    head = (message("nothing"), verdict, *_figures(row.head), message("the head as it is"))
-    return Table(title, _COLUMNS, (head, *map(_swap_row, (row.again, *row.swaps))), notes)
+    verdict = message(str(attribution.head.verdict))
+    head = (message("nothing"), verdict, *_figures(attribution.head), message("the head as it is"))
+    return Table(title, _COLUMNS, (head, *map(_swap_row, (attribution.again, *attribution.swaps))), notes)
 
 
 def _swap_row(swap: Swap) -> Row:

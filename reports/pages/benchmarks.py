@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from bench.results.records import ImportedRow
+from bench.results.pytest_benchmark import ImportedBenchmark
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean
@@ -30,7 +30,7 @@ class BenchmarkPage:
     """The file's name and its rows."""
 
     title: str
-    rows: Sequence[ImportedRow]
+    rows: Sequence[ImportedBenchmark]
 
     def print(self, console: Console) -> None:
         """Print on a console, as wide as it is."""
@@ -41,10 +41,10 @@ class BenchmarkPage:
         return Table(clean(self.title), _COLUMNS, tuple(map(_row, self.rows)), (_NOTE,))
 
 
-def _row(row: ImportedRow) -> tuple[str, ...]:
+def _row(benchmark: ImportedBenchmark) -> tuple[str, ...]:
     return (
-        clean(row.name),
-        clean(row.group) if row.group else MISSING,
-        figures.count(row.rounds),
-        *map(figures.number, (row.rate_rps, row.p50_ms, row.p90_ms, row.p99_ms)),
+        clean(benchmark.name),
+        clean(benchmark.group) if benchmark.group else MISSING,
+        figures.count(benchmark.rounds),
+        *map(figures.number, (benchmark.rate_rps, benchmark.p50_ms, benchmark.p90_ms, benchmark.p99_ms)),
     )

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.results.records import Interval
-from bench.results.verdicts import Check, CheckedRow, Metric, SpeedJudgement, Verdict
-from reports.pages.verdict_words import explain_row
+from bench.results.verdicts import Check, CheckedResult, Metric, SpeedJudgement, Verdict
+from reports.pages.verdict_words import explain_checked
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean, escape
@@ -56,7 +56,8 @@ _SPEED_NOTES = (
     ),
     message(
         "REGRESSED: above the bar and rank test p < 0.01; PASS: the 95 % interval is below the bar, which is at "
-        "most 15 %; else INCONCLUSIVE; bar: max(10 %, twice the noise); noise: root mean square of base against base"
+        "most 15 %; else, and where other processes held a side up for over 5 % of its turns, INCONCLUSIVE; "
+        "bar: max(10 %, twice the noise); noise: root mean square of base against base"
     ),
 )
 
@@ -86,32 +87,34 @@ class CheckPage:
         """JSON-able."""
         return {"verdict": str(self.check.verdict), **self.check.model_dump(mode="json")}
 
-    def line(self, row: CheckedRow) -> str:
+    def line(self, checked: CheckedResult) -> str:
         """A row's verdict and why, in English."""
-        return f"{row.verdict}: {say(explain_row(row) or message('nothing to say'), ENGLISH)}"
+        return f"{checked.verdict}: {say(explain_checked(checked) or message('nothing to say'), ENGLISH)}"
 
     @property
     def junit(self) -> str:
         """JUnit XML, a test case a row: regressed and failed rows are failures, unsettled and missing ones skipped."""
         suite = ElementTree.Element("testsuite", name="bench check", tests=str(len(self.check.rows)))
-        suite.set("failures", str(sum(row.bad for row in self.check.rows)))
+        suite.set("failures", str(sum(checked.bad for checked in self.check.rows)))
         unsettled = (Verdict.INCONCLUSIVE, Verdict.MISSING)
-        suite.set("skipped", str(sum(row.verdict in unsettled for row in self.check.rows)))
-        for row in self.check.rows:
-            case = ElementTree.SubElement(suite, "testcase", classname=clean(row.cell.task), name=clean(row.name))
-            if row.verdict is not Verdict.PASS:
-                kind = "failure" if row.bad else "skipped"
-                ElementTree.SubElement(case, kind, message=clean(self.line(row)))
+        suite.set("skipped", str(sum(checked.verdict in unsettled for checked in self.check.rows)))
+        for checked in self.check.rows:
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=clean(checked.cell.task), name=clean(checked.name)
+            )
+            if checked.verdict is not Verdict.PASS:
+                kind = "failure" if checked.bad else "skipped"
+                ElementTree.SubElement(case, kind, message=clean(self.line(checked)))
         return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
     def _heading(self) -> str:
         verdict = message(str(self.check.verdict))
-        if any(row.speed for row in self.check.rows):
+        if any(checked.speed for checked in self.check.rows):
             return message("Quality and speed against the baseline: {verdict}", verdict=verdict)
         return message("Quality against the baseline: {verdict}", verdict=verdict)
 
     def _summary(self) -> str:
-        counts = Counter(row.verdict for row in self.check.rows)
+        counts = Counter(checked.verdict for checked in self.check.rows)
         shown = [
             message("{count} {verdict}", count=counts[verdict], verdict=message(str(verdict)))
             for verdict in Verdict
@@ -132,29 +135,31 @@ class CheckPage:
         return joined("; ", parts)
 
     def _tables(self) -> list[Table]:
-        tasks = dict.fromkeys(row.cell.task for row in self.check.rows)
-        rows = {task: [row for row in self.check.rows if row.cell.task == task] for task in tasks}
+        tasks = dict.fromkeys(checked.cell.task for checked in self.check.rows)
+        of_task = {task: [checked for checked in self.check.rows if checked.cell.task == task] for task in tasks}
         margin = self.check.margin
         tables = (
-            table for task in tasks for table in (_table(task, rows[task], margin), *_speed_tables(task, rows[task]))
+            table
+            for task in tasks
+            for table in (_table(task, of_task[task], margin), *_speed_tables(task, of_task[task]))
         )
         return [say_table(table, self.language) for table in tables]
 
 
-def _table(task: str, rows: Sequence[CheckedRow], margin: float) -> Table:
-    worst_first = sorted(rows, key=lambda row: _ORDER.index(row.verdict))
+def _table(task: str, checked: Sequence[CheckedResult], margin: float) -> Table:
+    worst_first = sorted(checked, key=lambda each: _ORDER.index(each.verdict))
     rule = message(
         "PASS: both 95 % intervals are above minus the margin of {margin:g} points; REGRESSED: one is below 0, at a "
         "level corrected for all rows and both figures; else INCONCLUSIVE",
         margin=round(100 * margin, 6),
     )
-    notes = (_FIGURES, rule) if any(row.speed for row in rows) else (_FIGURES, rule, _NO_SPEED)
+    notes = (_FIGURES, rule) if any(each.speed for each in checked) else (_FIGURES, rule, _NO_SPEED)
     return Table(joined("", [task]), _COLUMNS, tuple(map(_row, worst_first)), notes)
 
 
-def _speed_tables(task: str, rows: Sequence[CheckedRow]) -> list[Table]:
+def _speed_tables(task: str, checked: Sequence[CheckedResult]) -> list[Table]:
     """None where no row's speed was judged."""
-    lines = [(row.name, part) for row in rows for part in row.speed]
+    lines = [(each.name, part) for each in checked for part in each.speed]
     lines.sort(key=lambda line: _ORDER.index(line[1].verdict))
     shown = tuple(_speed_row(name, part) for name, part in lines)
     return [Table(message("{task}: speed", task=task), _SPEED_COLUMNS, shown, _SPEED_NOTES)] if shown else []
@@ -179,17 +184,17 @@ def _speed_row(name: str, part: SpeedJudgement) -> Row:
 _ORDER = (Verdict.REGRESSED, Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.MISSING, Verdict.PASS)
 
 
-def _row(row: CheckedRow) -> Row:
-    verdict, told = message(str(row.verdict)), explain_row(row) or MISSING
-    if row.judgement is None:
-        return (clean(row.name), verdict, *[MISSING] * 7, told)
-    accuracy, macro_f1 = (row.judgement.of(metric).difference for metric in Metric)
+def _row(checked: CheckedResult) -> Row:
+    verdict, told = message(str(checked.verdict)), explain_checked(checked) or MISSING
+    if checked.judgement is None:
+        return (clean(checked.name), verdict, *[MISSING] * 7, told)
+    accuracy, macro_f1 = (checked.judgement.of(metric).difference for metric in Metric)
     return (
-        clean(row.name),
+        clean(checked.name),
         verdict,
-        figures.count(row.judgement.n),
-        _count(row.judgement.lost),
-        _count(row.judgement.won),
+        figures.count(checked.judgement.n),
+        _count(checked.judgement.lost),
+        _count(checked.judgement.won),
         figures.points(accuracy.value),
         _range(accuracy),
         figures.points(macro_f1.value),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.results.verdicts import (
-    CheckedRow,
+    CheckedResult,
     Judgement,
     Metric,
     MetricJudgement,
@@ -41,22 +41,22 @@ _UNTRIED = {
 }
 
 
-def explain_row(row: CheckedRow) -> str | None:
+def explain_checked(checked: CheckedResult) -> str | None:
     """What a reader of a row's verdict must know beside it; None where that is nothing."""
-    parts = [*_explain_reason(row), *(_explain_quality(row.judgement) if row.judgement else ())]
-    parts += [told for part in row.speed if (told := explain_speed(part))]
+    parts = [*_explain_reason(checked), *(_explain_quality(checked.judgement) if checked.judgement else ())]
+    parts += [told for part in checked.speed if (told := explain_speed(part))]
     return joined("; ", parts) if parts else None
 
 
-def _explain_reason(row: CheckedRow) -> Iterator[str]:
-    if row.reason is Reason.NOT_IN_RUN:
+def _explain_reason(checked: CheckedResult) -> Iterator[str]:
+    if checked.reason is Reason.NOT_IN_RUN:
         yield message("not in this run")
-    elif row.reason is Reason.NO_COMMON_ITEM:
+    elif checked.reason is Reason.NO_COMMON_ITEM:
         yield message("no test item in common")
-    elif row.reason is Reason.NO_ANSWERS:
-        yield message("{status}: {reason}", status=row.status, reason=row.detail or message("no answers"))
-    elif row.reason is Reason.SPEED_FAILED:
-        yield message("speed: {error}", error=row.detail or "")
+    elif checked.reason is Reason.NO_ANSWERS:
+        yield message("{status}: {reason}", status=checked.status, reason=checked.detail or message("no answers"))
+    elif checked.reason is Reason.SPEED_FAILED:
+        yield message("speed: {error}", error=checked.detail or "")
 
 
 def _explain_quality(judgement: Judgement) -> Iterator[str]:
@@ -103,6 +103,14 @@ def explain_speed(part: SpeedJudgement) -> str | None:
         slowdown=part.slowdown.value,
         bar=part.bar,
     )
+    if part.beside_others:
+        return message(
+            "{measured}: not judged, other processes took {others:.0%} of the cores and held a side up for "
+            "{held_up:.0%} of its turns; leave the machine alone",
+            measured=measured,
+            others=part.others_share or 0.0,
+            held_up=part.held_up,
+        )
     if part.verdict is Verdict.INCONCLUSIVE:
         return message(
             "{measured}: not settled in {turns} turns; leave the machine alone or take more --turns",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.quality.across import FEWEST_SUITES_FOR_TEST, Across, AcrossRow
+from bench.quality.across import FEWEST_SUITES_FOR_TEST, Across, AcrossMethod
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
@@ -23,14 +23,14 @@ def across_table(across: Across, left_out: Sequence[str]) -> Table:
         numbers("wins"),
         *(numbers(suite, "macro F1", 90 + 14 * at) for at, suite in enumerate(suites, 1)),
     )
-    rows = tuple(_row(row, len(suites)) for row in across.rows)
+    rows = tuple(_row(method, len(suites)) for method in across.rows)
     return Table("Methods across suites", columns, rows, (*_notes(across), *_left_out(left_out)))
 
 
-def _row(row: AcrossRow, suites: int) -> Row:
-    interval = MISSING if row.low is None else f"{row.low:.2f} - {row.high:.2f}"
-    scores = (f"{score:.3f}" for score in row.scores[:suites])
-    return (row.name, f"{row.mean_rank:.2f}", interval, f"{row.win_rate:.0%}", *scores)
+def _row(method: AcrossMethod, suites: int) -> Row:
+    interval = MISSING if method.low is None else f"{method.low:.2f} - {method.high:.2f}"
+    scores = (f"{score:.3f}" for score in method.scores[:suites])
+    return (method.name, f"{method.mean_rank:.2f}", interval, f"{method.win_rate:.0%}", *scores)
 
 
 def _notes(across: Across) -> tuple[str, ...]:

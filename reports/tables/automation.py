@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bench.quality.selective import TARGETS, Automation, class_automation, texts_to_choose
 from bench.results.records import Interval, Result
-from reports.content.automation import area_of, automated_cells, automation_of, calibration_of, shown_rows
-from reports.content.rows import Group, TaskRows
+from reports.content.automation import area_of, automated_cells, automation_of, calibration_of, shown_results
+from reports.content.results import Group, TaskResults
 from reports.content.standing import Standing
 from reports.render import figures
 from reports.render.figures import MISSING
@@ -28,15 +28,15 @@ _CHOSEN = message("where a checkpoint was chosen on validation its answers there
 _AREA = message("AURC: mean error rate over all shares automated, most confident first; ±?: fewer than 50 errors")
 
 
-def automation_tables(task: TaskRows, standing: Standing) -> list[Table]:
+def automation_tables(task: TaskResults, standing: Standing) -> list[Table]:
     """One row a classifier, then what temperature scaling does, then the classes of the best."""
-    rows = shown_rows(task, standing)
-    tables = [_coverage(task, rows), _calibration(task, rows), *(_classes(task, *rows[0]) if rows else ())]
+    results = shown_results(task, standing)
+    tables = [_coverage(task, results), _calibration(task, results), *(_classes(task, *results[0]) if results else ())]
     return [table for table in tables if table.rows]
 
 
-def _coverage(task: TaskRows, rows: list[tuple[Group, Result]]) -> Table:
-    found = {row.cell.id: [automation_of(task, row, target) for target in TARGETS] for _, row in rows}
+def _coverage(task: TaskResults, results: list[tuple[Group, Result]]) -> Table:
+    found = {result.cell.id: [automation_of(task, result, target) for target in TARGETS] for _, result in results}
     columns = (
         Column("classifier"),
         Column("threshold by", from_width=100),
@@ -47,10 +47,10 @@ def _coverage(task: TaskRows, rows: list[tuple[Group, Result]]) -> Table:
             for column in (numbers(f"at {target:.0%}".replace("%", " %")), numbers("right"))
         ),
     )
-    body = tuple(_coverage_row(task, group, row, found[row.cell.id]) for group, row in rows)
+    body = tuple(_coverage_row(task, group, result, found[result.cell.id]) for group, result in results)
     every = [each for several in found.values() for each in several]
     notes = [_CHOICE, _CHOSEN, _AREA]
-    if any(row.cell.id not in task.validation for _, row in rows):
+    if any(result.cell.id not in task.validation for _, result in results):
         notes.append(_HALVES)
     if None in every:
         needed = max(map(texts_to_choose, TARGETS))
@@ -58,8 +58,8 @@ def _coverage(task: TaskRows, rows: list[tuple[Group, Result]]) -> Table:
     return Table("How much can be automated", columns, body, tuple(notes))
 
 
-def _coverage_row(task: TaskRows, group: Group, row: Result, found: list[Automation | None]) -> Row:
-    area, validation = area_of(task, row), task.validation.get(row.cell.id)
+def _coverage_row(task: TaskResults, group: Group, result: Result, found: list[Automation | None]) -> Row:
+    area, validation = area_of(task, result), task.validation.get(result.cell.id)
     by = message("half of test") if validation is None else message("{n:,} validation texts", n=len(validation.ids))
     return (
         group.name,
@@ -75,7 +75,7 @@ def _area(area: Interval) -> str:
     return f"{area.value:.4f} ±{max(area.high - area.value, area.value - area.low):.4f}"
 
 
-def _calibration(task: TaskRows, rows: list[tuple[Group, Result]]) -> Table:
+def _calibration(task: TaskResults, results: list[tuple[Group, Result]]) -> Table:
     columns = (
         Column("classifier"),
         numbers("fitted on", "texts"),
@@ -95,8 +95,8 @@ def _calibration(task: TaskRows, rows: list[tuple[Group, Result]]) -> Table:
             figures.score(found.loss_before),
             figures.score(found.loss_after),
         )
-        for group, row in rows
-        if (found := calibration_of(task, row))
+        for group, result in results
+        if (found := calibration_of(task, result))
     )
     note = message(
         "the temperature of least log loss on validation, never on test, divides the logits; above 1: the classifier "
@@ -105,12 +105,12 @@ def _calibration(task: TaskRows, rows: list[tuple[Group, Result]]) -> Table:
     return Table("Temperature scaling", columns, body, (note,))
 
 
-def _classes(task: TaskRows, group: Group, row: Result) -> list[Table]:
+def _classes(task: TaskResults, group: Group, result: Result) -> list[Table]:
     """Where a class has validation answers enough for some target."""
-    validation, names = task.validation.get(row.cell.id), task.data.class_names
+    validation, names = task.validation.get(result.cell.id), task.data.class_names
     if validation is None:
         return []
-    answers = task.answers[row.cell.id]
+    answers = task.answers[result.cell.id]
     columns = (
         Column("class answered"),
         numbers("texts"),
@@ -128,7 +128,7 @@ def _classes(task: TaskRows, group: Group, row: Result) -> list[Table]:
         for name, several in each_class[:MOST_CLASSES]
     )
     title = message(
-        "Thresholds a class of {who}", who=message("{name} on {engine}", name=group.name, engine=row.cell.engine)
+        "Thresholds a class of {who}", who=message("{name} on {engine}", name=group.name, engine=result.cell.engine)
     )
     notes = [
         message("each class's own threshold keeps the accuracy among the validation texts answered with that class")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.results.published import PublishedFigure
 from reports.content.published import Published, published_column, published_origin
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
@@ -26,7 +26,7 @@ _PUBLISHED = ("published before: accuracy / valid", "published after: accuracy /
 _NOTE = message("valid: answers that name a class; the others count as wrong")
 
 
-def before_after_tables(task: TaskRows) -> list[Table]:
+def before_after_tables(task: TaskResults) -> list[Table]:
     """One row a trained model whose base also answered without training."""
     writing = [group for group in task.groups if group.kind == "generate" and group.shown and group.shown.quality]
     untrained = [group for group in writing if not _was_trained(group)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.content.cascades import Cascade, cascades_of
-from reports.content.rows import TaskRows
+from reports.content.results import TaskResults
 from reports.content.speed import MILLION
 from reports.render import figures
 from reports.render.table import Column, Table, numbers
@@ -16,7 +16,7 @@ _FROM = message(
 )
 
 
-def cascade_tables(task: TaskRows) -> list[Table]:
+def cascade_tables(task: TaskResults) -> list[Table]:
     """One row a pair of classifiers, the best on validation first."""
     found = sorted(cascades_of(task), key=lambda each: (each.handover.macro_f1, each.expected_rps), reverse=True)
     if not found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.results.records import Quality, Result
-from reports.content.rows import Group
+from reports.content.results import Group
 from reports.render import figures
 from reports.render.markdown import shorten
 from reports.render.table import Column, Row, Table, numbers
@@ -14,12 +14,12 @@ MOST_CONFUSIONS = 10
 LONGEST_NAME = 40
 
 
-def class_tables(group: Group, row: Result) -> list[Table]:
+def class_tables(group: Group, result: Result) -> list[Table]:
     """Per-class scores, weakest first, and the most frequent confusions of one row."""
-    if row.quality is None:
+    if result.quality is None:
         return []
-    who = message("{name} on {engine}", name=group.name, engine=row.cell.engine)
-    tables = (_per_class(who, row.quality), _confusions(who, row))
+    who = message("{name} on {engine}", name=group.name, engine=result.cell.engine)
+    tables = (_per_class(who, result.quality), _confusions(who, result))
     return [table for table in tables if table.rows]
 
 
@@ -45,20 +45,20 @@ def _per_class(who: str, quality: Quality) -> Table:
     return Table(message("Classes of the best row: {who}, weakest first", who=who), columns, rows, notes)
 
 
-def _confusions(who: str, row: Result) -> Table:
-    quality, names = row.quality, row.data.class_names
+def _confusions(who: str, result: Result) -> Table:
+    quality, names = result.quality, result.data.class_names
     columns = (Column("label"), Column("answered"), numbers("texts"), numbers("of label"))
     cells: list[tuple[int, int, int]] = []
     for label, counts in enumerate(quality.confusion if quality else ()):
         cells += [(count, label, answer) for answer, count in enumerate(counts) if answer != label and count]
     cells.sort(key=lambda cell: (-cell[0], cell[1], cell[2]))
-    rows = tuple(_confusion(row, names, cell) for cell in cells[:MOST_CONFUSIONS])
+    rows = tuple(_confusion(result, names, cell) for cell in cells[:MOST_CONFUSIONS])
     return Table(message("Most frequent confusions of {who}", who=who), columns, rows)
 
 
-def _confusion(row: Result, names: tuple[str, ...], cell: tuple[int, int, int]) -> Row:
+def _confusion(result: Result, names: tuple[str, ...], cell: tuple[int, int, int]) -> Row:
     count, label, answer = cell
-    of_label = sum(row.quality.confusion[label]) if row.quality else 0
+    of_label = sum(result.quality.confusion[label]) if result.quality else 0
     answered = _class_name(names[answer]) if answer < len(names) else message("(no valid answer)")
     return _class_name(names[label]), answered, figures.count(count), figures.percent(count / of_label)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.quality.ranking import Comparison
 from bench.results.records import Interval
-from reports.content.rows import TaskRows
+from reports.content.results import TaskResults
 from reports.content.standing import Standing
 from reports.render import figures
 from reports.render.figures import MISSING
@@ -39,9 +39,9 @@ _SHORTENED = message(
 )
 
 
-def comparison_tables(task: TaskRows, standing: Standing) -> list[Table]:
+def comparison_tables(task: TaskResults, standing: Standing) -> list[Table]:
     """One row a pair of classifiers; a single one has none."""
-    names = {row.cell.id: f"{group.name} {row.cell.engine or MISSING}" for group, row in task.cells()}
+    names = {result.cell.id: f"{group.name} {result.cell.engine or MISSING}" for group, result in task.cells()}
     shown = standing.comparisons
     if len(shown) > MOST_PAIRS:
         shown = tuple(each for each in shown if _near(each, standing))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports.columns.column import told_of
 from reports.columns.leaderboard import result_table
-from reports.content.rows import TaskRows
+from reports.content.results import TaskResults
 from reports.render.table import Table
 from reports.render.words import message
 
@@ -13,23 +13,25 @@ _NOTE = message(
 )
 
 
-def cost_tables(task: TaskRows) -> list[Table]:
+def cost_tables(task: TaskResults) -> list[Table]:
     """One row a loaded engine."""
     told = [each for each in told_of(task) if each.result.session]
     return [result_table("Cost", "costs", told, _notes(task))] if told else []
 
 
-def _without_memory(task: TaskRows) -> list[str]:
+def _without_memory(task: TaskResults) -> list[str]:
     """Which rows have no peak memory, and why."""
     missing = {
-        f"{group.name} {row.cell.engine}": row.session.peak_rss_missing
-        for group, row in task.cells()
-        if row.session and row.session.peak_rss_missing
+        f"{group.name} {result.cell.engine}": result.session.peak_rss_missing
+        for group, result in task.cells()
+        if result.session and result.session.peak_rss_missing
     }
-    return [message("memory of {row} was not measured: {reason}", row=row, reason=why) for row, why in missing.items()]
+    return [
+        message("memory of {row} was not measured: {reason}", row=result, reason=why) for result, why in missing.items()
+    ]
 
 
-def _notes(task: TaskRows) -> tuple[str, ...]:
+def _notes(task: TaskResults) -> tuple[str, ...]:
     notes: list[str] = [_NOTE, *_without_memory(task)]
     if task.price_per_hour is not None:
         notes.append(

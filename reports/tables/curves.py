@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.results.published import PublishedPoint
 from bench.types import CurvePoint, FitRecord
 from reports.content.published import Published
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.render import figures
 from reports.render.table import Column, Table, numbers
 from reports.render.words import message
@@ -28,7 +28,7 @@ _NOTE = message("on the validation part of train, macro averages; the checkpoint
 _TEST_COLUMNS = tuple(map(numbers, ("test accuracy", "test precision", "test recall", "test F1")))
 
 
-def curve_tables(task: TaskRows) -> list[Table]:
+def curve_tables(task: TaskResults) -> list[Table]:
     """One table a trained classifier that was evaluated on the way, the published curve of its recipe behind it."""
     published, tables = Published(task), []
     for group in task.groups:

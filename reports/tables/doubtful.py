@@ -10,7 +10,7 @@ from bench.quality.ranking import Ranking, rank
 from bench.quality.scores import macro_scores
 from bench.results.records import Answers
 from bench.types import Prediction
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
@@ -28,7 +28,7 @@ _COLUMNS = (
 )
 
 
-def doubtful_tables(task: TaskRows) -> list[Table]:
+def doubtful_tables(task: TaskResults) -> list[Table]:
     """One row a classifier, best first; none where no test label is doubtful or one classifier answered."""
     check = task.data.check
     shown = {
@@ -49,7 +49,7 @@ def doubtful_tables(task: TaskRows) -> list[Table]:
     return [Table("Without the doubtful test texts", _COLUMNS, rows, _notes(task, len(doubtful)))]
 
 
-def _notes(task: TaskRows, doubtful: int) -> tuple[str, ...]:
+def _notes(task: TaskResults, doubtful: int) -> tuple[str, ...]:
     return (
         message(
             "{doubtful:,} of {all:,} test labels are doubtful: TF-IDF that has not seen the text holds another class "

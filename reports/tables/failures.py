@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.results.records import Status
-from reports.content.rows import TaskRows
+from reports.content.results import TaskResults
 from reports.render.figures import MISSING
 from reports.render.table import Column, Table
 from reports.render.words import message
@@ -19,29 +19,29 @@ _COLUMNS = (
 )
 
 
-def failure_tables(task: TaskRows) -> list[Table]:
+def failure_tables(task: TaskResults) -> list[Table]:
     """One row a cell that is not OK; equal reasons of one classifier stand once, with all their engines."""
     rows = tuple(_rows(task))
     return [Table("Skipped, failed or not to be believed", _COLUMNS, rows)] if rows else []
 
 
-def problems_of(task: TaskRows) -> Iterator[str]:
+def problems_of(task: TaskResults) -> Iterator[str]:
     """The same as a line each, what failed before what was skipped."""
     skipped = message(Status.SKIPPED.value)
     for name, _, engines, status, reason in sorted(_rows(task), key=lambda row: row[3] == skipped):
         yield message("{name} {engines}: {status}: {reason}", name=name, engines=engines, status=status, reason=reason)
 
 
-def _rows(task: TaskRows) -> Iterator[tuple[str, str, str, str, str]]:
+def _rows(task: TaskResults) -> Iterator[tuple[str, str, str, str, str]]:
     reasons: dict[tuple[str, str, str, str], list[str]] = {}
-    for group, row in task.cells():
-        if row.status is not Status.OK:
+    for group, result in task.cells():
+        if result.status is not Status.OK:
             key = (
                 group.name,
                 group.base_model or MISSING,
-                message(row.status.value),
-                row.reason or message("no reason was recorded"),
+                message(result.status.value),
+                result.reason or message("no reason was recorded"),
             )
-            reasons.setdefault(key, []).append(row.cell.engine or MISSING)
+            reasons.setdefault(key, []).append(result.cell.engine or MISSING)
     for (name, base_model, status, reason), engines in reasons.items():
         yield name, base_model, ", ".join(engines), status, reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.results.published import PublishedFigure
 from bench.results.records import Interval
 from reports.content.published import Published
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.content.series import SIZES, first_accuracy, instructed, published_instructed
 from reports.render import figures
 from reports.render.figures import MISSING
@@ -15,7 +15,7 @@ from reports.render.words import message
 _NOTE = message("the same classifier on more and more texts: at 16 texts the interval is wider than any difference")
 
 
-def first_texts_tables(task: TaskRows) -> list[Table]:
+def first_texts_tables(task: TaskResults) -> list[Table]:
     """One row an instructed model, then one a published system; nothing where this run has no instructed model."""
     groups = instructed(task)
     if not groups:

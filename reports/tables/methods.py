@@ -9,7 +9,7 @@ from bench.types import Scenario
 from reports.columns.column import Layout, Told
 from reports.columns.leaderboard import LAYOUTS, shown_columns
 from reports.content.published import Published, published_cell, published_column
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.content.speed import usable
 from reports.render.table import Table, with_column
 from reports.render.words import message
@@ -27,7 +27,7 @@ _NOTES = (
 )
 
 
-def method_tables(task: TaskRows) -> list[Table]:
+def method_tables(task: TaskResults) -> list[Table]:
     """One row a trained classifier; a single one needs no comparison."""
     groups = [group for group in task.groups if group.fit and group.shown]
     if len(groups) < 2:
@@ -59,7 +59,9 @@ def _fastest(group: Group) -> Result | None:
     scenarios: tuple[Scenario, ...] = ("offline", "single")
     for scenario in scenarios:
         rated = [
-            (summary.rate_rps, row) for row in group.rows if row.keeps_answers and (summary := usable(row, scenario))
+            (summary.rate_rps, result)
+            for result in group.results
+            if result.keeps_answers and (summary := usable(result, scenario))
         ]
         if rated:
             return max(rated, key=lambda entry: entry[0])[1]

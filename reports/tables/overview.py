@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from reports.columns.leaderboard import result_table
-from reports.content.pareto import pareto_rows
-from reports.content.rows import TaskRows
+from reports.content.pareto import pareto_cells
+from reports.content.results import TaskResults
+from reports.content.speed import crowd_notes
 from reports.content.standing import Standing
 from reports.render.table import Table
 from reports.render.words import message
@@ -24,10 +25,11 @@ _NOTES = (
 )
 
 
-def overview_tables(task: TaskRows, standing: Standing) -> list[Table]:
+def overview_tables(task: TaskResults, standing: Standing) -> list[Table]:
     """One row a cell that answered the test texts, best first."""
-    told = ordered_answers(task, standing, pareto_rows(task))
+    told = ordered_answers(task, standing, pareto_cells(task))
     notes: tuple[str, ...] = (RANK_NOTE, *quality_notes(task), *_NOTES)
+    notes = (*notes, *crowd_notes(result for _, result in task.cells()))
     if task.price_per_hour is not None:
         price = message("1M texts: at {price:g} an hour, all at once, a machine always busy", price=task.price_per_hour)
         notes = (*notes, price)

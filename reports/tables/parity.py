@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bench.results.records import Parity
+from bench.results.certificates import Parity
 from reports.columns.column import told_of
 from reports.columns.leaderboard import result_table
 from reports.columns.quality import unsure
-from reports.content.rows import TaskRows, is_reference
+from reports.content.results import TaskResults, is_reference
 from reports.render import figures
 from reports.render.table import Table
 from reports.render.words import joined, message
 
 
-def parity_tables(task: TaskRows) -> list[Table]:
+def parity_tables(task: TaskResults) -> list[Table]:
     """One row an engine that is not the reference itself."""
     told = [each for each in told_of(task) if each.result.parity is not None and not is_reference(each.result)]
     certificates = [each.result.parity for each in told if each.result.parity]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.results.published import PublishedFigure
 from reports.content.published import Published, departures
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.table import Column, Row, Table, numbers
@@ -24,7 +24,7 @@ _METRICS = ("accuracy", "accuracy_best_on_test")
 _ELSEWHERE = ("C12", "D1", "D2")  # before and after training; the study table; the first test texts
 
 
-def published_tables(task: TaskRows) -> list[Table]:
+def published_tables(task: TaskResults) -> list[Table]:
     """One row a published accuracy, best first; nothing where this run has none of these systems."""
     published = Published(task)
     listed = [figure for figure in published.figures if figure.metric in _METRICS and figure.row not in _ELSEWHERE]
@@ -38,7 +38,7 @@ def published_tables(task: TaskRows) -> list[Table]:
     return [Table("Accuracy beside the published", _COLUMNS, rows, tuple(notes))]
 
 
-def _rows(task: TaskRows, figure: PublishedFigure) -> list[Row]:
+def _rows(task: TaskResults, figure: PublishedFigure) -> list[Row]:
     best = figure.metric == "accuracy_best_on_test"
     value = message("{value} best on test", value=figure.value) if best else figure.value
     start = (figure.row, figure.system, value, figure.hardware or MISSING)
@@ -48,10 +48,10 @@ def _rows(task: TaskRows, figure: PublishedFigure) -> list[Row]:
     return [(*start, *_ours(task, group)) for group in groups]
 
 
-def _ours(task: TaskRows, group: Group) -> Row:
+def _ours(task: TaskResults, group: Group) -> Row:
     quality = group.shown.quality if group.shown else None
     if quality is None:
-        failed = next((row.status.value for row in group.rows), MISSING)
+        failed = next((result.status.value for result in group.results), MISSING)
         return group.name, group.short_base or MISSING, message(failed), MISSING
     found = departures(task, group)
     what = joined("; ", found) if found else message("nothing in model and data")

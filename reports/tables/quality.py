@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.quality.chance import below_chance
+from bench.quality.chance import below_chance, right_in_other_order
 from bench.results.records import Result
 from reports.columns.column import Told, told_of
 from reports.columns.leaderboard import result_table
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.content.standing import Standing
 from reports.render import figures
 from reports.render.figures import MISSING
@@ -26,27 +26,27 @@ _DETAILS = (
 )
 
 
-def quality_tables(task: TaskRows, standing: Standing) -> list[Table]:
+def quality_tables(task: TaskResults, standing: Standing) -> list[Table]:
     """One row a cell that answered the test texts, best first."""
     told = ordered_answers(task, standing)
     return [result_table("Quality", "quality", told, _notes(task))] if told else []
 
 
-def best_row(task: TaskRows, standing: Standing) -> tuple[Group, Result] | None:
+def best_result(task: TaskResults, standing: Standing) -> tuple[Group, Result] | None:
     """The first row of the quality table; None where nothing was answered."""
     best = next(iter(ordered_answers(task, standing)), None)
     return (best.group, best.result) if best else None
 
 
-def ordered_answers(task: TaskRows, standing: Standing, pareto: frozenset[str] = frozenset()) -> list[Told]:
+def ordered_answers(task: TaskResults, standing: Standing, pareto: frozenset[str] = frozenset()) -> list[Told]:
     """Results with answers, in the order of their ranking; those without a rank last."""
     answered = (told for told in told_of(task, standing, pareto) if told.result.quality)
     return sorted(answered, key=lambda told: standing.places.get(told.result.cell.id, len(standing.places)))
 
 
-def quality_notes(task: TaskRows) -> tuple[str, ...]:
+def quality_notes(task: TaskResults) -> tuple[str, ...]:
     """What an interval is worth, and what the averages over classes leave out."""
-    qualities = [row.quality for _, row in task.cells() if row.quality]
+    qualities = [result.quality for _, result in task.cells() if result.quality]
     notes: list[str] = [INTERVAL_NOTE]
     if needed := max((quality.macro_f1.items_needed or 0 for quality in qualities), default=0):
         few = min(quality.n for quality in qualities if quality.macro_f1.items_needed)
@@ -69,10 +69,10 @@ def quality_notes(task: TaskRows) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _notes(task: TaskRows) -> tuple[str, ...]:
+def _notes(task: TaskResults) -> tuple[str, ...]:
     seeds = {group.seed for group in task.groups}
     notes: list[str] = [RANK_NOTE, *quality_notes(task)]
-    counts = {row.quality.n for _, row in task.cells() if row.quality}
+    counts = {result.quality.n for _, result in task.cells() if result.quality}
     if counts and counts != {task.data.full_sizes.test}:
         shown = joined(" and ", map(figures.count, sorted(counts)))
         notes.append(
@@ -96,24 +96,36 @@ def _notes(task: TaskRows) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _below_chance(task: TaskRows) -> dict[str, None]:
-    """A warning for each classifier that guessing would beat."""
-    return dict.fromkeys(
+def _below_chance(task: TaskResults) -> dict[str, None]:
+    """A warning for each classifier that guessing would beat, or that other places of its classes would mend."""
+    other = dict.fromkeys(
+        message(
+            "{name}: right in {share:.1%} of {texts:,} texts, but in {other:.1%} if its classes were in another order: "
+            "are the labels in another order?",
+            name=group.name,
+            share=row.quality.accuracy.value,
+            texts=row.quality.n,
+            other=share,
+        )
+        for group, row in task.cells()
+        if row.quality and not below_chance(row.quality) and (share := right_in_other_order(row.quality))
+    )
+    return other | dict.fromkeys(
         message(
             "{name}: right in {share:.1%} of {texts:,} texts, significantly less than guessing among {classes} classes "
             "(p = {p:.1g}): are the labels in another order?",
             name=group.name,
-            share=row.quality.accuracy.value,
-            texts=row.quality.n,
-            classes=len(row.quality.per_class),
+            share=result.quality.accuracy.value,
+            texts=result.quality.n,
+            classes=len(result.quality.per_class),
             p=p_value,
         )
-        for group, row in task.cells()
-        if row.quality and (p_value := below_chance(row.quality))
+        for group, result in task.cells()
+        if result.quality and (p_value := below_chance(result.quality))
     )
 
 
-def detail_tables(task: TaskRows) -> list[Table]:
+def detail_tables(task: TaskResults) -> list[Table]:
     """One row a trained classifier: what it is, and how its answers look beyond right and wrong."""
     told = [Told(task, group, group.shown) for group in task.groups if group.shown]
     return [_classifiers(told), _answers(told)] if told else []

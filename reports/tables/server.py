@@ -5,8 +5,8 @@ from __future__ import annotations
 from bench.results.records import Result
 from reports.columns.column import Told
 from reports.columns.leaderboard import result_table
-from reports.content.rows import Group, TaskRows
-from reports.content.speed import random_notes, search_of, usable
+from reports.content.results import Group, TaskResults
+from reports.content.speed import crowd_notes, random_notes, search_of, usable
 from reports.render.table import Table
 from reports.render.words import message
 
@@ -24,19 +24,19 @@ _NOTES = (
 _ALONE = message("batch 1: an engine that schedules its requests itself")
 
 
-def server_tables(task: TaskRows) -> list[Table]:
+def server_tables(task: TaskResults) -> list[Table]:
     """One row a cell that was measured under Poisson load."""
-    cells = [(group, row) for group, row in task.cells() if "server" in row.load]
+    cells = [(group, result) for group, result in task.cells() if "server" in result.load]
     if not cells:
         return []
-    tiers = ", ".join(dict.fromkeys(row.load["server"].tier for _, row in cells))
+    tiers = ", ".join(dict.fromkeys(result.load["server"].tier for _, result in cells))
     title = message("Server: Poisson arrivals within a latency limit (LoadGen Server, tier {tiers})", tiers=tiers)
-    told = (Told(task, group, row) for group, row in cells)
+    told = (Told(task, group, result) for group, result in cells)
     return [result_table(title, "server", told, (*_NOTES, *_further_notes(cells)))]
 
 
 def _further_notes(cells: list[tuple[Group, Result]]) -> tuple[str, ...]:
-    searches = [found[1] for _, row in cells if (found := search_of(row))]
+    searches = [found[1] for _, result in cells if (found := search_of(result))]
     notes: list[str] = []
     lower = sorted({f"p{search.percentile:g}" for search in searches if search.percentile < 99})
     if lower:
@@ -49,6 +49,7 @@ def _further_notes(cells: list[tuple[Group, Result]]) -> tuple[str, ...]:
     notes += random_notes({id(group): group for group, _ in cells}.values())
     if any(search.concurrency for search in searches):
         notes.append(_ALONE)
-    if any(usable(row, "server") is None for _, row in cells):
+    notes += crowd_notes((result for _, result in cells), ("server",))
+    if any(usable(result, "server") is None for _, result in cells):
         notes.append(message("INVALID and UNSTABLE rates are not printed; their reasons are listed below"))
     return tuple(notes)

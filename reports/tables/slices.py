@@ -7,8 +7,8 @@ import numpy as np
 from bench.quality.slices import QUARTERS, Slice, length_quarters, slices_of, weakest
 from bench.quality.stats import wilson
 from bench.results.records import Answers, Result
-from reports.content.automation import shown_rows
-from reports.content.rows import Group, TaskRows
+from reports.content.automation import shown_results
+from reports.content.results import Group, TaskResults
 from reports.content.standing import Standing
 from reports.render import figures
 from reports.render.figures import MISSING
@@ -29,12 +29,12 @@ _NOTES = (
 )
 
 
-def slice_tables(task: TaskRows, standing: Standing) -> list[Table]:
+def slice_tables(task: TaskResults, standing: Standing) -> list[Table]:
     """One row a classifier; nothing where the texts are too few for a slice."""
-    rows = shown_rows(task, standing)
-    if not rows:
+    results = shown_results(task, standing)
+    if not results:
         return []
-    measure = task.answers[rows[0][1].cell.id]
+    measure = task.answers[results[0][1].cell.id]
     columns = (
         Column("classifier"),
         numbers("accuracy"),
@@ -44,13 +44,13 @@ def slice_tables(task: TaskRows, standing: Standing) -> list[Table]:
         numbers("right"),
         numbers("p"),
     )
-    body = tuple(cells for group, row in rows if (cells := _row(task, group, row, measure)))
+    body = tuple(cells for group, result in results if (cells := _row(task, group, result, measure)))
     return [Table("Slices of the test texts", columns, body, _NOTES)] if body else []
 
 
-def _row(task: TaskRows, group: Group, row: Result, measure: Answers) -> Row | None:
+def _row(task: TaskResults, group: Group, result: Result, measure: Answers) -> Row | None:
     """The slices of the texts that the measuring classifier read too; None where no slice has texts enough."""
-    answers = task.answers[row.cell.id]
+    answers = task.answers[result.cell.id]
     _, own, others = np.intersect1d(answers.ids, measure.ids, assume_unique=True, return_indices=True)
     if not len(own):
         return None
@@ -73,7 +73,7 @@ def _row(task: TaskRows, group: Group, row: Result, measure: Answers) -> Row | N
     )
 
 
-def _class_slice(task: TaskRows, at: int) -> str:
+def _class_slice(task: TaskResults, at: int) -> str:
     name = shorten(task.data.class_names[at], LONGEST_NAME) or "(empty)"
     return joined(" ", (message("class"), name))
 

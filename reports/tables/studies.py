@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from bench.quality.stats import another_value
 from bench.results.records import Quality
 from reports.content.published import Published, published_cell, published_column
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.content.series import varied_recipes
 from reports.render import figures
 from reports.render.figures import MISSING
@@ -36,12 +36,12 @@ _PROMPT_NOTES = (
 _SAME_TEXTS = message("the same test texts in every row; ±: 95 % interval over test texts")
 
 
-def study_tables(task: TaskRows) -> list[Table]:
+def study_tables(task: TaskResults) -> list[Table]:
     """One table a recipe that was varied, in the order of the study."""
     return [_variants(task, recipe, groups) for recipe, groups in varied_recipes(task).items()]
 
 
-def _variants(task: TaskRows, recipe: str, groups: list[Group]) -> Table:
+def _variants(task: TaskResults, recipe: str, groups: list[Group]) -> Table:
     published = Published(task)
     found = [published.find(group, ("accuracy",), setting=group.variant) for group in groups]
     columns: tuple[Column, ...] = (
@@ -67,7 +67,7 @@ def _variant(group: Group, first: float | None, seeds: bool) -> Row:
     fit = group.fit
     quality = group.shown.quality if group.shown else None
     change = quality.macro_f1.value - first if quality and first is not None else None
-    failed = next((row for row in group.rows if not row.quality and row.reason), None)
+    failed = next((result for result in group.results if not result.quality and result.reason), None)
     status = (
         message("{status}: {reason}", status=message(failed.status.value), reason=failed.reason) if failed else None
     )
@@ -83,7 +83,7 @@ def _variant(group: Group, first: float | None, seeds: bool) -> Row:
     )
 
 
-def seed_tables(task: TaskRows) -> list[Table]:
+def seed_tables(task: TaskResults) -> list[Table]:
     """One row a recipe that was trained with several seeds."""
     columns = (
         Column("recipe"),
@@ -119,7 +119,7 @@ def _seeds(recipe: str, groups: list[Group]) -> Row:
     )
 
 
-def prompt_tables(task: TaskRows) -> list[Table]:
+def prompt_tables(task: TaskResults) -> list[Table]:
     """One row a recipe that was asked in several wordings: how much of its score is the prompt's luck."""
     if task.study_axis != PROMPT_AXIS:
         return []

@@ -6,7 +6,7 @@ from reports.columns.column import Told
 from reports.columns.costs import text_s
 from reports.columns.leaderboard import LAYOUTS, shown_columns
 from reports.content.published import Published, published_cell, published_column
-from reports.content.rows import Group, TaskRows
+from reports.content.results import Group, TaskResults
 from reports.render import figures
 from reports.render.table import Column, Table, numbers, with_column
 from reports.render.words import message
@@ -18,7 +18,7 @@ _NOTE = message(
 )
 
 
-def thinking_tables(task: TaskRows) -> list[Table]:
+def thinking_tables(task: TaskResults) -> list[Table]:
     """One row a zero-shot classifier of a language model that both thought and answered directly."""
     shown = [group for group in task.groups if group.shown and group.recipe in (THINKING, *DIRECT)]
     thinking = {group.base_model for group in shown if group.recipe == THINKING}

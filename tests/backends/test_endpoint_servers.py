@@ -17,6 +17,7 @@ from servers import Server, llama_server, vllm_server
 from tiny_classifiers import MAX_LENGTH, finish, tiny_texts
 from tiny_models import CLASS_NAMES, TINY, no_progress, save_tokenizer
 from transformers import BertConfig, BertForSequenceClassification, LlamaConfig, LlamaForCausalLM
+from vllm_classifiers import constrained
 
 from backends.eager import EagerBackend
 from backends.endpoint.engine import EndpointBackend
@@ -285,3 +286,16 @@ def test_vllm_scores_and_writes_as_the_weights_do(tmp_path: Path) -> None:
     assert served.labels.tolist() == expected.labels.tolist()
     np.testing.assert_allclose(served.probabilities, expected.probabilities, atol=1e-4)
     assert written.labels.tolist() == eager(finish(folder, "generate", **prompt, **words), texts).labels.tolist()
+
+
+@pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed; BENCH_TEST_VLLM_PYTHON names another environment's")
+def test_vllm_keeps_to_the_permitted_answers(tmp_path: Path) -> None:
+    """By the field that its API has for a choice, as the weights' own mask does."""
+    classifier = constrained(tmp_path / "model")
+    texts = tiny_texts(12)
+    expected = eager(classifier, texts)
+    with vllm_server(VLLM, classifier.path, tmp_path, "--max-model-len", "128") as server:
+        served = through(server, classifier, texts)
+    assert served.labels.tolist() == expected.labels.tolist()
+    assert served.endings is not None
+    assert set(served.endings.tolist()) == {Ending.WHOLE}

@@ -11,7 +11,7 @@ from own_data_runs import own_data, run
 
 from bench.execution import autotune
 from bench.execution.autotune import Tuned
-from bench.gates.speed_rows import worker_task
+from bench.gates.speed_check import worker_task
 from bench.plan.engines import load_engines
 from bench.results.autotuned import Trial, Tuning
 from bench.results.records import Status

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from measured_parts import measured_part
-from synthetic_load import load_summary
+from synthetic_load import beside_others, load_summary
+from synthetic_runs import full_run
 
 from bench.execution.cells import answered_from_cache, judge_speed
+from bench.execution.sharing import is_settled
 from bench.results.records import Status
 from bench.types import REMOTE
 
@@ -14,16 +16,16 @@ from bench.types import REMOTE
 @pytest.mark.parametrize(("slowest", "status"), [(0.82, Status.OK), (0.79, Status.UNSTABLE), (0.6, Status.UNSTABLE)])
 def test_runs_that_differ_by_more_than_a_fifth_of_their_median_are_unstable(slowest: float, status: Status) -> None:
     load = {"single": load_summary("single", (100 * slowest, 100.0, 100.0))}
-    assert judge_speed(load, True, None)[0] is status
+    assert judge_speed(load, True, None, shared=False)[0] is status
 
 
 def test_two_runs_tell_no_spread() -> None:
-    assert judge_speed({"single": load_summary("single", (60.0, 100.0))}, True, None) == (Status.OK, None)
+    assert judge_speed({"single": load_summary("single", (60.0, 100.0))}, True, None, shared=False) == (Status.OK, None)
 
 
 def test_a_text_answered_from_a_cache_makes_the_row_invalid() -> None:
     load = {"single": load_summary("single", (100.0,))}
-    assert judge_speed(load, True, "from a cache") == (Status.INVALID, "from a cache")
+    assert judge_speed(load, True, "from a cache", shared=False) == (Status.INVALID, "from a cache")
 
 
 @pytest.mark.parametrize(
@@ -54,5 +56,38 @@ def test_the_low_end_of_the_speed_up_says_whether_answers_come_from_a_cache(
 
 def test_loadgens_verdict_and_a_missing_certificate_make_the_row_invalid() -> None:
     load = {"single": load_summary("single", (100.0,)), "offline": load_summary("offline", (300.0,), valid=False)}
-    assert judge_speed(load, True, None) == (Status.INVALID, "offline: INVALID: only 10 queries in 3 s")
-    assert judge_speed({}, False, None)[0] is Status.INVALID
+    assert judge_speed(load, True, None, shared=False) == (Status.INVALID, "offline: INVALID: only 10 queries in 3 s")
+    assert judge_speed({}, False, None, shared=False)[0] is Status.INVALID
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize(("waited", "beside"), [(0.04, False), (0.3, True)])
+def test_a_row_beside_others_is_marked_and_in_a_shared_run_it_has_no_rate(
+    waited: float, beside: bool, shared: bool
+) -> None:
+    load = {
+        "single": load_summary("single", (100.0,)),
+        "offline": beside_others(load_summary("offline", (9.0,)), waited),
+    }
+    status, reason = judge_speed(load, True, None, shared)
+    assert load["offline"].beside_others is beside
+    assert not load["single"].beside_others
+    if beside and shared:
+        said = "measured beside others: other processes had 83% of the cores and held it up for 30% of its time"
+        assert (status, reason) == (Status.UNSTABLE, said)
+    else:
+        assert (status, reason) == (Status.OK, None)
+
+
+def test_retry_measures_a_row_beside_others_again() -> None:
+    row = full_run().results[0]
+    assert is_settled(row)
+    assert not is_settled(row.model_copy(update={"beside_others": True}))
+
+
+def test_the_run_that_was_held_up_most_speaks_for_all() -> None:
+    quiet, loud = load_summary("single", (1.0, 2.0)), beside_others(load_summary("single", (3.0,)), 0.5)
+    mixed = quiet.model_copy(update={"runs": (*quiet.runs, *loud.runs)})
+    assert mixed.crowding is not None
+    assert mixed.crowding.held_up == 0.5
+    assert quiet.crowding is None

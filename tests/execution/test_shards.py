@@ -10,10 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from measured_parts import measured_part
 from own_data_runs import COMMAND, own_data, run
 
-from bench.execution.cells import beside_others
 from bench.machine.sole_use import FOLDER, machine_held
 from bench.results.records import StoredRun
 from bench.results.store import open_run
@@ -76,14 +74,6 @@ def test_shards_and_a_kill_end_as_one_machine_does(tmp_path: Path) -> None:
     refused = run(*common, "--out", str(out), "--shard", "1/2", **env)
     assert refused.returncode == 8
     assert "other hardware" in refused.stderr
-
-
-def test_a_row_measured_beside_others_says_so() -> None:
-    quiet = measured_part()
-    assert beside_others([quiet]) is None
-    assert beside_others([quiet.model_copy(update={"others_share": 0.02})]) is None
-    said = beside_others([quiet, quiet.model_copy(update={"others_share": 0.43})])
-    assert said == "measured beside others: they took 43% of the machine"
 
 
 def test_the_machine_is_held_by_one_or_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

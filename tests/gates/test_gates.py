@@ -12,7 +12,7 @@ from gate_runs import changed, losing, with_answers, with_data
 from synthetic_runs import full_run, sample_run, without_figures
 
 from bench.errors import NotComparable, StoreError
-from bench.gates.baseline import make_baseline, read_baseline, row_answers, unpack, write_baseline
+from bench.gates.baseline import judged_answers, make_baseline, read_baseline, unpack, write_baseline
 from bench.gates.check import check_run
 from bench.results.records import Status, StoredRun
 from bench.results.verdicts import Check, Metric, Reason, Verdict
@@ -32,7 +32,7 @@ def test_a_baseline_gives_every_answer_back(tmp_path: Path) -> None:
     unpacked = unpack(read_baseline(tmp_path / "b.json"))
     assert set(unpacked) == set(run.answers)
     for cell_id, answers in unpacked.items():
-        expected = row_answers(run, cell_id)
+        expected = judged_answers(run, cell_id)
         for field in ("ids", "labels", "predictions"):
             assert np.array_equal(getattr(answers, field), getattr(expected, field)), (cell_id, field)
 

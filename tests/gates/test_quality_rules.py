@@ -27,7 +27,7 @@ def drawn(loss: float, discordance: float, n: int, rng: np.random.Generator) -> 
 
 def simulate(loss: float, n: int = N, discordance: float = 0.02, rows: int = 1) -> list[Verdict]:
     rng = np.random.default_rng([n, round(1e5 * loss)])
-    return [judge(drawn(loss, discordance, n, rng), rows=rows).verdict for _ in range(TRIALS)]
+    return [judge(drawn(loss, discordance, n, rng), judged_together=rows).verdict for _ in range(TRIALS)]
 
 
 def test_no_change_is_hardly_ever_called_a_regression() -> None:
@@ -136,7 +136,7 @@ def test_a_loss_below_a_wide_margin_passes_and_the_margin_does_not_grow() -> Non
 
 def test_more_rows_ask_for_more_evidence() -> None:
     sides = drawn(0.0062, 0.02, N, np.random.default_rng(9))
-    alone, among_many = judge(sides), judge(sides, rows=50)
+    alone, among_many = judge(sides), judge(sides, judged_together=50)
     assert alone.of(Metric.ACCURACY).highest < among_many.of(Metric.ACCURACY).highest
     assert alone.of(Metric.ACCURACY).difference == among_many.of(Metric.ACCURACY).difference
 

@@ -18,7 +18,7 @@ from bench.errors import BenchError, NotAvailable
 from bench.execution.console import RunConsole
 from bench.gates.baseline import make_baseline, write_baseline
 from bench.gates.check import check_run
-from bench.gates.speed_rows import SpeedOptions, find_classifier, gate_speed
+from bench.gates.speed_check import SpeedOptions, find_classifier, gate_speed
 from bench.gates.turns import HERE, Side, SpeedWorker, compare_speed, take_turns
 from bench.gates.worker import Server, Turn, WorkerTask
 from bench.machine.environment import hardware_fingerprint
@@ -56,7 +56,8 @@ def test_three_processes_take_turns_and_a_planted_slowdown_is_measured(tmp_path:
     for judgement in (single, offline):
         assert judgement.turns == 15
         assert judgement.slowdown.value > 1.0
-        assert judgement.verdict is Verdict.REGRESSED
+        assert judgement.held_up is not None
+        assert judgement.verdict is (Verdict.INCONCLUSIVE if judgement.beside_others else Verdict.REGRESSED)
 
 
 def test_each_text_of_a_turn_is_answered_once(tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_turns_are_as_many_as_allowed_and_leave_nothing_behind(tmp_path: Path, m
     monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
     side = Side(tiny_task(tmp_path))
     with SpeedWorker(side, tmp_path / "a") as one, SpeedWorker(side, tmp_path / "b") as two:
-        seconds = take_turns([one, two, one, two], "single", 3, QUIET)
+        seconds = take_turns([one, two, one, two], "single", 3, QUIET).seconds
     assert seconds.shape == (3, 4)
     assert (seconds > 0).all()
     assert list((tmp_path / "scratch").iterdir()) == []

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planned_turns import planned_workers
 
-from bench.gates.speed_rules import judge_turns
+from bench.gates.speed_rules import Crowd, judge_turns
 from bench.gates.turn_texts import TurnTexts
 from bench.gates.turns import FEWEST_TEXTS, FEWEST_TURNS, take_turns
 from bench.results.verdicts import Verdict
@@ -59,6 +59,76 @@ def test_the_verdict_follows_the_rule(seed: int, spread: float, slowdown: float)
     assert (judgement.verdict is Verdict.PASS) == (passed and not regressed)
 
 
+# ---------------------------------------------------------------- a crowded machine
+
+
+def crowded(
+    held_up: float, turns: int = FEWEST_TURNS, share: float = 1.0, workers: tuple[int, ...] = (0, 1, 2)
+) -> Crowd:
+    """Others had half of the cores and held these workers up so far, in a share of the turns."""
+    found = np.zeros((turns, 3))
+    found[: round(share * turns), list(workers)] = held_up
+    return Crowd(held_up=found, others=np.full((turns, 3), 0.5))
+
+
+def planted(slowdown: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    base, again, head = np.random.default_rng(5).lognormal(sigma=0.02, size=(3, FEWEST_TURNS))
+    return base, again, head * (1 + slowdown)
+
+
+@pytest.mark.parametrize("slowdown", [0.0, 0.05, 0.127, 0.2, 9.0])
+@pytest.mark.parametrize("workers", [(0,), (2,), (0, 1, 2)])
+def test_a_machine_that_others_take_is_never_judged(slowdown: float, workers: tuple[int, ...]) -> None:
+    """At load 12 on two cores 5 % more work was measured as 12.7 % more time and called REGRESSED."""
+    judgement = judge_turns("single", *planted(slowdown), crowd=crowded(0.6, workers=workers))
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert judgement.beside_others
+    assert judgement.held_up == pytest.approx(0.6)
+    assert judgement.others_share == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("held_up", [0.0, 0.049])
+def test_others_on_a_core_of_their_own_disturb_no_verdict(held_up: float) -> None:
+    for slowdown, verdict in ((0.0, Verdict.PASS), (0.2, Verdict.REGRESSED)):
+        judgement = judge_turns("single", *planted(slowdown), crowd=crowded(held_up))
+        assert judgement.verdict is verdict
+        assert not judgement.beside_others
+
+
+def test_a_few_turns_held_up_are_left_out_as_their_seconds_are() -> None:
+    judgement = judge_turns("single", *planted(0.2), crowd=crowded(0.9, share=0.2))
+    assert judgement.verdict is Verdict.REGRESSED
+    assert judge_turns("single", *planted(0.2), crowd=crowded(0.9, share=0.5)).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_base_that_does_not_watch_leaves_it_to_the_others() -> None:
+    crowd = crowded(0.6, workers=(2,))
+    crowd.held_up[:, :2] = crowd.others[:, :2] = np.nan
+    assert judge_turns("single", *planted(0.2), crowd=crowd).verdict is Verdict.INCONCLUSIVE
+    crowd.held_up[:], crowd.others[:] = np.nan, np.nan
+    blind = judge_turns("single", *planted(0.2), crowd=crowd)
+    assert (blind.verdict, blind.held_up, blind.beside_others) == (Verdict.REGRESSED, None, False)
+
+
+def test_turns_bring_what_their_workers_say_of_others() -> None:
+    class Watching:
+        lengths = tuple(range(1, 41))
+
+        def __init__(self, held_up: float | None) -> None:
+            self.held_up = held_up
+
+        def ask(self, question: dict[str, object]) -> dict[str, object]:
+            if "warm_up" in question:
+                return {"rate_rps": 40.0}
+            watched = {"held_up": self.held_up, "others": 0.4}
+            return {"seconds": 0.01, **(watched if self.held_up is not None else {})}
+
+    turns = take_turns([Watching(None), Watching(0.1), Watching(0.2)], "single", 5, QUIET)  # type: ignore[list-item]
+    assert turns.seconds.shape == (5, 3)
+    assert np.isnan(turns.crowd.held_up[:, 0]).all()
+    assert turns.crowd.shares() == pytest.approx((0.2, 0.4))
+
+
 # ---------------------------------------------------------------- texts of the turns
 
 
@@ -66,14 +136,14 @@ def test_the_verdict_follows_the_rule(seed: int, spread: float, slowdown: float)
 @pytest.mark.parametrize("slow", ["any", "short", "long"])
 def test_a_head_twice_as_slow_on_most_texts_is_found_for_every_seed(rate: float, slow: str) -> None:
     for seed in range(8):
-        turns = take_turns(planned_workers(rate, 0.7, 2.0, seed, slow), "single", 120, QUIET, seed)
+        turns = take_turns(planned_workers(rate, 0.7, 2.0, seed, slow), "single", 120, QUIET, seed).seconds
         judgement = judge_turns("single", *turns.T)
         assert judgement.verdict is Verdict.REGRESSED, (seed, judgement)
         assert judgement.slowdown.value > 0.25
 
 
 def test_an_unchanged_head_of_few_answers_a_second_passes() -> None:
-    turns = [take_turns(planned_workers(5, 0, 1, seed), "single", 120, QUIET, seed) for seed in range(8)]
+    turns = [take_turns(planned_workers(5, 0, 1, seed), "single", 120, QUIET, seed).seconds for seed in range(8)]
     verdicts = [judge_turns("single", *each.T).verdict for each in turns]
     assert Verdict.REGRESSED not in verdicts
     assert verdicts.count(Verdict.PASS) >= 7

@@ -65,8 +65,10 @@ def every_verdict() -> Check:
             p=0.001,
             base_rps=100.0,
             head_rps=88.0,
+            held_up=held_up,
+            others_share=0.83,
         )
-        for verdict in (Verdict.REGRESSED, Verdict.INCONCLUSIVE)
+        for verdict, held_up in ((Verdict.REGRESSED, 0.0), (Verdict.INCONCLUSIVE, 0.0), (Verdict.INCONCLUSIVE, 0.62))
     )
     rows = [
         check.rows[0].model_copy(update={"speed": speed}),

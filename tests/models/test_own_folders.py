@@ -30,6 +30,12 @@ from tokenizers import Tokenizer
 from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
+    CamembertConfig,
+    IBertConfig,
+    LongformerConfig,
+    MptConfig,
+    MptForCausalLM,
+    NystromformerConfig,
     OPTConfig,
     OPTForCausalLM,
     RobertaConfig,
@@ -98,6 +104,14 @@ def _checkpoints(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
 
+def _packed(folder: Path) -> None:
+    save_file({"a.qweight": torch.zeros(2, dtype=torch.int32)}, folder / "model.safetensors")
+
+
+def _renamed(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_lora.safetensors")
+
+
 WRONG: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "lfs weights": (_put("model.safetensors", POINTER), AssetError, r"mine/model\.safetensors is a git-lfs pointer"),
     "lfs tokenizer": (_put("tokenizer.json", POINTER), AssetError, r"mine/tokenizer\.json is a git-lfs pointer"),
@@ -126,6 +140,10 @@ WRONG: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "awq": (_config(quantization_config={"quant_method": "awq", "bits": 4}), NotAvailable, r"packed \(awq\)"),
     "a dead link": (_linked, AssetError, r"mine/model\.safetensors is a link to \.\./\.\./blobs/0123, which is not"),
     "checkpoints": (_checkpoints, AssetError, r"has no safetensors; name one of its folders, such as checkpoint-200"),
+    "old gptq": (_put("quantize_config.json", b"{}"), NotAvailable, r"mine: its weights are packed \(quantize_config"),
+    "packed weights": (_packed, NotAvailable, r"mine/model\.safetensors holds packed weights \(a\.qweight\)"),
+    "mlx": (_config(quantization={"bits": 4}), NotAvailable, r"mine: its weights are packed"),
+    "another name": (_renamed, AssetError, r"by the name model\.safetensors: only pytorch_lora\.safetensors; rename"),
     "gaps": (_config(id2label={"0": "a", "2": "b"}), AssetError, r"mine/config\.json: id2label must name the outputs"),
     "twice": (_config(id2label={"0": "a", "1": "a"}), AssetError, r"id2label gives two outputs one name"),
     "text": (_config(id2label="neg, pos"), AssetError, r"id2label must name the outputs"),
@@ -236,6 +254,21 @@ def padded_roberta(folder: Path) -> Any:
     save_tokenizer(folder)
 
 
+def tiny_mpt(folder: Path) -> Any:
+    """Biases by distance instead of positions, in a table of a size of its own name."""
+    MptForCausalLM(MptConfig(vocab_size=80, d_model=32, n_heads=4, n_layers=1, max_seq_len=40)).save_pretrained(folder)
+    save_tokenizer(folder, special=False)
+
+
+def encoder_of(config: type, positions: int, **fields: Any) -> Callable[[Path], Any]:
+    def make(folder: Path) -> None:
+        made = config(**(TINY | {"max_position_embeddings": positions, "pad_token_id": 1} | fields))
+        AutoModel.from_config(made).save_pretrained(folder)
+        save_tokenizer(folder)
+
+    return make
+
+
 ROOM: dict[str, tuple[Callable[[Path], Any], int]] = {
     "bert": (tiny_bert, 64),
     "roberta, padding id 0": (tiny_roberta, 65),
@@ -246,6 +279,11 @@ ROOM: dict[str, tuple[Callable[[Path], Any], int]] = {
     "gpt2": (tiny_gpt2, 64),
     "llama": (tiny_llama, 64),
     "opt": (tiny_opt, 40),
+    "mpt": (tiny_mpt, 40),
+    "camembert": (encoder_of(CamembertConfig, 42), 40),
+    "longformer": (encoder_of(LongformerConfig, 42, attention_window=8), 40),
+    "nystromformer": (encoder_of(NystromformerConfig, 40, segment_means_seq_len=40, num_landmarks=8), 40),
+    "ibert": (encoder_of(IBertConfig, 42), 40),
 }
 
 

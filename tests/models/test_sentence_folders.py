@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from own_folders import change
+from own_folders import POINTER, change
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from tiny_models import (
     tiny_bert,
@@ -23,7 +24,7 @@ from transformers import (
     BertModel,
 )
 
-from bench.errors import NotAvailable
+from bench.errors import AssetError, NotAvailable
 from bench.models.base import base_weights
 from bench.text.tokens import TextTokenizer
 
@@ -138,6 +139,40 @@ def test_a_prompt_that_is_no_default_is_named_and_one_for_classification_taken(t
     change(prompts, prompts={"query": "topic ", "Classification": "about "})
     base = base_weights(str(folder), None)
     assert (base.prefix, "prompt 'Classification'" in base.origin) == ("about ", True)
+
+
+@pytest.mark.parametrize("content", ['{"0": {"type": "x.Transformer"}}', "[1]", '[{"path": ""}]'])
+def test_modules_of_another_shape_are_refused(content: str, tmp_path: Path) -> None:
+    folder = sentence_folder(tmp_path / "mine")
+    (folder / "modules.json").write_text(content)
+    with pytest.raises(AssetError, match=r"mine/modules\.json is no list of modules with a type each"):
+        base_weights(str(folder), None)
+
+
+def test_a_config_of_a_module_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    folder = sentence_folder(tmp_path / "mine")
+    pooling = folder / "1_Pooling" / "config.json"
+    for content, message in ((POINTER, "is a git-lfs pointer"), (b"[]", "is no table"), (None, "No such file")):
+        pooling.unlink() if content is None else pooling.write_bytes(content)
+        with pytest.raises(AssetError, match=rf"mine/1_Pooling/config\.json .*{message}"):
+            base_weights(str(folder), None)
+
+
+def test_an_adapter_makes_vectors_as_its_own_folder_says_else_as_its_base(tmp_path: Path) -> None:
+    """sentence-transformers stores a trained adapter beside modules.json; peft stores it alone."""
+    base = sentence_folder(tmp_path / "base")
+    adapted = get_peft_model(BertModel.from_pretrained(base), LoraConfig(r=2, target_modules=["query"]))
+    adapted.peft_config["default"].base_model_name_or_path = str(base)
+    adapted.save_pretrained(tmp_path / "alone")
+    found = base_weights(str(tmp_path / "alone"), None)
+    assert (found.pooling, found.normalise, found.max_length) == ("mean", True, 24)
+    assert "mean pooling, normalised; as its base" in found.origin
+    whole = sentence_folder(tmp_path / "whole", ("Transformer", "Pooling"))
+    (whole / "model.safetensors").unlink()
+    adapted.save_pretrained(whole)
+    change(whole / "sentence_bert_config.json", max_seq_length=16)
+    found = base_weights(str(whole), None)
+    assert (found.pooling, found.normalise, found.max_length) == ("mean", False, 16)
 
 
 def test_a_plain_folder_says_how_it_is_pooled(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from bench.quality.across import Across
 from bench.quality.scores import macro_scores
 from bench.results.records import Evidence, StoredRun
 from reports.content.across import across_suites
-from reports.content.rows import tasks_of
+from reports.content.results import tasks_of
 from reports.leaderboard import render_leaderboard
 
 METHODS = (

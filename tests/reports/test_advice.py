@@ -58,13 +58,13 @@ def test_without_a_quality_demand_the_fastest_of_those_no_test_tells_from_the_be
     given = advice(rps=50)
     assert given.chosen and given.chosen.name == "full-finetune/onnx"
     assert given.rule == "best"
-    assert [row.name for row in given.rows[:3]] == ["full-finetune/onnx", "lora/onnx", "full-finetune/eager-bf16"]
+    assert [row.name for row in given.candidates[:3]] == ["full-finetune/onnx", "lora/onnx", "full-finetune/eager-bf16"]
 
 
 def test_an_engine_that_changes_answers_is_never_advised_but_named() -> None:
     given = advice(rps=300, min_f1=0.88)
     assert "full-finetune/onnx-int8" in given.excluded
-    assert all(row.name != "full-finetune/onnx-int8" for row in given.rows)
+    assert all(row.name != "full-finetune/onnx-int8" for row in given.candidates)
 
 
 def test_a_demand_inside_the_interval_is_doubted_with_its_chance() -> None:
@@ -138,7 +138,7 @@ def test_a_p99_that_was_measured_decides() -> None:
     [given] = advise(
         synthetic.stored_run(results, {name: RUN.answers[name] for name in (slow, fast)}), Demands(p99_ms=20)
     )
-    assert given.chosen and given.chosen.row.cell.id == fast
+    assert given.chosen and given.chosen.result.cell.id == fast
     assert given.runner_up is None
     assert given.chosen.checks[0].fate == "met"
 
@@ -194,10 +194,10 @@ def test_a_probe_of_100_queries_is_not_met_where_the_confirmed_rate_is_lower() -
     [given] = advise(
         synthetic.stored_run([changed], {row.cell.id: run.answers[row.cell.id]}), Demands(p99_ms=60, rps=170)
     )
-    checks = {check.what: check.fate for check in given.rows[0].checks}
+    checks = {check.what: check.fate for check in given.candidates[0].checks}
     assert given.chosen is None
     assert checks == {"RPS": "not met", "p99": "met"}
-    assert given.rows[0].rate and given.rows[0].rate.high < 170
+    assert given.candidates[0].rate and given.candidates[0].rate.high < 170
 
 
 def test_the_range_of_a_p99_is_that_of_long_confirmations_of_the_rate() -> None:
@@ -241,7 +241,7 @@ def test_what_is_invalid_is_never_deployed() -> None:
 
 def test_break_even_is_where_the_two_costs_are_equal() -> None:
     given = advice(min_f1=0.3, between=("full-finetune/onnx", "zero-shot/eager"))
-    each, rows = given.between, {row.name: row for row in given.rows}
+    each, rows = given.between, {row.name: row for row in given.candidates}
     assert each and each.texts and each.beyond
     first, second = rows[each.first], rows[each.second]
     cost = [row.training_s + each.texts * row.text_s for row in (first, second)]
@@ -275,8 +275,8 @@ def test_what_the_first_text_pays_back_is_cheaper_at_any_volume() -> None:
 def test_longer_texts_scale_the_rate_by_their_tokens(mean: float, n: int) -> None:
     own = np.full(n, round(mean))
     given = advice(OwnLengths(n, {}, own), rps=1)
-    plain = {row.name: row for row in advice(rps=1).rows}
-    row = next(row for row in given.rows if row.name == "lora/onnx")
+    plain = {row.name: row for row in advice(rps=1).candidates}
+    row = next(row for row in given.candidates if row.name == "lora/onnx")
     before = plain["lora/onnx"].rate
     assert row.rate and before
     assert row.rate.estimated

@@ -14,7 +14,7 @@ from bench.quality.selective import TARGETS, automation
 from bench.results.merging import merge_runs
 from bench.results.store import open_run
 from reports.content.automation import coverage_cell, coverage_charts
-from reports.content.rows import tasks_of
+from reports.content.results import tasks_of
 from reports.content.standing import standing_of
 from reports.leaderboard import render_leaderboard
 from reports.tables.automation import automation_tables

@@ -16,7 +16,7 @@ from bench.results.store import open_run, write_latencies
 from reports.advice.advice import advise
 from reports.advice.page import AdvicePage
 from reports.content.cascades import best_cascade, cascades_of, latencies_of
-from reports.content.rows import tasks_of
+from reports.content.results import tasks_of
 from reports.leaderboard import render_leaderboard
 
 RUN = automation_run(test=7600, validation=2000)
@@ -47,7 +47,7 @@ def test_one_that_beats_every_single_row_is_offered() -> None:
     [given] = advise(RUN, Demands())
     assert given.offer is not None
     assert "tfidf/sklearn" in given.offer.better
-    assert set(given.offer.better) | set(given.offer.faster) == {row.name for row in given.rows}
+    assert set(given.offer.better) | set(given.offer.faster) == {row.name for row in given.candidates}
     page = AdvicePage((given,))
     assert "A cascade beats every single row" in page.markdown
     assert page.to_dict()["tasks"][0]["cascade"]["share"] == given.offer.cascade.share
@@ -77,7 +77,9 @@ def test_latencies_come_from_the_raw_ones(tmp_path: Path) -> None:
     read = evidence_of(folder).latencies_ns
     assert latencies_of(found, read) is None
     for member, milliseconds in ((found.first, 1), (found.second, 10)):
-        write_latencies(folder / "latencies" / f"{member.row.cell.id}.parquet", np.full(700, milliseconds * 1_000_000))
+        write_latencies(
+            folder / "latencies" / f"{member.result.cell.id}.parquet", np.full(700, milliseconds * 1_000_000)
+        )
     mean_ms, p99_ms = latencies_of(found, read) or (0.0, None)
     assert mean_ms == pytest.approx(1 + 10 * found.share)
     assert p99_ms == pytest.approx(11)

@@ -11,7 +11,7 @@ from synthetic_server import server_run
 
 from bench.results.records import StoredRun
 from reports.columns.leaderboard import COLUMNS, LAYOUTS, page_layout
-from reports.content.rows import tasks_of
+from reports.content.results import tasks_of
 from reports.content.speed import SCENARIOS
 from reports.content.standing import standing_of
 from reports.export.flat_rows import flat_rows

@@ -10,14 +10,14 @@ from answers import answers_of
 
 from bench.quality.ranking import rank
 from bench.types import DataCheck
-from reports.content.rows import TaskRows, tasks_of
+from reports.content.results import TaskResults, tasks_of
 from reports.tables.doubtful import doubtful_tables
 
 N = 200
 DOUBTFUL = tuple(range(10))
 
 
-def task_with(doubtful: tuple[int, ...]) -> TaskRows:
+def task_with(doubtful: tuple[int, ...]) -> TaskResults:
     """Two classifiers: the first is right on every doubtful label and wrong on three others, the second the reverse."""
     task = next(task for task in tasks_of(synthetic.full_run()) if len(task.data.class_names) == 4)
     labels = np.arange(N) % 4

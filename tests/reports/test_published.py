@@ -13,7 +13,7 @@ from bench.data.suites import load_suite
 from bench.plan.recipes import recipes_for
 from bench.results.published import published_figures, published_points
 from bench.types import Source
-from reports.content.rows import tasks_of
+from reports.content.results import tasks_of
 from reports.leaderboard import render_leaderboard
 from reports.tables.published import published_tables
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from synthetic_automation import automation_run
 
-from reports.content.rows import tasks_of
+from reports.content.results import tasks_of
 from reports.content.standing import standing_of
 from reports.tables.slices import slice_tables
 

@@ -15,7 +15,7 @@ from synthetic_published import published_runs
 from bench.results.records import Status, StoredRun
 from reports.content.provenance import provenance, title
 from reports.content.ranking_lines import ranking_lines
-from reports.content.rows import tasks_of
+from reports.content.results import tasks_of
 from reports.content.standing import standing_of
 from reports.leaderboard import render_leaderboard, tables_of
 from reports.render.words import Joined, Message, catalogue, joined, languages, message, say

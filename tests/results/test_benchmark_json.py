@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pytest_benchmark.stats import Stats
 from synthetic_runs import full_run
 
-from bench.results.pytest_benchmark import export_run, import_rows, statistics_of
+from bench.results.pytest_benchmark import export_run, read_benchmarks, statistics_of
 from bench.results.records import StoredRun
 from bench.results.store import write_latencies
 
@@ -93,7 +93,7 @@ def test_files_of_pytest_benchmark_are_read(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_it(benchmark):\n    benchmark.pedantic(sum, ((1, 2),), rounds=70)\n")
     done = run_pytest("--benchmark-json=theirs.json", "--benchmark-save-data", "-q", folder=tmp_path)
     assert done.returncode == 0, done.stdout
-    (row,) = import_rows(tmp_path / "theirs.json")
+    (row,) = read_benchmarks(tmp_path / "theirs.json")
     assert (row.name, row.rounds) == ("test_it.py::test_it", 70)
     assert row.rate_rps > 0
     assert row.p90_ms is not None

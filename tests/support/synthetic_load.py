@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.machine.crowding import Crowding
 from bench.results.speed_records import LoadRun, LoadSummary, Stages, Work
 from bench.types import Scenario
 
@@ -45,6 +46,14 @@ def with_shares(summary: LoadSummary, work: Work | None) -> LoadSummary:
         for run in summary.runs
     ]
     return summary.model_copy(update={"runs": tuple(runs)})
+
+
+def beside_others(summary: LoadSummary, waited_share: float = 0.3) -> LoadSummary:
+    """The same measured while other processes had most of two cores."""
+    crowd = Crowding(waited_share=waited_share, others_share=0.83, stolen_share=0.0, cores=2, full=True)
+    return summary.model_copy(
+        update={"runs": tuple(run.model_copy(update={"crowding": crowd}) for run in summary.runs)}
+    )
 
 
 def load_summary(scenario: Scenario, rates: tuple[float, ...], tier: str = "quick", valid: bool = True) -> LoadSummary:

@@ -10,7 +10,7 @@ from functools import reduce
 
 from bench.results.published import published_figures
 from bench.results.records import StoredRun
-from reports.content.rows import tasks_of
+from reports.content.results import tasks_of
 from reports.content.standing import standing_of
 from reports.html.page import vendored_files
 from reports.render.markdown import clean

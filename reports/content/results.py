@@ -19,7 +19,7 @@ class Group:
     method: str
     base_model: str | None
     seed: int
-    rows: tuple[Result, ...]
+    results: tuple[Result, ...]
     system: str | None = None
     stands_for: str | None = None
     variant_of: str | None = None
@@ -39,26 +39,26 @@ class Group:
     @property
     def reference(self) -> Result | None:
         """The row that the others' parity certificates are measured against; None where it was not run."""
-        return next((row for row in self.rows if is_reference(row)), None)
+        return next((result for result in self.results if is_reference(result)), None)
 
     @property
     def shown(self) -> Result | None:
         """The row whose answers stand for the classifier: the reference's, else the first that has some."""
-        answered = [row for row in self.rows if row.quality]
-        return next((row for row in answered if is_reference(row)), answered[0] if answered else None)
+        answered = [result for result in self.results if result.quality]
+        return next((result for result in answered if is_reference(result)), answered[0] if answered else None)
 
     @property
     def kind(self) -> str | None:
         """The classifier's kind; None where it never came to an engine."""
-        return next((row.classifier_kind for row in self.rows if row.classifier_kind), None)
+        return next((result.classifier_kind for result in self.results if result.classifier_kind), None)
 
     @property
     def fit(self) -> FitRecord | None:
-        return next((row.fit for row in self.rows if row.fit), None)
+        return next((result.fit for result in self.results if result.fit), None)
 
 
 @dataclass(frozen=True)
-class TaskRows:
+class TaskResults:
     """Everything the tables of one task are made of; `validation`: the classifier's answers there, by each row's id.
 
     `counted` keeps figures that several tables print.
@@ -76,16 +76,16 @@ class TaskRows:
     def cells(self) -> Iterator[tuple[Group, Result]]:
         """Every row with its classifier, in the plan's order."""
         for group in self.groups:
-            for row in group.rows:
-                yield group, row
+            for result in group.results:
+                yield group, result
 
 
-def is_reference(row: Result) -> bool:
+def is_reference(result: Result) -> bool:
     """Whether the row's own engine is the one its certificate compares it with."""
-    return row.parity is not None and row.parity.reference == row.cell.engine
+    return result.parity is not None and result.parity.reference == result.cell.engine
 
 
-def tasks_of(run: StoredRun) -> list[TaskRows]:
+def tasks_of(run: StoredRun) -> list[TaskResults]:
     """The run cut into tasks; the same task on other data is another task."""
     by_task: dict[tuple[str, str], list[Result]] = {}
     for result in run.results:
@@ -93,10 +93,14 @@ def tasks_of(run: StoredRun) -> list[TaskRows]:
     return [_task(results, run) for results in by_task.values()]
 
 
-def _task(results: list[Result], run: StoredRun) -> TaskRows:
-    answers = {row.cell.id: run.answers[row.cell.id] for row in results if row.cell.id in run.answers and row.quality}
+def _task(results: list[Result], run: StoredRun) -> TaskResults:
+    answers = {
+        result.cell.id: run.answers[result.cell.id]
+        for result in results
+        if result.cell.id in run.answers and result.quality
+    }
     settings = run.settings
-    return TaskRows(
+    return TaskResults(
         results[0].data,
         tuple(_groups(results)),
         answers,
@@ -109,19 +113,19 @@ def _task(results: list[Result], run: StoredRun) -> TaskRows:
 
 def _groups(results: Iterable[Result]) -> Iterator[Group]:
     by_classifier: dict[tuple[str, str | None, int, str | None], list[Result]] = {}
-    for row in results:
-        cell = row.cell
-        by_classifier.setdefault((cell.recipe, cell.base_model, cell.seed, cell.machine), []).append(row)
+    for result in results:
+        cell = result.cell
+        by_classifier.setdefault((cell.recipe, cell.base_model, cell.seed, cell.machine), []).append(result)
     several_seeds = len({seed for _, _, seed, _ in by_classifier}) > 1
-    for (recipe, base_model, seed, machine), rows in by_classifier.items():
-        cell = rows[0].cell
+    for (recipe, base_model, seed, machine), of_classifier in by_classifier.items():
+        cell = of_classifier[0].cell
         yield Group(
             name=recipe + (f" s{seed}" if several_seeds else "") + (f" @{machine}" if machine else ""),
             recipe=recipe,
             method=cell.method,
             base_model=base_model,
             seed=seed,
-            rows=tuple(rows),
+            results=tuple(of_classifier),
             system=cell.row,
             stands_for=cell.stands_for,
             variant_of=cell.variant_of,

@@ -12,15 +12,15 @@ from bench.data.prepared import find_stored
 from bench.errors import AssetError, BenchError, NotAvailable, NotComparable, UsageError
 from bench.execution.console import RunConsole
 from bench.files.cache import cache_dir
-from bench.gates.baseline import Baseline, BaselineRow
-from bench.gates.check import row_key
+from bench.gates.baseline import Baseline, BaselineResult
+from bench.gates.check import result_key
 from bench.gates.turns import HERE, MOST_TURNS, TURN_S, Side, compare_speed
 from bench.gates.worker import WorkerTask
 from bench.machine.environment import hardware_fingerprint
 from bench.plan.engines import load_engines, with_options
 from bench.results.autotuned import THREADS
 from bench.results.records import Result, StoredRun
-from bench.results.verdicts import Check, CheckedRow, Reason, SpeedJudgement, Verdict, worst
+from bench.results.verdicts import Check, CheckedResult, Reason, SpeedJudgement, Verdict, worst
 from bench.types import EngineSpec, Scenario
 
 
@@ -58,28 +58,28 @@ def gate_speed(
     are not here.
     """
     _refuse_other_machines(run, baseline)
-    results = {row_key(result.cell): result for result in run.results}
-    old = {row.cell.id: row for row in baseline.rows}
-    rows = []
-    for row in check.rows:
-        result = results.get(row_key(row.cell))
+    results = {result_key(result.cell): result for result in run.results}
+    old = {checked.cell.id: checked for checked in baseline.rows}
+    judged = []
+    for checked in check.rows:
+        result = results.get(result_key(checked.cell))
         if result is None or not _scenarios(result):
-            rows.append(row)
+            judged.append(checked)
             continue
-        console.start(f"{row.cell.task} {row.name}")
-        rows.append(_gate_row(row, old[row.cell.id], result, run, base_folder, options, console))
-    return check.model_copy(update={"rows": tuple(rows)})
+        console.start(f"{checked.cell.task} {checked.name}")
+        judged.append(_gate_result(checked, old[checked.cell.id], result, run, base_folder, options, console))
+    return check.model_copy(update={"rows": tuple(judged)})
 
 
-def _gate_row(
-    row: CheckedRow,
-    old: BaselineRow,
+def _gate_result(
+    checked: CheckedResult,
+    old: BaselineResult,
     result: Result,
     run: StoredRun,
     base_folder: Path | None,
     options: SpeedOptions,
     console: RunConsole,
-) -> CheckedRow:
+) -> CheckedResult:
     head_task = worker_task(result, run, find_classifier(result.classifier_sha256, run.folder))
     base_task = head_task.model_copy(update={"classifier": find_classifier(old.classifier_sha256, base_folder)})
     base = Side(base_task, options.base_python, options.base_source)
@@ -87,10 +87,12 @@ def _gate_row(
         log = run.folder / "logs" / f"{result.cell.id}.speed.log"
         speed = compare_speed(base, Side(head_task), _scenarios(result), log, console.progress, options.most_turns)
     except BenchError as error:
-        return row.model_copy(update={"verdict": Verdict.FAILED, "reason": Reason.SPEED_FAILED, "detail": str(error)})
-    console.line(f"{row.cell.task} {row.name}: {_measured(speed)}")
-    verdict = worst(row.verdict, *(part.verdict for part in speed))
-    return row.model_copy(update={"verdict": verdict, "speed": speed})
+        return checked.model_copy(
+            update={"verdict": Verdict.FAILED, "reason": Reason.SPEED_FAILED, "detail": str(error)}
+        )
+    console.line(f"{checked.cell.task} {checked.name}: {_measured(speed)}")
+    verdict = worst(checked.verdict, *(part.verdict for part in speed))
+    return checked.model_copy(update={"verdict": verdict, "speed": speed})
 
 
 def _measured(speed: tuple[SpeedJudgement, ...]) -> str:
