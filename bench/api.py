@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench import registry
 from bench.errors import NotAvailable
@@ -18,8 +18,7 @@ from bench.gates.baseline import Baseline, make_baseline, open_baseline
 from bench.gates.check import check_run
 from bench.gates.quality_rules import MARGIN, SEED_SPREAD
 from bench.machine.companions import unfit_companions_hidden
-from bench.plan.keywords import AnyPath, Names, make_request
-from bench.plan.plan import make_plan
+from bench.plan.keywords import SPREAD, AnyPath, Names, make_request, take_spread
 from bench.plan.request import DEFAULT_SCENARIOS
 from bench.results import store
 from bench.results.leaderboards import Leaderboard, file_in, make_leaderboard, write_leaderboard
@@ -30,6 +29,7 @@ from bench.types import ModelSet, WeightsChoice
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.execution.spread import Executor
 __all__ = ["Answer", "CheckedRun", "Model", "Results", "Run", "check", "load", "open_run", "run"]
 
 
@@ -128,6 +128,14 @@ def run(
     autotune: bool = False,
     recalibrate: bool = False,
     budget_s: float | None = None,
+    shard: str | None = None,
+    store: AnyPath | None = None,
+    jobs: int | None = None,
+    devices: Names | None = None,
+    executor: Executor = "local",
+    ray_address: str | None = None,
+    ray_accelerator: str | None = None,
+    with_classifiers: bool = False,
     progress: bool = True,
 ) -> Run:
     """Train, serve and measure every cell that has no result yet, as `bench run` does; returns the run.
@@ -137,7 +145,8 @@ def run(
     base models in place of the recipes'. prompts: one template or several, with {text} in each; label_words and
     descriptions by class. progress:
     whether to show a bar and a line a finished job (in a notebook, too). budget_s: seconds for all of it, cheap rows
-    first; what does not fit is SKIPPED, with the reason.
+    first; what does not fit is SKIPPED, with the reason. shard ("3/16"), store, jobs, devices, executor and ray_*: many
+    workers, as docs/scale.md says.
 
     A cell that fails does not stop the run: its result says why (`status`, `reason`). Raises UsageError for a name
     that does not exist, DataError for texts that cannot be used, StoreError for a folder that holds something else.
@@ -145,15 +154,23 @@ def run(
         run = bench.run(suites=["agnews"], methods=["tfidf", "lora"], backends=["eager", "onnx-int8"])
         run.leaderboard()
     """
-    keywords = {name: value for name, value in locals().items() if name != "progress"}
+    return _run(dict(locals()))
+
+
+def _run(given: dict[str, Any]) -> Run:
     from bench.execution.console import RunConsole
-    from bench.execution.run import run_plan
+    from bench.execution.spread import Spread, run_request
+
+    progress = given.pop("progress")
+    spread = Spread(**take_spread({name: given.pop(name) for name in SPREAD}))
+
+    def write_page(folder: Path) -> None:
+        write_leaderboard(folder, page=file_in(folder, "en", "html"))
 
     with _environment_kept(), RunConsole(quiet=not progress) as console:
-        console.start("preparing the data")
-        plan = make_plan(make_request(keywords), console.progress)
-        run_plan(plan, console)
-    write_leaderboard(plan.out, page=file_in(plan.out, "en", "html"))
+        plan, results = run_request(make_request(given), console, spread, write_page)
+    if spread.shard is None or results:
+        write_page(plan.out)
     return Run(plan.out)
 
 

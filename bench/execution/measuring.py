@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -210,6 +211,8 @@ def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result
         if entry.reference_id and validation_path(context.out, entry.reference_id).exists():
             file = validation_path(context.out, entry.reference_id).relative_to(context.out)
             result = result.model_copy(update={"validation_file": str(file)})
+    if context.sharing:
+        result = result.model_copy(update={"node": socket.gethostname()})
     write_record(result_path(context.out, entry.cell.id), result)
     return result
 

@@ -58,6 +58,11 @@ class Progress(Record):
     left_s: float | None
     ends_in_s: float | None
 
+    @property
+    def settled(self) -> int:
+        """The cells that have a result, good or not."""
+        return self.cells - self.waiting
+
 
 def progress_of(store: ObjectStore) -> Progress:
     """Read a store; raises StoreError where no run began in it."""
@@ -145,6 +150,8 @@ def _running(store: ObjectStore, workers: Mapping[str, dict[str, Any]]) -> list[
         if content is None:
             continue
         lease = json.loads(content)
+        if not lease["title"]:
+            continue  # a turn, whose training and cells have leases of their own
         card = workers.get(lease["worker"])
         heard_s = _heard_s(card) if card else LAPSE_S
         found.append(

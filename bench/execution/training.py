@@ -175,9 +175,10 @@ def _ensure_trained(
             shutil.rmtree(folder)
     plan = context.plan
     place = Workplace(plan.device, plan.threads, context.cache)
-    fit = fit_job.FitTask(task.data_folder, recipe, base, scorer, seed, folder, place)
+    beside = plan.beside and plan.device == "cpu"  # a GPU is each worker's own
+    fit = fit_job.FitTask(task.data_folder, recipe, base, scorer, seed, folder, place, beside)
     limit_s = plan.cell_limit_s or task.tier.fit_limit_s
-    outcome = context.run(title, fit_job.fit, fit, limit_s, f"fit.{folder.name}", alone=True)
+    outcome = context.run(title, fit_job.fit, fit, limit_s, f"fit.{folder.name}", alone=not beside)
     if outcome.status is Status.OK:
         context.console.line(f"{title}: trained in {outcome.wall_s:.1f} s")
     else:

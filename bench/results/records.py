@@ -164,6 +164,7 @@ class Result(Record):
     over_budget: SKIPPED because the time given had no room for it, so that another run measures it.
     beside_others: whether other processes were at work meanwhile, so that its rates are no rates of the machine.
     validation_file: the classifier's answers to validation texts, by its reference engine; None where it was not asked.
+    node: the host that measured it, in a run of many workers; environment.json has its machine card.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -193,6 +194,7 @@ class Result(Record):
     beside_others: bool = False
     wall_s: float | None = None
     finished_at: str | None = None
+    node: str | None = None
 
     @property
     def without_reference(self) -> bool:

@@ -92,9 +92,9 @@ class Candidate:
     def training_s(self) -> float | None:
         """Training, its evaluation and tokenising, and the engine's conversion; nothing else costs before use."""
         fit, session = self.group.fit, self.result.session
-        if fit is None or session is None:
+        if fit is None or fit.alone_s is None or session is None:
             return None
-        return fit.fit_s + fit.evaluate_s + fit.tokenise_s + session.convert_s
+        return fit.alone_s + fit.evaluate_s + fit.tokenise_s + session.convert_s
 
     @property
     def text_s(self) -> float | None:
