@@ -80,7 +80,10 @@ def main() -> None:
     hide_unfit_companions()
     make_streams_safe()
     try:
-        sys.exit(cli.main(prog_name="bench", standalone_mode=False) or 0)
+        code = cli.main(prog_name="bench", standalone_mode=False) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a full disk behind it is an error and no remark after the last line
+        sys.exit(code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("\nbench: interrupted; what was finished is kept: give the same command again", err=True)
         sys.exit(130)
@@ -89,14 +92,24 @@ def main() -> None:
     except BenchError as error:
         _fail(str(error), error.exit_code, error)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_output()
         sys.exit(1)
     except OSError as error:
+        _let_go_of_output()
         if error.errno == errno.ENOSPC:
             _fail("no disk space left; free some and run the same command again: finished cells are kept", 6, error)
         _fail(_of_system(error), 6, error)
     except Exception as error:
         _fail(f"{type(error).__name__}: {error} (a defect of the harness; --debug shows where)", 1, error)
+
+
+def _let_go_of_output() -> None:
+    """Send what is still to be flushed nowhere, where standard output takes no more."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _of_system(error: OSError) -> str:

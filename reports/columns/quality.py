@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bench.quality.chance import below_chance
+from bench.quality.chance import below_chance, right_in_other_order
 from bench.quality.selective import Automation
 from bench.results.certificates import Parity
 from bench.results.records import Result, Status
@@ -55,6 +55,8 @@ def status_mark(result: Result) -> str:
         marks.append(message("changes answers"))
     if result.quality and below_chance(result.quality):
         marks.append(message("below chance"))
+    elif result.quality and right_in_other_order(result.quality):
+        marks.append(message("other order?"))
     if result.status is not Status.OK:
         marks.append(message("speed {status}", status=message(result.status.value)))
     elif any(summary.beside_others for summary in result.load.values()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.quality.chance import below_chance
+from bench.quality.chance import below_chance, right_in_other_order
 from bench.results.records import Result
 from reports.columns.column import Told, told_of
 from reports.columns.leaderboard import result_table
@@ -97,8 +97,20 @@ def _notes(task: TaskResults) -> tuple[str, ...]:
 
 
 def _below_chance(task: TaskResults) -> dict[str, None]:
-    """A warning for each classifier that guessing would beat."""
-    return dict.fromkeys(
+    """A warning for each classifier that guessing would beat, or that other places of its classes would mend."""
+    other = dict.fromkeys(
+        message(
+            "{name}: right in {share:.1%} of {texts:,} texts, but in {other:.1%} if its classes were in another order: "
+            "are the labels in another order?",
+            name=group.name,
+            share=row.quality.accuracy.value,
+            texts=row.quality.n,
+            other=share,
+        )
+        for group, row in task.cells()
+        if row.quality and not below_chance(row.quality) and (share := right_in_other_order(row.quality))
+    )
+    return other | dict.fromkeys(
         message(
             "{name}: right in {share:.1%} of {texts:,} texts, significantly less than guessing among {classes} classes "
             "(p = {p:.1g}): are the labels in another order?",
