@@ -23,6 +23,7 @@ from bench.data.reading import Reading
 from bench.data.tables import Rows
 from bench.errors import DataError, UsageError
 from bench.execution.predict import Predictor
+from bench.files.cache import is_replaceable
 from bench.machine.terminal import holds_any_text
 
 CHUNK = 1024  # texts answered before their rows are written
@@ -146,7 +147,7 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
             sys.stdout.reconfigure(encoding="utf-8")  # as in a file: rows of data, not a message to a terminal
         yield sys.stdout
         return
-    plain = not out.exists() or out.is_file()
+    plain = is_replaceable(out)
     place = out.with_name(f".{out.name[:200]}.{os.getpid()}") if plain else out
     try:
         with place.open("w", encoding="utf-8", newline="") as target:
