@@ -2,9 +2,9 @@
 
     BENCH_DATA=DIR python benchmarks/distillation.py [--seeds 3] >> benchmarks/distillation.md
 
-Few labels and many texts: the teacher (MiniLM frozen, a head on top) sees so many labels of every class; the plain student
-(fastText's bag of words and bigrams, which a CPU serves far quicker) sees the same; the distilled one sees them, too, and
-the teacher's probabilities of other training texts, whose labels nobody reads. Intervals are paired, on the test texts.
+Few labels and many texts: the teacher (MiniLM frozen, a head on top) sees so many labels of every class; the plain
+student (fastText's bag of words and bigrams) sees the same; the distilled one sees them, too, and the teacher's
+probabilities of other training texts, whose labels nobody reads. Intervals are paired, on the test texts.
 """
 
 from __future__ import annotations

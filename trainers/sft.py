@@ -49,9 +49,7 @@ class SftParams(LoopParams, WritingParams, LoraSettings):
         if self.constrained and self.serve != "generate":
             raise ValueError("constrained answers are written: set serve = 'generate'")
         if self.teacher:
-            raise ValueError(
-                "a teacher gives probabilities of classes, a prompt-tuned model writes answers; leave it out"
-            )
+            raise ValueError("a teacher gives probabilities of classes, this model writes answers; leave teacher out")
         return self
 
 
