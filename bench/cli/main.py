@@ -19,17 +19,17 @@ from bench.machine.terminal import make_streams_safe, visible
 
 EPILOG = """\b
 Exit codes:
-  0    done (skipped rows included)
+  0    done (skipped results included)
   1    a defect of the harness; run again with --debug and report it
   2    wrong arguments
   3    data that cannot be used
   4    a model or an archive that cannot be had
-  5    the run is complete, but some cells failed; their rows say why
+  5    the run is complete, but some cells failed; their results say why
   6    a run folder that cannot be read or written
   7    something that cannot run on this machine
   8    two runs that must not be compared: other data, labels or classes; speed of another machine
-  9    bench check: a row regressed or failed
-  10   bench check: nothing regressed, but a row is not settled or missing
+  9    bench check: a result regressed or failed
+  10   bench check: nothing regressed, but a result is not settled or missing
   11   bench selftest: a planted fault was not found
   130  interrupted; `bench run` and `bench train` go on where they stopped
 """

@@ -46,7 +46,7 @@ def right_in_other_order(quality: Quality) -> float | None:
 
 
 def quality_warnings(quality: Quality | None) -> tuple[str, ...]:
-    """What a row says of its answers beside the figures."""
+    """What a result says of its answers beside the figures."""
     if quality is None:
         return ()
     if (p_value := below_chance(quality)) is not None:

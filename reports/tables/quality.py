@@ -79,7 +79,7 @@ def _notes(task: TaskResults) -> tuple[str, ...]:
             message("texts: {shown} of {all:,} test texts answered", shown=shown, all=task.data.full_sizes.test)
         )
     if len(counts) > 1:
-        notes.append(message("rows that answered other texts are compared on those that both answered"))
+        notes.append(message("results that answered other texts are compared on those that both answered"))
     stand_ins = dict.fromkeys(
         message(
             "{recipe}: {small} stands in for {published}; not a reproduction",
@@ -146,9 +146,9 @@ def _classifiers(told: list[Told]) -> Table:
         return table
     return replace(
         table,
-        columns=(Column("row"), *table.columns),
+        columns=(Column("system"), *table.columns),
         rows=tuple((group.system or MISSING, *row) for group, row in zip(groups, table.rows, strict=True)),
-        notes=(*table.notes, message("row: the published system that the recipe is (A1 to D2; bench list --recipes)")),
+        notes=(*table.notes, message("system: the published one that the recipe is (A1 to D2; bench list --recipes)")),
     )
 
 
