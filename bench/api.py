@@ -16,7 +16,7 @@ from bench.execution.model import Answer, Model
 from bench.execution.predict import Predictor
 from bench.gates.baseline import Baseline, make_baseline, open_baseline
 from bench.gates.check import check_run
-from bench.gates.quality_rules import MARGIN, SEED_SPREAD
+from bench.gates.quality_rules import DEFAULT_RULE, QualityRule
 from bench.machine.companions import unfit_companions_hidden
 from bench.plan.keywords import SPREAD, AnyPath, Names, make_request, take_spread
 from bench.plan.request import DEFAULT_SCENARIOS
@@ -34,7 +34,7 @@ __all__ = ["Answer", "CheckedRun", "Model", "Results", "Run", "check", "load", "
 
 
 class Results(tuple[Result, ...]):
-    """The records of a run, one a row of its leaderboards, in the leaderboards' order of cells."""
+    """The records of a run, one a result of its leaderboards, in the leaderboards' order of cells."""
 
     run: StoredRun
 
@@ -144,7 +144,7 @@ def run(
     string ("agnews,weibo") or several. settings: other values of hyperparameters, such as {"epochs": 3}. bases:
     base models in place of the recipes'. prompts: one template or several, with {text} in each; label_words and
     descriptions by class. progress:
-    whether to show a bar and a line a finished job (in a notebook, too). budget_s: seconds for all of it, cheap rows
+    whether to show a bar and a line a finished job (in a notebook, too). budget_s: seconds for all of it, cheap results
     first; what does not fit is SKIPPED, with the reason. shard ("3/16"), store, jobs, devices, executor and ray_*: many
     workers, as docs/scale.md says.
 
@@ -186,23 +186,23 @@ def open_run(folder: AnyPath) -> Run:
 
 @dataclass(frozen=True)
 class CheckedRun:
-    """What `bench.check` found: a verdict for the whole and one a row of the baseline."""
+    """What `bench.check` found: a verdict for the whole and one a result of the baseline."""
 
     check: Check
 
     @property
     def verdict(self) -> Verdict:
-        """PASS, REGRESSED or INCONCLUSIVE: the worst of the rows."""
+        """PASS, REGRESSED or INCONCLUSIVE: the worst of the results."""
         return self.check.verdict
 
     @property
     def passed(self) -> bool:
-        """Whether every row passed."""
+        """Whether every result passed."""
         return self.verdict is Verdict.PASS
 
     @property
     def rows(self) -> tuple[CheckedResult, ...]:
-        """The rows of the baseline, each with its verdict and the reason."""
+        """The results of the baseline, each with its verdict and the reason."""
         return self.check.rows
 
     def markdown(self, language: str = "en") -> str:
@@ -218,21 +218,21 @@ def check(
     run: Run | AnyPath,
     baseline: Run | AnyPath,
     *,
-    margin_points: float = 100 * MARGIN,
-    seed_spread_points: float = 100 * SEED_SPREAD,
+    margin_points: float = 100 * DEFAULT_RULE.margin,
+    seed_spread_points: float = 100 * DEFAULT_RULE.seed_spread,
 ) -> CheckedRun:
     """Judge a run against a baseline, item by item, as `bench check` does.
 
-    run: a run or its folder. baseline: a file of `bench baseline`, another run or its folder. margin_points: what a row
-    may lose of accuracy or macro F1. seed_spread_points: the standard deviation between trainings of one recipe, for
-    retrained rows with fewer than 3 seeds; 0 judges the very classifiers. Raises NotComparable where the two are of
-    other data, labels or classes, StoreError for what cannot be read.
+    run: a run or its folder. baseline: a file of `bench baseline`, another run or its folder. margin_points: what a
+    result may lose of accuracy or macro F1. seed_spread_points: the standard deviation between trainings of one recipe,
+    for retrained results with fewer than 3 seeds; 0 judges the very classifiers. Raises NotComparable where the two are
+    of other data, labels or classes, StoreError for what cannot be read.
 
         assert bench.check(run, "bench-baseline.json").passed
     """
     head = run if isinstance(run, Run) else open_run(run)
     base: Baseline = make_baseline(baseline.stored) if isinstance(baseline, Run) else open_baseline(Path(baseline))
-    return CheckedRun(check_run(head.stored, base, margin_points / 100, seed_spread_points / 100))
+    return CheckedRun(check_run(head.stored, base, QualityRule.of_points(margin_points, seed_spread_points)))
 
 
 def load(

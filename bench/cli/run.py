@@ -33,7 +33,7 @@ def add_commands(cli: click.Group) -> None:
     "budget_s",
     type=Duration(),
     metavar="TIME",
-    help="Time for the whole run, such as 10m: cheap rows first, what does not fit is named and left for another run.",
+    help="Time for the whole run, such as 10m: the cheap first, what does not fit is named and left for another run.",
 )
 @click.option(
     "--recalibrate",
@@ -79,7 +79,7 @@ def run(full: bool, language: str, quiet: bool, as_json: bool, shard: str | None
     spread = {name: choices.pop(name) for name in SPREAD} | {"shard": parse_shard(shard) if shard else None}
     failed = _run_and_print(choices, _Shown(language, full=full, quiet=quiet, as_json=as_json), spread)
     if failed:
-        raise CellsFailed(f"{failed} of the cells failed; their rows say why, --retry runs them again")
+        raise CellsFailed(f"{failed} of the cells failed; their results say why, --retry runs them again")
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def make_request(choices: dict[str, Any]) -> RunRequest:
 
 
 def _failed(result: Result) -> bool:
-    """An INVALID row without answers failed too: its endpoint gave none."""
+    """An INVALID result without answers failed too: its endpoint gave none."""
     from bench.results.records import Status
 
     failed = {Status.CRASH, Status.OOM, Status.TIMEOUT}

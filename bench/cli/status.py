@@ -20,7 +20,7 @@ def add_commands(cli: click.Group) -> None:
 @click.option("--watch", is_flag=True, help="Show it again and again until the run is complete.")
 @json_option
 def status(folder: Path, store: str | None, watch: bool, as_json: bool) -> None:
-    """Show how far the workers of a run FOLDER are: rows done, running where, waiting, failed and why, expected end."""
+    """Show how far the workers of a run FOLDER are: results done, running, waiting, failed and why, expected end."""
     from bench.cli.status_view import print_progress, watch_progress
     from bench.execution.progress import progress_of
     from bench.execution.sharing import STORE

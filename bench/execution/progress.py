@@ -35,7 +35,7 @@ class Running(Record):
 
 
 class Failed(Record):
-    """A row without a good result."""
+    """A cell without a good result."""
 
     name: str
     status: str

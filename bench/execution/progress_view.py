@@ -16,7 +16,7 @@ SHOWN = 12
 
 def summary(progress: Progress) -> str:
     """One line for the whole."""
-    parts = [f"{progress.done} of {progress.cells} rows done", f"{progress.waiting} waiting"]
+    parts = [f"{progress.done} of {progress.cells} results done", f"{progress.waiting} waiting"]
     if progress.failed:
         parts.append(f"{len(progress.failed)} failed")
     return f"{', '.join(parts)}; {progress.workers} workers; {_end(progress)}"

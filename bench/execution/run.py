@@ -99,7 +99,7 @@ def _readable(folder: Path, cell_id: str) -> Result | None:
 
 
 def _with_earlier(done: Sequence[Result], earlier: Sequence[Result]) -> list[Result]:
-    """The rows of this run, then those of the last that none of them replaces."""
+    """The results of this run, then those of the last that none of them replaces."""
     replaced = {_place_of(result) for result in done}
     return [*done, *(result for result in earlier if _place_of(result) not in replaced)]
 
@@ -112,7 +112,7 @@ def _place_of(result: Result) -> tuple[str, str, int, str | None]:
 def _run_steps(
     context: Context, steps: Iterable[Step], expected_s: float | None, earlier: Sequence[Result]
 ) -> list[Result]:
-    """Each step's rows, stored and shown as they come; in the plan's order in the end."""
+    """Each step's results, stored and shown as they come; in the plan's order in the end."""
     results_of: dict[tuple[str, str, int], list[Result]] = defaultdict(list)
     done: list[Result] = []
     for batch in _batches(context, steps):
@@ -148,7 +148,7 @@ def _batches(context: Context, steps: Iterable[Step]) -> Iterator[list[tuple[Ste
 
 
 def _measurable(context: Context, step: Step) -> Measurable:
-    """What is to be measured of a step's classifier, after its training; or the row that says why there is nothing.
+    """What is to be measured of a step's classifier, after its training; or the result that says why not.
 
     What other workers have measured all of needs its results alone: neither base model nor classifier is fetched.
     """
@@ -174,7 +174,7 @@ def _measurable(context: Context, step: Step) -> Measurable:
 
 
 def _of_shard(entries: Measurable, engines: frozenset[str]) -> Measurable:
-    """The rows that a shard measures, and the reference's, which they are compared with."""
+    """The results that a shard measures, and the reference's, which they are compared with."""
     return [
         entry
         for entry in entries
@@ -183,7 +183,7 @@ def _of_shard(entries: Measurable, engines: frozenset[str]) -> Measurable:
 
 
 def _finish(context: Context, batch: Sequence[tuple[Step, Measurable]]) -> list[tuple[Step, list[Result]]]:
-    """Results of each step's rows, in their order; rows that never came to an engine are stored as they are."""
+    """The results of each step, in their order; those that never came to an engine are stored as they are."""
     entries = [entry for _, listed in batch for entry in listed if isinstance(entry, Entry)]
     expected_s = {
         entry.cell.id: step.estimate.serve_s.get(entry.engine.name, 0.0)

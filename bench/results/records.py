@@ -29,7 +29,7 @@ class Status(enum.StrEnum):
 
 
 class Cell(Record):
-    """One row of a leaderboard: a task, a recipe, a training seed, an engine (None: it never came to an engine).
+    """What is measured once: a task, a recipe, a training seed, an engine (None: it never came to an engine).
 
     `machine` names where it was measured in a run merged of several machines' runs (`bench merge`).
     """
@@ -51,7 +51,7 @@ class Cell(Record):
 
 
 class SessionCard(Record):
-    """The loaded engine as the row shows it; bytes of resident memory at its peak, seconds apart.
+    """The loaded engine as the result shows it; bytes of resident memory at its peak, seconds apart.
 
     peak_rss_bytes: of a fresh process that loads and answers; peak_rss_missing says why there is none.
     """

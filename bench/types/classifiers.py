@@ -37,7 +37,7 @@ class TrainCut(Record):
 class Recipe(Record):
     """One way to make a classifier: a training method, the role of its base model, hyperparameters.
 
-    `row` is its row among the published systems, `needs` what it takes beyond a small machine, `stands_for` the
+    `row` names its published system, `needs` what it takes beyond a small machine, `stands_for` the
     published base model that a small one stands in for. A variant made by a study or by --set names the recipe it
     varies (`variant_of`) and in what (`variant`).
     """
