@@ -60,7 +60,7 @@ def test_a_method_that_always_wins_stands_apart() -> None:
     assert across.groups == (("b", "c"),)
     assert across.friedman_p is not None
     assert across.friedman_p < 0.001
-    low, high = across.methods[0].low, across.methods[0].high
+    low, high = across.rows[0].low, across.rows[0].high
     assert (low, high) == pytest.approx((1.0, 1.483), abs=0.01)  # 12 suites: not certainly the first on the next
 
 
