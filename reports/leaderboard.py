@@ -132,7 +132,7 @@ class Leaderboard:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able: every row's full figures, None where there is none."""
+        """JSON-able: every result's full figures, None where there is none."""
         return self.record
 
     def renderables(self, width: int) -> Iterator[RenderableType]:

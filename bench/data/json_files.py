@@ -25,6 +25,7 @@ def looks_like_json(text: str) -> bool:
 def read_json(path: Path, text: str, encoding: str) -> Rows:
     """The records of a JSON text; raises DataError with the line of what is broken."""
     lines: list[int]
+    text = _with_line_feeds(text)
     if _is_lines(text):
         records, lines = _lines(path, text)
         unit, kind = "line", "JSON lines"
@@ -43,7 +44,13 @@ def read_json(path: Path, text: str, encoding: str) -> Rows:
 
 def json_records(path: Path, text: str) -> list[Any]:
     """The records as the file has them, nested or not."""
+    text = _with_line_feeds(text)
     return _lines(path, text)[0] if _is_lines(text) else _records(path, _loads(path, text))
+
+
+def _with_line_feeds(text: str) -> str:
+    """Old Macs end lines with a carriage return alone, which no JSON string holds as it is."""
+    return text if "\n" in text else text.replace("\r", "\n")
 
 
 def from_records(path: Path, records: Sequence[dict[str, Any]], lines: list[int], unit: str, facts: Facts) -> Rows:

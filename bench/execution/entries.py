@@ -16,7 +16,7 @@ NO_ENDPOINT = "its model is behind an endpoint; name it with --endpoint URL --en
 
 
 def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
-    """One entry an engine that serves the classifier, the reference engine's first; skipped engines as their row."""
+    """One entry an engine that serves the classifier, the reference engine's first; skipped engines as their result."""
     kind = trained.classifier.kind
     reference_spec = reference_engine(kind)
     chosen = context.plan.engines_of(family_of(kind, trained.recipe))
@@ -43,7 +43,7 @@ def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
 
 
 def _entries_without_reference(context: Context, trained: Trained) -> list[Entry | Result]:
-    """One entry an engine that serves what no engine here holds the weights of; a row that says so where none does."""
+    """One entry an engine that serves what no engine here holds the weights of; where none does, a result says so."""
     serving = [engine for engine in context.plan.engines if trained.classifier.kind in backend_of(engine).kinds]
     if not serving:
         return [_skip(trained, None, NO_ENDPOINT)]

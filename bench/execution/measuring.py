@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -161,7 +162,7 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
 
 
 def _with_memory(context: Context, entry: Entry, measured: Outcome, limit_s: float) -> Outcome:
-    """What was measured, with the peak memory of serving or the reason why there is none; the row stands either way."""
+    """What was measured, with the peak memory of serving or why there is none; the result stands either way."""
     part: MeasuredPart = measured.payload
     if part.session.device == REMOTE or not entry.listed or part.unanswered or part.invalid == part.items:
         return measured
@@ -210,6 +211,8 @@ def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result
         if entry.reference_id and validation_path(context.out, entry.reference_id).exists():
             file = validation_path(context.out, entry.reference_id).relative_to(context.out)
             result = result.model_copy(update={"validation_file": str(file)})
+    if context.sharing:
+        result = result.model_copy(update={"node": socket.gethostname()})
     write_record(result_path(context.out, entry.cell.id), result)
     return result
 
@@ -230,7 +233,7 @@ def _reference(context: Context, entry: Entry) -> Reference | None:
 
 
 def _read_stored(context: Context, entry: Entry) -> Result | None:
-    """The result of an earlier run; failures count only while `--retry` is not given, rows left out never."""
+    """The result of an earlier run; failures count only while `--retry` is not given, results left out never."""
     result = read_result(context.out, entry.cell.id)
     if result is None or result.over_budget or (context.plan.retry and not is_settled(result)):
         return None

@@ -1,4 +1,4 @@
-"""Finds which change made a row worse: one part of the head at a time is put back to the base's and judged again."""
+"""Finds which change made a result worse: one part of the head at a time is put back to the base's and judged again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.execution.console import RunConsole
 from bench.files.cache import link_or_copy
 from bench.gates.baseline import Baseline, JudgedAnswers, unpack
 from bench.gates.check import check_run, result_key
-from bench.gates.quality_rules import MARGIN, SEED_SPREAD, Sides, judge
+from bench.gates.quality_rules import DEFAULT_RULE, QualityRule, Sides, judge
 from bench.gates.speed_check import SpeedOptions, find_classifier, worker_task
 from bench.gates.turns import HERE, Side, SpeedWorker
 from bench.plan.engines import reference_engine
@@ -28,7 +28,7 @@ TOKENIZER = "tokenizer.json"
 
 @dataclass(frozen=True)
 class _Case:
-    """What a row's swaps share."""
+    """What a result's swaps share."""
 
     head: Classifier
     base: Classifier
@@ -46,10 +46,9 @@ def attribute(
     base_folder: Path | None,
     options: SpeedOptions,
     console: RunConsole,
-    margin: float = MARGIN,
-    seed_spread: float = SEED_SPREAD,
+    rule: QualityRule = DEFAULT_RULE,
 ) -> tuple[Attribution, ...]:
-    """One attribution a row whose accuracy or macro F1 regressed, as `check_run` judges at this margin.
+    """One attribution a result whose accuracy or macro F1 regressed, as `check_run` judges by this rule.
 
     Raises NotComparable as `bench check` does, NotAvailable when a classifier or the texts are not on this machine.
     """
@@ -57,7 +56,7 @@ def attribute(
     old = {checked.cell.id: checked for checked in baseline.rows}
     answers = unpack(baseline)
     found = []
-    for checked in check_run(run, baseline, margin, seed_spread).rows:
+    for checked in check_run(run, baseline, rule).rows:
         if checked.verdict is not Verdict.REGRESSED or checked.judgement is None:
             continue
         console.start(f"{checked.cell.task} {checked.name}")
@@ -70,7 +69,7 @@ def attribute(
                 base=base,
                 side=Side(worker_task(result, run, head.path)),
                 answers=answers[checked.cell.id],
-                margin=margin,
+                margin=rule.margin,
                 class_count=len(result.data.class_names),
                 scratch=Path(scratch),
                 log=run.folder / "logs" / f"{result.cell.id}.attribute.log",
@@ -98,7 +97,7 @@ def _tell(console: RunConsole, name: str, swap: Swap) -> Swap:
 
 
 def _swaps(case: _Case, options: SpeedOptions) -> Iterator[Swap]:
-    """Weights, tokenizer, engine, libraries, code, each alone; halves together where neither alone repairs the row."""
+    """Weights, tokenizer, engine, libraries, code, each alone; halves together where neither repairs the result."""
     halves = [_classifier_swap(case, Part.WEIGHTS), _classifier_swap(case, Part.TOKENIZER)]
     yield from halves
     if not any(half.repairs for half in halves) and case.head.sha256 != case.base.sha256:

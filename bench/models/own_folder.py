@@ -91,7 +91,7 @@ def _copy(name: str, files: dict[str, Path], scratch: Path) -> None:
 
 
 def _convert(name: str, files: dict[str, Path], scratch: Path) -> str:
-    """Make safetensors of pickled weights; what the row says of it."""
+    """Make safetensors of pickled weights; what the result says of it."""
     parts = [path for file, path in files.items() if file.endswith(".bin")]
     if not parts:
         return ""

@@ -62,7 +62,7 @@ def choose_device(name: str | None) -> str:
 
 
 def choose_recipes(request: RunRequest, models: ModelSet, study: Study | None) -> tuple[Recipe, ...]:
-    """The recipes named by method, id or row, the study's or the default ones; set and varied as asked for."""
+    """The recipes named by method, id or system, the study's or the default ones; set and varied as asked for."""
     if request.weights == "random":
         return _random_recipes(request, study)
     recipes = recipes_for(models, request.recipes)
@@ -116,7 +116,7 @@ def _random_recipes(request: RunRequest, study: Study | None) -> tuple[Recipe, .
 
 
 def _is_named(recipe: Recipe, name: str, recipes: list[Recipe]) -> bool:
-    """An id names its recipe alone; a row or a method names all of it."""
+    """An id names its recipe alone; a system or a method names all of it."""
     if any(one.id == name for one in recipes):
         return recipe.id == name
     return name in (recipe.row, recipe.method)

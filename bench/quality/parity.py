@@ -79,7 +79,7 @@ def certify_constraint(constrained: Answers, free: Answers) -> FreeWriting:
 
 
 def constraint_warnings(free: FreeWriting | None) -> tuple[str, ...]:
-    """What a row says where its constraint changes what the model would have answered by itself."""
+    """What a result says where its constraint changes what the model would have answered by itself."""
     if free is None or free.passed:
         return ()
     if free.equal_labels is None:

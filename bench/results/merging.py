@@ -1,4 +1,4 @@
-"""Merges several machines' runs into one run folder, each row marked with its machine."""
+"""Merges several machines' runs into one run folder, each result marked with its machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes speed rows as pytest-benchmark's JSON and reads them back, for its `compare` and its histograms."""
+"""Writes speed results as pytest-benchmark's JSON and reads them back, for its `compare` and its histograms."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ImportedBenchmark(Record):
 
 
 def export_run(run: StoredRun) -> dict[str, Any]:
-    """JSON-able: a benchmark a row and scenario, its rounds in seconds a text; raises StoreError where there is none.
+    """JSON-able: a benchmark a result and scenario, its rounds in seconds a text; StoreError where there is none.
 
     `single`: a round a query, from the stored latencies of all runs; `offline`: a round a LoadGen run.
     """
@@ -45,7 +45,7 @@ def export_run(run: StoredRun) -> dict[str, Any]:
         for summary in result.load.values()
     ]
     if not benchmarks:
-        raise StoreError(f"{run.folder} has no speed row to export")
+        raise StoreError(f"{run.folder} has no speed result to export")
     environment, git = run.environment, run.environment.get("git") or {}
     finished = [result.finished_at for result in run.results if result.finished_at]
     return {

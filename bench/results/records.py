@@ -29,7 +29,7 @@ class Status(enum.StrEnum):
 
 
 class Cell(Record):
-    """One row of a leaderboard: a task, a recipe, a training seed, an engine (None: it never came to an engine).
+    """What is measured once: a task, a recipe, a training seed, an engine (None: it never came to an engine).
 
     `machine` names where it was measured in a run merged of several machines' runs (`bench merge`).
     """
@@ -51,7 +51,7 @@ class Cell(Record):
 
 
 class SessionCard(Record):
-    """The loaded engine as the row shows it; bytes of resident memory at its peak, seconds apart.
+    """The loaded engine as the result shows it; bytes of resident memory at its peak, seconds apart.
 
     peak_rss_bytes: of a fresh process that loads and answers; peak_rss_missing says why there is none.
     """
@@ -164,6 +164,7 @@ class Result(Record):
     over_budget: SKIPPED because the time given had no room for it, so that another run measures it.
     beside_others: whether other processes were at work meanwhile, so that its rates are no rates of the machine.
     validation_file: the classifier's answers to validation texts, by its reference engine; None where it was not asked.
+    node: the host that measured it, in a run of many workers; environment.json has its machine card.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -193,6 +194,7 @@ class Result(Record):
     beside_others: bool = False
     wall_s: float | None = None
     finished_at: str | None = None
+    node: str | None = None
 
     @property
     def without_reference(self) -> bool:

@@ -20,7 +20,7 @@ from reports.content.speed import median_run, usable
 
 @dataclass(frozen=True)
 class Cascade:
-    """Two rows of one machine; share: of the test texts, handed on to the second. Rates in 1/s, seconds a text."""
+    """Two results of one machine; share: of the test texts, handed on to the second. Rates in 1/s, seconds a text."""
 
     first: Member
     second: Member
@@ -48,9 +48,9 @@ class Cascade:
 
 
 def cascades_of(task: TaskResults) -> list[Cascade]:
-    """One cascade a pair of classifiers whose validation answers are stored, in each machine's fastest rows.
+    """One cascade a pair of classifiers whose validation answers are stored, in each machine's fastest results.
 
-    Rates are those of the first scenario that any row has, offline before single.
+    Rates are those of the first scenario that any result has, offline before single.
     """
     if "cascades" not in task.counted:
         task.counted["cascades"] = list(_cascades(task))
@@ -91,7 +91,7 @@ def _cascade(task: TaskResults, first: Member, second: Member) -> Cascade | None
 def latencies_of(found: Cascade, read: Callable[[str], np.ndarray]) -> tuple[float, float | None] | None:
     """Mean and p99 in milliseconds, one request at a time, from raw latencies; p99 None where queries are too few.
 
-    None where a row was not measured so, or its raw latencies are gone.
+    None where a result was not measured so, or its raw latencies are gone.
     """
     raw = [_latencies_ns(member.result, read) for member in (found.first, found.second)]
     if any(each is None or not len(each) for each in raw):

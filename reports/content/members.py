@@ -1,4 +1,4 @@
-"""Finds the rows that cascades and ensembles are computed from: each classifier's fastest, with validation answers."""
+"""Finds what cascades and ensembles are computed from: each classifier's fastest result with validation answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SCENARIOS: tuple[Scenario, ...] = ("offline", "single")
 
 @dataclass(frozen=True)
 class Member:
-    """A row of a computed one and its measured rate."""
+    """A result of a computed one and its measured rate."""
 
     group: Group
     result: Result
@@ -27,9 +27,9 @@ class Member:
 
 
 def members_by_machine(task: TaskResults) -> list[list[Member]]:
-    """One row a classifier whose validation answers are stored, the fastest, a list a machine.
+    """One result a classifier whose validation answers are stored, the fastest, a list a machine.
 
-    Rates are those of the first scenario that any row has, offline before single.
+    Rates are those of the first scenario that any result has, offline before single.
     """
     results = [
         (group, result) for group, result in task.cells() if result.keeps_answers and result.cell.id in task.validation
@@ -45,7 +45,7 @@ def members_by_machine(task: TaskResults) -> list[list[Member]]:
 
 
 def _fastest(results: list[tuple[Group, Result]], scenario: Scenario) -> list[Member]:
-    """One row a classifier."""
+    """One result a classifier."""
     fastest: dict[str, Member] = {}
     for group, result in results:
         load = ranked(result, scenario)
