@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console, RenderableType
 from rich.rule import Rule
@@ -265,7 +266,7 @@ def _section_markdown(section: Section, language: str) -> str:
     parts = [f"## {escape(section.title)}", _list(section.provenance)]
     if section.rankings:
         parts += [f"### {say('Ranking', language)}", _list(section.rankings)]
-    pictures = [f"![{escape(plot.title)}]({plot.path})" for plot in section.plots]
+    pictures = [f"![{escape(plot.title)}]({quote(plot.path)})" for plot in section.plots]
     return "\n\n".join([*parts, *map(to_markdown, section.tables), *pictures])
 
 

@@ -7,6 +7,7 @@ import random
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -130,6 +131,27 @@ def test_damaged_files_are_a_sentence(which: str, damage: str, place: dict[str, 
         file.write_bytes(spoilt.get(damage, b"[" * 100_000))
     with pytest.raises(BenchError):
         open_run(place["run"])
+
+
+def test_a_task_s_name_writes_no_escape_and_no_markup_into_the_path_of_a_picture(place: dict[str, Path]) -> None:
+    name = "agnews\x1b]0;owned\x07(<img src=x onerror=alert(1)>) [a](b)"
+    for file in (place["run"] / "cells").glob("*.json"):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        content["cell"]["task"] = content["data"]["task"] = name
+        file.write_text(json.dumps(content), encoding="utf-8")
+    place["out"].mkdir()
+    done = CliRunner().invoke(cli, ["report", str(place["run"]), "--html", str(place["out"] / "page.html")])
+    assert done.exit_code == 0, done.output
+    for written in (place["run"] / "leaderboard.md", place["out"] / "page.html"):
+        text = written.read_text(encoding="utf-8")
+        assert "\x1b" not in text
+        assert "<img src=x" not in text
+    pictures = [line for line in (place["run"] / "leaderboard.md").read_text().split("\n") if line.startswith("![")]
+    assert pictures
+    for line in pictures:
+        path = line.rpartition("](")[2].removesuffix(")")
+        assert not set(path) & set("()<>[] ")
+        assert (place["run"] / unquote(path)).is_file()
 
 
 IMPOSSIBLE = {
