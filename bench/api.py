@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench import registry
 from bench.errors import NotAvailable
@@ -16,10 +16,9 @@ from bench.execution.model import Answer, Model
 from bench.execution.predict import Predictor
 from bench.gates.baseline import Baseline, make_baseline, open_baseline
 from bench.gates.check import check_run
-from bench.gates.quality_rules import MARGIN, SEED_SPREAD
+from bench.gates.quality_rules import DEFAULT_RULE, QualityRule
 from bench.machine.companions import unfit_companions_hidden
-from bench.plan.keywords import AnyPath, Names, make_request
-from bench.plan.plan import make_plan
+from bench.plan.keywords import SPREAD, AnyPath, Names, make_request, take_spread
 from bench.plan.request import DEFAULT_SCENARIOS
 from bench.results import store
 from bench.results.leaderboards import Leaderboard, file_in, make_leaderboard, write_leaderboard
@@ -30,11 +29,12 @@ from bench.types import ModelSet, WeightsChoice
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.execution.spread import Executor
 __all__ = ["Answer", "CheckedRun", "Model", "Results", "Run", "check", "load", "open_run", "run"]
 
 
 class Results(tuple[Result, ...]):
-    """The records of a run, one a row of its leaderboards, in the leaderboards' order of cells."""
+    """The records of a run, one a result of its leaderboards, in the leaderboards' order of cells."""
 
     run: StoredRun
 
@@ -128,6 +128,14 @@ def run(
     autotune: bool = False,
     recalibrate: bool = False,
     budget_s: float | None = None,
+    shard: str | None = None,
+    store: AnyPath | None = None,
+    jobs: int | None = None,
+    devices: Names | None = None,
+    executor: Executor = "local",
+    ray_address: str | None = None,
+    ray_accelerator: str | None = None,
+    with_classifiers: bool = False,
     progress: bool = True,
 ) -> Run:
     """Train, serve and measure every cell that has no result yet, as `bench run` does; returns the run.
@@ -136,8 +144,9 @@ def run(
     string ("agnews,weibo") or several. settings: other values of hyperparameters, such as {"epochs": 3}. bases:
     base models in place of the recipes'. prompts: one template or several, with {text} in each; label_words and
     descriptions by class. progress:
-    whether to show a bar and a line a finished job (in a notebook, too). budget_s: seconds for all of it, cheap rows
-    first; what does not fit is SKIPPED, with the reason.
+    whether to show a bar and a line a finished job (in a notebook, too). budget_s: seconds for all of it, cheap results
+    first; what does not fit is SKIPPED, with the reason. shard ("3/16"), store, jobs, devices, executor and ray_*: many
+    workers, as docs/scale.md says.
 
     A cell that fails does not stop the run: its result says why (`status`, `reason`). Raises UsageError for a name
     that does not exist, DataError for texts that cannot be used, StoreError for a folder that holds something else.
@@ -145,15 +154,23 @@ def run(
         run = bench.run(suites=["agnews"], methods=["tfidf", "lora"], backends=["eager", "onnx-int8"])
         run.leaderboard()
     """
-    keywords = {name: value for name, value in locals().items() if name != "progress"}
+    return _run(dict(locals()))
+
+
+def _run(given: dict[str, Any]) -> Run:
     from bench.execution.console import RunConsole
-    from bench.execution.run import run_plan
+    from bench.execution.spread import Spread, run_request
+
+    progress = given.pop("progress")
+    spread = Spread(**take_spread({name: given.pop(name) for name in SPREAD}))
+
+    def write_page(folder: Path) -> None:
+        write_leaderboard(folder, page=file_in(folder, "en", "html"))
 
     with _environment_kept(), RunConsole(quiet=not progress) as console:
-        console.start("preparing the data")
-        plan = make_plan(make_request(keywords), console.progress)
-        run_plan(plan, console)
-    write_leaderboard(plan.out, page=file_in(plan.out, "en", "html"))
+        plan, results = run_request(make_request(given), console, spread, write_page)
+    if spread.shard is None or results:
+        write_page(plan.out)
     return Run(plan.out)
 
 
@@ -169,23 +186,23 @@ def open_run(folder: AnyPath) -> Run:
 
 @dataclass(frozen=True)
 class CheckedRun:
-    """What `bench.check` found: a verdict for the whole and one a row of the baseline."""
+    """What `bench.check` found: a verdict for the whole and one a result of the baseline."""
 
     check: Check
 
     @property
     def verdict(self) -> Verdict:
-        """PASS, REGRESSED or INCONCLUSIVE: the worst of the rows."""
+        """PASS, REGRESSED or INCONCLUSIVE: the worst of the results."""
         return self.check.verdict
 
     @property
     def passed(self) -> bool:
-        """Whether every row passed."""
+        """Whether every result passed."""
         return self.verdict is Verdict.PASS
 
     @property
     def rows(self) -> tuple[CheckedResult, ...]:
-        """The rows of the baseline, each with its verdict and the reason."""
+        """The results of the baseline, each with its verdict and the reason."""
         return self.check.rows
 
     def markdown(self, language: str = "en") -> str:
@@ -201,21 +218,21 @@ def check(
     run: Run | AnyPath,
     baseline: Run | AnyPath,
     *,
-    margin_points: float = 100 * MARGIN,
-    seed_spread_points: float = 100 * SEED_SPREAD,
+    margin_points: float = 100 * DEFAULT_RULE.margin,
+    seed_spread_points: float = 100 * DEFAULT_RULE.seed_spread,
 ) -> CheckedRun:
     """Judge a run against a baseline, item by item, as `bench check` does.
 
-    run: a run or its folder. baseline: a file of `bench baseline`, another run or its folder. margin_points: what a row
-    may lose of accuracy or macro F1. seed_spread_points: the standard deviation between trainings of one recipe, for
-    retrained rows with fewer than 3 seeds; 0 judges the very classifiers. Raises NotComparable where the two are of
-    other data, labels or classes, StoreError for what cannot be read.
+    run: a run or its folder. baseline: a file of `bench baseline`, another run or its folder. margin_points: what a
+    result may lose of accuracy or macro F1. seed_spread_points: the standard deviation between trainings of one recipe,
+    for retrained results with fewer than 3 seeds; 0 judges the very classifiers. Raises NotComparable where the two are
+    of other data, labels or classes, StoreError for what cannot be read.
 
         assert bench.check(run, "bench-baseline.json").passed
     """
     head = run if isinstance(run, Run) else open_run(run)
     base: Baseline = make_baseline(baseline.stored) if isinstance(baseline, Run) else open_baseline(Path(baseline))
-    return CheckedRun(check_run(head.stored, base, margin_points / 100, seed_spread_points / 100))
+    return CheckedRun(check_run(head.stored, base, QualityRule.of_points(margin_points, seed_spread_points)))
 
 
 def load(

@@ -31,7 +31,7 @@ class AssetError(BenchError):
 
 
 class CellsFailed(BenchError):
-    """The run is complete, but some of its cells failed; their rows say why."""
+    """The run is complete, but some of its cells failed; their results say why."""
 
     exit_code = 5
 
@@ -43,13 +43,13 @@ class StoreError(BenchError):
 
 
 class NotAvailable(BenchError):
-    """Something that cannot run here, for a reason the row then shows."""
+    """Something that cannot run here, for a reason the result then shows."""
 
     exit_code = 7
 
 
 class EndpointFailed(BenchError):
-    """An endpoint that is down, slow or wrong; its row is INVALID with this reason."""
+    """An endpoint that is down, slow or wrong; its result is INVALID with this reason."""
 
     exit_code = 7
 

@@ -60,11 +60,11 @@ def load_onnx(folder: Path, threads: int, precision: str = "fp32") -> Classify:
     """An InferenceSession with all optimisations, which are its default."""
     import onnxruntime
 
-    from backends.onnx.export import exported
+    from backends.onnx.export import export_onnx
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    model = exported(load_classifier(folder), precision, cache_dir())
+    model = export_onnx(load_classifier(folder), precision, cache_dir())
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     names = [port.name for port in session.get_inputs()]
     tokenize = tokenizer_of(folder)
@@ -87,10 +87,10 @@ def load_openvino(folder: Path, threads: int, precision: str = "f32") -> Classif
     """A compiled model, asked batch by batch."""
     import openvino
 
-    from backends.onnx.export import exported
+    from backends.onnx.export import export_onnx
 
     settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
-    model = exported(load_classifier(folder), "fp32", cache_dir())
+    model = export_onnx(load_classifier(folder), "fp32", cache_dir())
     compiled = openvino.Core().compile_model(str(model), "CPU", settings)
     names = [port.get_any_name() for port in compiled.inputs]
     tokenize = tokenizer_of(folder)

@@ -39,6 +39,7 @@ from reports.tables.comparisons import comparison_tables
 from reports.tables.costs import cost_tables
 from reports.tables.curves import curve_tables
 from reports.tables.doubtful import doubtful_tables
+from reports.tables.ensembles import ensemble_tables
 from reports.tables.failures import failure_tables, problems_of
 from reports.tables.first_texts import first_texts_tables
 from reports.tables.methods import method_tables
@@ -82,7 +83,7 @@ class AcrossSuites:
 
     def page_record(self) -> dict[str, Any]:
         """What the page's script draws."""
-        methods = self.across.methods
+        methods = self.across.rows
         return {
             "table": table_record(self.table),
             "caption": clean(self.caption),
@@ -133,7 +134,7 @@ class Leaderboard:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able: every row's full figures, None where there is none."""
+        """JSON-able: every result's full figures, None where there is none."""
         return self.record
 
     def renderables(self, width: int) -> Iterator[RenderableType]:
@@ -234,6 +235,7 @@ def tables_of(task: TaskResults, standing: Standing) -> tuple[Table, ...]:
         *quality_tables(task, standing),
         *automation_tables(task, standing),
         *cascade_tables(task),
+        *ensemble_tables(task),
         *doubtful_tables(task),
         *published_tables(task),
         *study_tables(task),

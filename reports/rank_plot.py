@@ -36,7 +36,7 @@ def draw_ranks(across: Across, language: str) -> bytes:
 
 
 def _draw(axes: Axes, across: Across, language: str) -> None:
-    methods = across.methods
+    methods = across.rows
     for at, method in enumerate(methods):
         if method.low is not None and method.high is not None:
             axes.plot([method.low, method.high], [at, at], color="C0", linewidth=1.5)

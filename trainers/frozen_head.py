@@ -141,11 +141,11 @@ class FrozenHeadTrainer(RecipeTrainer):
 def _cache_key(split: Split, base: BaseWeights, max_length: int, normalise: bool, bf16: bool) -> str:
     settings = (base.sha256, base.pooling, base.prefix, str(max_length), str(normalise), str(bf16), split.fingerprint)
     versions = (f"{package} {version(package)}" for package in ("torch", "transformers", "tokenizers"))
-    return sha256("\x1f".join((*settings, *versions, _code_sha256())).encode("utf-8")).hexdigest()
+    return sha256("\x1f".join((*settings, *versions, _hash_code())).encode("utf-8")).hexdigest()
 
 
 @cache
-def _code_sha256() -> str:
+def _hash_code() -> str:
     """Over the source of what makes a vector of a text."""
     from bench.classifiers import body, embedding, pretrained
     from bench.text import batching, tokens

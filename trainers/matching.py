@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from bench.classifiers.folder import save_classifier
 from bench.classifiers.pretrained import link_model
 from bench.errors import NotAvailable, UsageError
-from bench.text.prompts import reworded
+from bench.text.prompts import reword
 from bench.types import BaseWeights, Classifier, Dataset, FitRecord, Progress, Wording
 from trainers.params import Params, read_params
 from trainers.shared.lengths import length_notes
@@ -45,7 +45,7 @@ class LabelParams(Params):
     def sentences(self, data: Dataset) -> list[str]:
         """One a class; raises UsageError where two classes would say the same, or a description is missing."""
         own = Wording(label_words=self.label_words, descriptions=self.descriptions)
-        prompt = reworded(data.prompt, own, data.class_names)
+        prompt = reword(data.prompt, own, data.class_names)
         said = prompt.descriptions if self.says == "descriptions" else prompt.label_words
         if not said or not all(each.strip() for each in said):
             raise UsageError("says = 'descriptions' needs one for each class: --descriptions CLASS=TEXT")

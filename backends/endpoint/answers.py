@@ -10,6 +10,7 @@ import numpy as np
 from bench.classifiers.written_answers import Written
 from bench.errors import EndpointFailed
 
+CUT = ("length", "max_tokens", "content_filter", "safety")  # reasons of an end that the model did not choose
 MOST_TOKENS = 100_000_000  # of one request; a larger count is none
 
 
@@ -42,13 +43,13 @@ def read_prompt_tokens(answer: Any) -> int | None:
 
 
 def read_written(choice: Mapping[str, Any]) -> Written:
-    """What a choice says, "" for nothing; `cut` where the server says that its length ended it."""
+    """What a choice says, "" for nothing; `cut` where the server says that its length or a filter ended it."""
     said = choice["message"].get("content") if "message" in choice else choice["text"]
     if isinstance(said, list):  # parts of a message
         said = "".join(str(part.get("text") or "") for part in said)
     if said is not None and not isinstance(said, str):
         raise TypeError("a written answer is no text")
-    return Written(said or "", choice.get("finish_reason") in ("length", "max_tokens"))
+    return Written(said or "", str(choice.get("finish_reason")).lower() in CUT)
 
 
 def _expect(found: int, asked: int) -> None:

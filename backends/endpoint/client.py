@@ -157,7 +157,7 @@ class EndpointClient:
             else:
                 if response.ok:
                     return self._read(method, response, read, reasons)
-                if method == "GET" and response.status in NO_LIST:
+                if method == "GET" and (response.status in NO_LIST or 300 <= response.status < 400):
                     return read({"data": []})
                 self._refuse(response, url, method)
                 reason = f"HTTP {response.status}"
@@ -215,7 +215,11 @@ class EndpointClient:
             self._stop.set()
             raise EndpointFailed(f"{self.options.url} wants another key (HTTP {code}); {advice}")
         self._say(_message(response))
-        if code in (402, 404, 405) or 300 <= code < 400:
+        if 300 <= code < 400:
+            self._stop.set()
+            place = self.redact(response.headers.get("location", ""))[:SHOWN_CHARACTERS] or "nowhere"
+            raise EndpointFailed(f"{url} redirects to {place} (HTTP {code}), which is not followed: name the address")
+        if code in (402, 404, 405):
             self._stop.set()
             what = "wants to be paid first" if code == 402 else "is no address of this server"
             raise EndpointFailed(f"{url} {what} (HTTP {code}): {self._last_words}")

@@ -44,8 +44,12 @@ class EndpointOptions(Record):
     @classmethod
     def _plain_address(cls, url: str) -> str:
         """Results store the address, so that it must hold no secret."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = urlsplit(url := url.strip())
+        try:
+            known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is no number below 65,536
+            known = False
+        if not known or any(character.isspace() for character in url):
             raise ValueError("is no address such as http://127.0.0.1:8000/v1")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("must hold no user, password or query; name the key's variable instead (key_env)")

@@ -90,10 +90,10 @@ class Transport:
         self._deadline.at = time.monotonic() + self.options.read_timeout_s
         headers = {"Accept-Encoding": "identity"}
         with self._client.stream(method, url, json=body, headers=headers) as response:
-            content = b"".join(self._opened(response, most_bytes))
+            content = b"".join(self._unpack(response, most_bytes))
             return Response(response.status_code, response.headers, content)
 
-    def _opened(self, response: httpx2.Response, most_bytes: int) -> Iterator[bytes]:
+    def _unpack(self, response: httpx2.Response, most_bytes: int) -> Iterator[bytes]:
         encoding = response.headers.get("content-encoding", "").strip().lower()
         if encoding not in (*UNPACKED, *PACKED):
             raise UnreadableAnswer(f"its Content-Encoding is {encoding[:40]}, which was not asked for")

@@ -51,12 +51,12 @@ class OnnxBackend(Backend):
 
     def load(self, classifier: Classifier) -> BatchedSession:
         """Export, or take the export from the cache, and open it; raises NotAvailable when the provider falls back."""
-        from backends.onnx.export import exported
+        from backends.onnx.export import export_onnx
         from backends.onnx.files import file_bytes
 
         started = perf_counter()
         bits = weight_bits(self.spec)
-        model = exported(classifier, self.spec.precision, self.cache, self.device, bits)
+        model = export_onnx(classifier, self.spec.precision, self.cache, self.device, bits)
         converted = perf_counter()
         kept = self.device == "cpu" and keep_freed_memory()
         tokenizer = load_tokenizer(classifier)

@@ -41,7 +41,7 @@ CHECK_TEXTS = ("one", "two words", "a text of some more words than the others", 
 INPUTS = ("input_ids", "attention_mask")
 
 
-def exported(
+def export_onnx(
     classifier: Classifier, precision: str, cache: Path, device: str = "cpu", bits: WeightBits | None = None
 ) -> Path:
     """The classifier's model.onnx at a precision, made where the cache has none; checked on the device.
@@ -67,7 +67,7 @@ def _make(
             lighten(_module(classifier), classifier), _module(classifier), load_tokenizer(classifier), target
         )
         return
-    whole = exported(classifier, "fp32", cache)
+    whole = export_onnx(classifier, "fp32", cache)
     if bits is not None:
         quantise(whole, target, bits)
         return

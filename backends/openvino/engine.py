@@ -77,12 +77,12 @@ class OpenvinoBackend(Backend):
     def _model(self, classifier: Classifier) -> Path:
         bits = weight_bits(self.spec)
         if bits is not None:
-            from backends.openvino.int8 import quantised
+            from backends.openvino.int8 import quantise
 
-            return quantised(classifier, self.cache, bits)
-        from backends.onnx.export import exported
+            return quantise(classifier, self.cache, bits)
+        from backends.onnx.export import export_onnx
 
-        return exported(classifier, "fp32", self.cache)
+        return export_onnx(classifier, "fp32", self.cache)
 
 
 def computed_in(precision: str) -> str:

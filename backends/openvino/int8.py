@@ -10,7 +10,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-from backends.onnx.export import exported
+from backends.onnx.export import export_onnx
 from bench.errors import NotAvailable
 from bench.files.cache import whole_folder
 from bench.machine.precision import WeightBits
@@ -24,7 +24,7 @@ TOKEN_BUDGET = 512
 NO_REPORTING = "NNCF_CI"  # set, NNCF does not tell its makers about every call
 
 
-def quantised(classifier: Classifier, cache: Path, bits: WeightBits) -> Path:
+def quantise(classifier: Classifier, cache: Path, bits: WeightBits) -> Path:
     """The classifier's model.xml in int8, made where the cache has none.
 
     The ranges of the activations are those on the classifier's examples; raises NotAvailable when it has none.
@@ -33,7 +33,7 @@ def quantised(classifier: Classifier, cache: Path, bits: WeightBits) -> Path:
     if not texts:
         raise NotAvailable("int8 is calibrated on training texts, and none came with the classifier; use `bench run`")
     versions = {name: version(name) for name in ("openvino", "nncf", "torch", "transformers")}
-    source = exported(classifier, "fp32", cache)
+    source = export_onnx(classifier, "fp32", cache)
     digest = sha256(json.dumps([source.parent.name, bits, *texts, versions]).encode("utf-8")).hexdigest()
     folder = cache / "openvino" / digest[:32]
     if not folder.exists():

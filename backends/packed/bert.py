@@ -28,7 +28,7 @@ class PackedEncoder(PaddedEncoder):
     def __init__(self, encoder: Any, first_token_only: bool) -> None:
         check_bert(encoder.config, "packed")
         self.heads = encoder.config.num_attention_heads
-        layers = (BertLayer(layer, _Projection(layer, self.heads), _packed) for layer in encoder.encoder.layer)
+        layers = (BertLayer(layer, _Projection(layer, self.heads), _pack) for layer in encoder.encoder.layer)
         super().__init__(encoder, first_token_only, layers)
 
     def attention(self, attention_mask: Tensor, dtype: torch.dtype) -> Attend:
@@ -63,7 +63,7 @@ class _Projection(nn.Module):
         return (self.query(readers), *self.key_value(hidden).split(self.width, dim=-1))
 
 
-def _packed(linear: nn.Linear, _: Any) -> PackedLinear:
+def _pack(linear: nn.Linear, _: Any) -> PackedLinear:
     """The activation is GELU: check_bert has seen to it."""
     return PackedLinear((linear.weight, linear.bias))
 

@@ -24,13 +24,14 @@ class BatchLimits:
     """Tokens (padding counted) and rows of a batch; lengths are padded up to a multiple.
 
     `window` texts are tokenised and sorted together, all of them where it is None: a device computes one window while
-    the next is tokenised.
+    the next is tokenised. `equal_lengths`: only texts of one length come together, as padding would change the answers.
     """
 
     token_budget: int = 1024
     max_batch: int = 64
     length_multiple: int = 1
     window: int | None = None
+    equal_lengths: bool = False
 
     @classmethod
     def of(cls, spec: EngineSpec, device: str) -> BatchLimits:
@@ -99,7 +100,8 @@ class BatchedSession:
     def _submit(self, encoded: Encoded) -> list[tuple[np.ndarray, Any]]:
         """The rows and the logits of every batch; of a device that may still be computing them."""
         lengths = encoded.lengths
-        batches = pack(lengths, self._limits.token_budget, self._limits.max_batch)
+        limits = self._limits
+        batches = pack(lengths, limits.token_budget, limits.max_batch, equal_lengths=limits.equal_lengths)
         self.clock.real_tokens += int(lengths.sum())
         self.clock.batches += len(batches)
         return [(rows, self._compute(encoded.ids, rows)) for rows in batches]
@@ -153,4 +155,5 @@ def batching_details(limits: BatchLimits) -> dict[str, Any]:
         "max_batch": limits.max_batch,
         "length_multiple": limits.length_multiple,
         "window": limits.window,
+        **({"equal_lengths": "padding would change the answers"} if limits.equal_lengths else {}),
     }

@@ -63,7 +63,7 @@ class _Projection(nn.Module):
     def __init__(self, layer: Any, heads: int) -> None:
         super().__init__()
         attention = layer.attention.self
-        self.query = _scaled(attention.query, (attention.query.out_features // heads) ** -0.5)
+        self.query = _scale(attention.query, (attention.query.out_features // heads) ** -0.5)
         self.key, self.value = attention.key, attention.value
 
     def forward(self, readers: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -77,7 +77,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, heads: int)
     return context.permute(0, 2, 1, 3).flatten(2)
 
 
-def _scaled(linear: nn.Linear, scale: float) -> nn.Linear:
+def _scale(linear: nn.Linear, scale: float) -> nn.Linear:
     scaled = nn.Linear(linear.in_features, linear.out_features, dtype=linear.weight.dtype)
     with torch.no_grad():
         scaled.weight.copy_(linear.weight * scale)

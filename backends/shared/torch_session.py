@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ import transformers
 from torch import nn
 
 from backends.shared.batched import BatchedSession, BatchLimits, Forward, batching_details
+from backends.shared.padding import padding_counts
 from bench.classifiers.modules import load_module
 from bench.machine.memory import keep_freed_memory
 from bench.text.tokens import load_tokenizer
@@ -42,11 +44,15 @@ def load_torch_session(
     started = perf_counter()
     kept = start_torch(device, threads)
     tokenizer = load_tokenizer(classifier)
-    module = to_precision(module or load_module(classifier), DTYPES[spec.precision]).to(device)
+    limits = BatchLimits.of(spec, device)
+    if module is None:
+        module = load_module(classifier)
+        if padding_counts(classifier, module, tokenizer):
+            limits = replace(limits, equal_lengths=True, length_multiple=1)
+    module = to_precision(module, DTYPES[spec.precision]).to(device)
     loaded = perf_counter()
     with torch.inference_mode():
         computing = convert(module)
-    limits = BatchLimits.of(spec, device)
     info = torch_info(
         classifier,
         spec,

@@ -35,7 +35,7 @@ class UnpaddedDecoder(nn.Module):
         """(b, d); after the prefix where the batch was laid out for it."""
         prefix = self.prefix if batch.layout.keys else [None] * len(self.layers)
         hidden, _ = self._run(batch, prefix)
-        return _normalised(self.norm, hidden.index_select(0, batch.readers))
+        return _normalise(self.norm, hidden.index_select(0, batch.readers))
 
     def _run(self, batch: Ragged, prefix: Any) -> tuple[Tensor, list[KeyValue]]:
         hidden, layout = self.embeddings(batch.ids), batch.layout
@@ -66,9 +66,9 @@ class _Layer(nn.Module):
         super().__init__()
         attention, unit = layer.self_attn, layer.mlp
         self.before_attention, self.before_unit = layer.input_layernorm, layer.post_attention_layernorm
-        self.read = _joined(attention.q_proj, attention.k_proj, attention.v_proj)
+        self.read = _join(attention.q_proj, attention.k_proj, attention.v_proj)
         self.attended, self.down = attention.o_proj, unit.down_proj
-        self.gate_up = _joined(unit.gate_proj, unit.up_proj)
+        self.gate_up = _join(unit.gate_proj, unit.up_proj)
         self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
         self.width: int = attention.head_dim
         self.scale: float = attention.scaling
@@ -91,11 +91,11 @@ class _Layer(nn.Module):
         longest: int,
         longest_keys: int,
     ) -> tuple[Tensor, KeyValue]:
-        heads = self.read(_normalised(self.before_attention, hidden)).unflatten(-1, (-1, self.width))
+        heads = self.read(_normalise(self.before_attention, hidden)).unflatten(-1, (-1, self.width))
         turning, value = heads.split([self.heads + self.key_heads, self.key_heads], dim=1)
         if self.head_norms is not None:
             turning = functional.rms_norm(turning, (self.width,), None, self.epsilon) * self.head_norms
-        query, key = _turned(turning, cosines, sines).split([self.heads, self.key_heads], dim=1)
+        query, key = _rotate(turning, cosines, sines).split([self.heads, self.key_heads], dim=1)
         computed = (key, value)
         if prefix is not None:
             key, value = (
@@ -103,11 +103,11 @@ class _Layer(nn.Module):
             )
         context = attend(query, key, value, starts, key_starts, longest, longest_keys, self.scale, causal=True)
         hidden = hidden + self.attended(context.flatten(1))
-        gate, up = self.gate_up(_normalised(self.before_unit, hidden)).chunk(2, dim=-1)
+        gate, up = self.gate_up(_normalise(self.before_unit, hidden)).chunk(2, dim=-1)
         return hidden + self.down(functional.silu(gate) * up), computed
 
 
-def _joined(*layers: nn.Linear) -> nn.Linear:
+def _join(*layers: nn.Linear) -> nn.Linear:
     """Linear layers with one input as one."""
     biases: list[Tensor] = [layer.bias for layer in layers if layer.bias is not None]
     with torch.device("meta"):
@@ -118,12 +118,12 @@ def _joined(*layers: nn.Linear) -> nn.Linear:
     return joined
 
 
-def _normalised(norm: Any, states: Tensor) -> Tensor:
+def _normalise(norm: Any, states: Tensor) -> Tensor:
     """Root mean square normalisation (Zhang and Sennrich 2019)."""
     return functional.rms_norm(states, norm.weight.shape, norm.weight, norm.variance_epsilon)
 
 
-def _turned(states: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+def _rotate(states: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     """Rotary positions (Su et al. 2021) of (t, heads, width); cosines and sines (t, 1, width / 2)."""
     first, second = states.chunk(2, dim=-1)
     return torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)

@@ -113,13 +113,13 @@ def attend(
     from torch.nn.attention.varlen import varlen_attn
 
     window = (-1, 0) if causal else (-1, -1)
-    grouped: dict[str, Any] = _grouped(varlen_attn) if query.shape[1] != key.shape[1] else {}
+    grouped: dict[str, Any] = _group(varlen_attn) if query.shape[1] != key.shape[1] else {}
     lengths = (starts, key_starts, longest, longest_keys)
     attended: Any = varlen_attn(query, key, value, *lengths, scale=scale, window_size=window, **grouped)
     return cast(Tensor, attended)
 
 
-def _grouped(function: Any) -> dict[str, bool]:
+def _group(function: Any) -> dict[str, bool]:
     """Newer versions want to be told that several query heads share a key head; torch 2.11 takes it from the shapes."""
     return {"enable_gqa": True} if "enable_gqa" in inspect.signature(function).parameters else {}
 

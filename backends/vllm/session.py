@@ -61,15 +61,15 @@ class VllmSession:
 
     def predict(self, texts: Sequence[str]) -> Prediction:
         """From raw strings to labels; any number of texts."""
-        served = self._opened()
+        served = self._require_open()
         return self._predict(texts, served.compute, served.read)
 
     def predict_freely(self, texts: Sequence[str]) -> Prediction:
         """As `predict`, without the constraint that the classifier may have."""
-        served = self._opened()
+        served = self._require_open()
         return self._predict(texts, *(served.freely or (served.compute, served.read)))
 
-    def _opened(self) -> Served:
+    def _require_open(self) -> Served:
         if self._served is None:
             raise RuntimeError("the session is closed")
         return self._served

@@ -27,7 +27,7 @@ def name_pattern(name: str, case_counts: bool) -> re.Pattern[str]:
     body = r"[\s_/-]+".join(re.escape(part) for part in BETWEEN.split(name))
     before = after = ""
     if name[:1].isalnum() and not _UNSPACED.match(name[:1]):
-        before = rf"(?<!{_LETTER})(?<!\w[-'’_])(?<!\d[.,])(?<![&@#$+])"
+        before = rf"(?<!{_LETTER})(?<!\w[-'’_])(?<!\d[.,])(?<![&@#+])(?:(?<!\$)|(?={body}\$))"
     if name[-1:].isalnum() and not _UNSPACED.match(name[-1:]):
         after = rf"(?!{_LETTER}|[+#@&]|[-'’_][^\W_]|-(?=\s|$|[,.])|[.,]\d)"
     return re.compile(f"{before}{body}{after}", 0 if case_counts else re.IGNORECASE)
@@ -44,9 +44,23 @@ def is_a_name(said: str, mention: Mention) -> bool:
         return chosen and alone
     if chosen or name.casefold() not in words.LITTLE_WORDS:
         return True
-    if len(name) > 1:
-        return alone
-    if name == "A" and (alone or rest.startswith(",") or words.LISTED.match(rest)):
+    return _is_little_name(said, mention, alone) if len(name) > 1 else _is_letter(said, mention, alone)
+
+
+def _is_little_name(said: str, mention: Mention, alone: bool) -> bool:
+    """Whether a word like "us" or "no" is the class: on its own, US in capitals, "no" that begins an answer."""
+    name, rest = said[mention.start : mention.end], said[mention.end :]
+    begins = not said[: mention.start].strip(words.OPENING + words.CLOSING + " \n#-")
+    in_capitals = name.isupper() and not said.isupper()
+    return alone or in_capitals or (name.casefold() == "no" and (begins or rest.startswith(",")))
+
+
+def _is_letter(said: str, mention: Mention, alone: bool) -> bool:
+    """Whether "A" or "I" is the option and not the first word of a sentence."""
+    rest = said[mention.end :]
+    if words.CONFIRMED.match(rest):
+        return True
+    if said[mention.start] == "A" and (alone or rest.startswith(",") or words.LISTED.match(rest)):
         return True
     return alone and bool(words.BEGINNING.search(said[: mention.start]))  # "Neither do I." ends with one too
 
@@ -102,7 +116,5 @@ def _is_listed(said: str, meant: Sequence[Mention], at: int) -> bool:
     """Whether it is one of several classes in a row, such as "X, Y and Z"."""
     neighbours = [(meant[at - 1], meant[at])] if at else []
     neighbours += [(meant[at], meant[at + 1])] if at + 1 < len(meant) else []
-    return any(
-        first.label != second.label and words.JOINED.match(said[first.end : second.start])
-        for first, second in neighbours
-    )
+    between = [said[first.end : second.start] for first, second in neighbours if first.label != second.label]
+    return any(words.JOINED.match(text) or words.UNDER_EACH_OTHER.fullmatch(text) for text in between)

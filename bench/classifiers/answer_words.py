@@ -26,7 +26,7 @@ _LINK = (
     r"to|in|the|an|a|class|category|option|letter|label|most likely|probably|clearly|definitely|therefore|thus|"
     r"die|das|der|la|le|el|il|o)"
 )
-_MARKS = r"[\s\"'“”‘’„«»`*_(（\[【「『《<:：=\-–—→>|#,.]"
+_MARKS = r"[\s\"'“”‘’„«»`*_(（\[【「『《<:：=\-–—→>|#,.$]"
 ANCHOR = re.compile(
     rf"(?:(?:\b(?:final )?(?:{_NAMING})|(?:{_SETTLING}))(?:{_MARKS}|\b{_LINK}\b|是|为|為|は|은|는)*)$", FLAGS
 )
@@ -74,7 +74,7 @@ TAKEN_BACK = re.compile(
     r"不对|不對|等等|其实|其實|更正",
     FLAGS,
 )
-SENTENCE_END = re.compile(r"^[\"'“”‘’»`*_)）\]」』》]*\s*(?:$|\n|[.:。：)）!！](?:\s|$)|[。：！]|\s[-–—]\s)")
+SENTENCE_END = re.compile(r"^[\"'“”‘’»`*_)）\]」』》]*\s*(?:$|[(（]|\n|[.:。：)）!！](?:\s|$)|[。：！]|\s[-–—]\s)")
 
 OPENING, CLOSING = "\"'“‘„«`*_(（[【「『《<{", "\"'”’“»`*_)）]】」』》>}"
 
@@ -110,10 +110,12 @@ LITTLE_WORDS = frozenset(
         "le",
         "me",
         "my",
+        "no",
         "of",
         "or",
         "so",
         "to",
+        "us",
         "we",
     }
 )
@@ -121,4 +123,11 @@ ALONE = re.compile(r"\s*(?:$|[\n.)!:;。：）])")
 BEGINNING = re.compile(
     r"(?:^|[:：\n\u3040-\u9fff]|\b(?:it|this|that)(?:['’]s| is| must be| should be))[ \t]{0,9}$", FLAGS
 )
+# a class of one letter that is said to be the answer, or is told apart by a dash
+CONFIRMED = re.compile(
+    r"\s+(?:[-–—]\s|(?:is|was|seems|fits|would be|must be)\s+(?:\w+ly )?(?:the |my )?(?:\w+ly )?"
+    r"(?:best|most|correct|right|answer|choice|class|label|category|option|one that)\b)",
+    FLAGS,
+)
+UNDER_EACH_OTHER = re.compile(r"[\s*•#>-]*\n[\s*•#>-]*(?:\d{1,2}[.)]\s*)?[\"'“‘`*_(\[]*")
 LISTED = re.compile(r"\s*(?:,|/|\bor\b|\band\b)\s*(?:or |and )?\(?[A-Z]\b")

@@ -31,6 +31,15 @@ def save_classifier(folder: Path, manifest: Manifest) -> Classifier:
     return load_classifier(folder)
 
 
+def mark_trained_beside(folder: Path) -> None:
+    """Note in the manifest that others were at work while it was trained: its seconds are no figure of the machine."""
+    manifest = load_classifier(folder).manifest
+    if manifest.fit:
+        fit = manifest.fit.model_copy(update={"beside_others": True})
+        marked = manifest.model_copy(update={"fit": fit})
+        (folder / MANIFEST).write_text(marked.model_dump_json(indent=1), encoding="utf-8")
+
+
 def _name_classes(config_json: Path, class_names: Sequence[str]) -> None:
     """Put id2label and label2id into config.json, so that transformers and vLLM answer with names."""
     if not config_json.is_file():

@@ -79,7 +79,7 @@ class LeanDecoder:
         for number, layer in enumerate(self.layers):
             hidden = layer(hidden, turns, bias.float(), cache, number, self.dtype)
         norm = self.body.norm
-        hidden = _normalised(norm, hidden, norm.weight.dtype)
+        hidden = _normalise(norm, hidden, norm.weight.dtype)
         return Decoded(hidden, cache)
 
 
@@ -101,15 +101,15 @@ class _Layer:
     def __call__(
         self, hidden: Tensor, turns: tuple[Tensor, Tensor], bias: Tensor, cache: Any, number: int, dtype: torch.dtype
     ) -> Tensor:
-        query, key, value = self.read(_normalised(self.before_attention, hidden, dtype))
+        query, key, value = self.read(_normalise(self.before_attention, hidden, dtype))
         query, key = self._by_head(query, self.query_norm), self._by_head(key, self.key_norm)
-        query, key = _turned(query, *turns, dtype), _turned(key, *turns, dtype)
+        query, key = _rotate(query, *turns, dtype), _rotate(key, *turns, dtype)
         value = self._by_head(value, None)
         if cache is not None:
             key, value = cache.update(key, value, number)
         (attended,) = self.attended(self._attend(query, key, value, bias))
         hidden = hidden + attended
-        gate, up = self.gate_up(_normalised(self.before_unit, hidden, dtype))
+        gate, up = self.gate_up(_normalise(self.before_unit, hidden, dtype))
         (down,) = self.down(_GatedUnit.apply(gate, up))
         return hidden + down
 
@@ -117,7 +117,7 @@ class _Layer:
         """(b, t, heads * width) -> (b, heads, t, width)."""
         split = states.unflatten(-1, (-1, self.width))
         if norm is not None:
-            split = _normalised(norm, split, states.dtype)
+            split = _normalise(norm, split, states.dtype)
         return split.transpose(1, 2)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
@@ -137,12 +137,12 @@ def _causal(length: int, past: int, device: torch.device) -> Tensor:
     return torch.zeros(hidden.shape, device=device).masked_fill(hidden, torch.finfo(torch.float32).min)[None, None]
 
 
-def _normalised(norm: Any, states: Tensor, dtype: torch.dtype) -> Tensor:
+def _normalise(norm: Any, states: Tensor, dtype: torch.dtype) -> Tensor:
     normalised: Tensor = _Norm.apply(states, norm.weight, norm.variance_epsilon, dtype)
     return normalised
 
 
-def _turned(states: Tensor, cosines: Tensor, sines: Tensor, dtype: torch.dtype) -> Tensor:
+def _rotate(states: Tensor, cosines: Tensor, sines: Tensor, dtype: torch.dtype) -> Tensor:
     """Rotary positions (Su et al. 2021) of (b, heads, t, width); cosines and sines (b, t, width)."""
     half = states.shape[-1] // 2
     cosines, sines = cosines[:, None, :, :half], sines[:, None, :, :half]

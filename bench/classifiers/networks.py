@@ -65,12 +65,12 @@ class Bidirectional(nn.Module):
 
     def forward(self, vectors: Tensor, attention_mask: Tensor) -> Tensor:
         states, _ = self.forwards(vectors)
-        turned, _ = self.backwards(_turned(vectors, attention_mask))
-        both = torch.cat([states, _turned(turned, attention_mask)], dim=-1)
+        turned, _ = self.backwards(_reverse(vectors, attention_mask))
+        both = torch.cat([states, _reverse(turned, attention_mask)], dim=-1)
         return both * attention_mask.unsqueeze(-1).to(both.dtype)
 
 
-def _turned(rows: Tensor, attention_mask: Tensor) -> Tensor:
+def _reverse(rows: Tensor, attention_mask: Tensor) -> Tensor:
     """Each row's real tokens in reverse order; padding stays where it is. Turning twice gives the rows back."""
     at = torch.arange(rows.shape[1], device=rows.device).unsqueeze(0)
     last = attention_mask.sum(dim=1, keepdim=True) - 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +11,10 @@ from bench.cli.options import json_option, lang_option
 from bench.machine.terminal import print_json
 
 if TYPE_CHECKING:
+    from bench.gates.quality_rules import QualityRule
     from bench.gates.speed_check import SpeedOptions
     from bench.results.verdicts import Check
 
-POINTS = 100
 EXIT_CODES = {"PASS": 0, "REGRESSED": 9, "INCONCLUSIVE": 10}
 
 
@@ -24,24 +22,6 @@ def add_commands(cli: click.Group) -> None:
     """Register them with the group."""
     for command in (baseline, check, compare, attribute):
         cli.add_command(command)
-
-
-@dataclass(frozen=True)
-class QualityRule:
-    """What a row may lose, and how far trainings of one recipe differ where nothing tells it; shares."""
-
-    margin: float
-    seed_spread: float
-
-    @classmethod
-    def of(cls, margin_points: float, spread_points: float) -> QualityRule:
-        """From points, as a user states them; raises UsageError for what is no number."""
-        from bench.errors import UsageError
-
-        for option, points in (("--margin", margin_points), ("--seed-spread", spread_points)):
-            if not math.isfinite(points):
-                raise UsageError(f"{option} {points} is no number of points")
-        return cls(margin_points / POINTS, spread_points / POINTS)
 
 
 baseline_option = click.option(
@@ -59,7 +39,7 @@ margin_option = click.option(
     type=click.FloatRange(min=0, min_open=True, max=100),
     default=0.5,
     show_default=True,
-    help="Points of accuracy or macro F1 that a row may lose; it does not grow where few texts were answered.",
+    help="Points of accuracy or macro F1 that a result may lose; it does not grow where few texts were answered.",
 )
 spread_option = click.option(
     "--seed-spread",
@@ -67,8 +47,8 @@ spread_option = click.option(
     type=click.FloatRange(min=0, max=100),
     default=1.0,
     show_default=True,
-    help="Points (standard deviation) between two trainings of one recipe, assumed for retrained rows with fewer than "
-    "3 seeds in both runs; 0 judges the very classifier instead of its training.",
+    help="Points (standard deviation) between two trainings of one recipe, assumed for retrained results with fewer "
+    "than 3 seeds in both runs; 0 judges the very classifier instead of its training.",
 )
 
 
@@ -92,7 +72,7 @@ def baseline(folder: Path, out: Path) -> None:
     write_baseline(out, made)
     size_kb = out.stat().st_size / 1000
     Console(stderr=True, highlight=False).print(
-        f"written: {out} ({len(made.rows)} rows, {size_kb:,.0f} kB); commit it and run `bench check`",
+        f"written: {out} ({len(made.rows)} results, {size_kb:,.0f} kB); commit it and run `bench check`",
         soft_wrap=True,
     )
 
@@ -128,25 +108,26 @@ def check(
 ) -> int:
     """Judge a run FOLDER against a baseline: its quality item by item, with --speed its speed by turns.
 
-    Quality is a test of non-inferiority: a row passes where the 95 % intervals of its accuracy and of its macro F1 lie
-    above minus the --margin, and has regressed where one lies below 0 (in at most 1 % of checks without a change). A
-    row whose classifier is the same and gives the same answers passes.
+    Quality is a test of non-inferiority: a result passes where the 95 % intervals of its accuracy and of its macro F1
+    lie above minus the --margin, and has regressed where one lies below 0 (in at most 1 % of checks without a change).
+    A result whose classifier is the same and gives the same answers passes.
 
     --speed measures the base again beside the head, never a stored figure; both classifiers must be on this machine.
     --base-source and --base-python name the base's code and libraries where those changed and not the classifier.
 
-    Exit codes: 0 all rows pass; 8 not comparable (other data, labels or classes; speed of another machine); 9 a row
-    regressed or failed; 10 nothing regressed, but a row is not settled or missing.
+    Exit codes: 0 all results pass; 8 not comparable (other data, labels or classes; speed of another machine); 9 a
+    result regressed or failed; 10 nothing regressed, but a result is not settled or missing.
     """
     from bench import registry
     from bench.errors import UsageError
     from bench.files.cache import write_whole
+    from bench.gates.quality_rules import QualityRule
     from bench.gates.speed_check import SpeedOptions
 
     if not speed and (base_source or base_python or turns):
         raise UsageError("--base-source, --base-python and --turns belong to --speed; add it or leave them out")
     options = SpeedOptions.of(base_source, base_python, turns) if speed else None
-    judged = _judge(folder, baseline_file, QualityRule.of(margin_points, spread_points), options)
+    judged = _judge(folder, baseline_file, QualityRule.of_points(margin_points, spread_points), options)
     page = registry.find("report", "check")(judged, language)
     if markdown:
         write_whole(markdown, page.markdown.encode("utf-8"))
@@ -164,7 +145,7 @@ def _judge(folder: Path, baseline_file: Path, rule: QualityRule, speed: SpeedOpt
     from bench.results.store import open_run
 
     run, base = open_run(folder), open_baseline(baseline_file)
-    judged = check_run(run, base, rule.margin, rule.seed_spread)
+    judged = check_run(run, base, rule)
     if speed is None:
         return judged
     base_folder = baseline_file if baseline_file.is_dir() else None
@@ -178,7 +159,7 @@ def _judge(folder: Path, baseline_file: Path, rule: QualityRule, speed: SpeedOpt
 @lang_option
 @json_option
 def compare(old: Path, new: Path, language: str, as_json: bool) -> None:
-    """Show what changed in quality from the run folder OLD to the run folder NEW, row by row."""
+    """Show what changed in quality from the run folder OLD to the run folder NEW, result by result."""
     from bench import registry
     from bench.gates.baseline import make_baseline
     from bench.gates.check import check_run
@@ -207,24 +188,25 @@ def attribute(
     language: str,
     as_json: bool,
 ) -> None:
-    """Name what made the regressed rows of a run FOLDER worse: weights, tokenizer, engine, libraries and code.
+    """Name what made the regressed results of a run FOLDER worse: weights, tokenizer, engine, libraries and code.
 
-    Each part of the head is put back to the base's, alone, and the row is judged again. Both classifiers must be on
+    Each part of the head is put back to the base's, alone, and the result is judged again. Both classifiers must be on
     this machine; libraries and code are tried where --base-source or --base-python names the base's.
     """
     from bench import registry
     from bench.execution.console import RunConsole
     from bench.gates import attribution
     from bench.gates.baseline import open_baseline
+    from bench.gates.quality_rules import QualityRule
     from bench.gates.speed_check import SpeedOptions
     from bench.results.store import open_run
 
     options = SpeedOptions.of(base_source, base_python, None)
-    rule = QualityRule.of(margin_points, spread_points)
+    rule = QualityRule.of_points(margin_points, spread_points)
     base_folder = baseline_file if baseline_file.is_dir() else None
     with RunConsole(quiet=False) as console:
         run, base = open_run(folder), open_baseline(baseline_file)
-        attributions = attribution.attribute(run, base, base_folder, options, console, rule.margin, rule.seed_spread)
+        attributions = attribution.attribute(run, base, base_folder, options, console, rule)
     _print_page(registry.find("report", "attribution")(attributions, language), as_json)
 
 

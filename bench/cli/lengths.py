@@ -36,7 +36,7 @@ def own_lengths(file: Path, run: StoredRun) -> OwnLengths:
     for path in sorted((run.folder / "classifiers").glob("*")):
         try:
             classifier = load_classifier(path)
-            counted[classifier.sha256] = count_tokens(classifier, lines, _tested(run, classifier))
+            counted[classifier.sha256] = count_tokens(classifier, lines, _find_tested(run, classifier))
         except AssetError:  # trained elsewhere, or cleared from the cache: its rows say that they could not be counted
             continue
     if not counted:
@@ -68,7 +68,7 @@ def _ngrams(vectoriser: Any, texts: Sequence[str]) -> np.ndarray:
     return np.array([max(1, len(analyse(text))) for text in texts], dtype=float)
 
 
-def _tested(run: StoredRun, classifier: Classifier) -> list[str]:
+def _find_tested(run: StoredRun, classifier: Classifier) -> list[str]:
     """The test texts that the run kept of the classifier's task."""
     texts = evidence_of(run.folder).texts
     fingerprints = (row.data.fingerprint for row in run.results if row.classifier_sha256 == classifier.sha256)

@@ -28,7 +28,9 @@ def add_commands(cli: click.Group) -> None:
 
 
 @click.command("list")
-@click.option("--recipes", "all_recipes", is_flag=True, help="Every recipe: row, base model, hyperparameters, needs.")
+@click.option(
+    "--recipes", "all_recipes", is_flag=True, help="Every recipe: system, base model, hyperparameters, needs."
+)
 @click.option("--models", type=click.Choice(["small", "published"]), help="With --recipes: one model set only.")
 @json_option
 def list_(all_recipes: bool, models: ModelSet | None, as_json: bool) -> None:

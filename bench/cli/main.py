@@ -19,17 +19,17 @@ from bench.machine.terminal import make_streams_safe, visible
 
 EPILOG = """\b
 Exit codes:
-  0    done (skipped rows included)
+  0    done (skipped results included)
   1    a defect of the harness; run again with --debug and report it
   2    wrong arguments
   3    data that cannot be used
   4    a model or an archive that cannot be had
-  5    the run is complete, but some cells failed; their rows say why
+  5    the run is complete, but some cells failed; their results say why
   6    a run folder that cannot be read or written
   7    something that cannot run on this machine
   8    two runs that must not be compared: other data, labels or classes; speed of another machine
-  9    bench check: a row regressed or failed
-  10   bench check: nothing regressed, but a row is not settled or missing
+  9    bench check: a result regressed or failed
+  10   bench check: nothing regressed, but a result is not settled or missing
   11   bench selftest: a planted fault was not found
   130  interrupted; `bench run` and `bench train` go on where they stopped
 """
@@ -80,7 +80,10 @@ def main() -> None:
     hide_unfit_companions()
     make_streams_safe()
     try:
-        sys.exit(cli.main(prog_name="bench", standalone_mode=False) or 0)
+        code = cli.main(prog_name="bench", standalone_mode=False) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a full disk behind it is an error and no remark after the last line
+        sys.exit(code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("\nbench: interrupted; what was finished is kept: give the same command again", err=True)
         sys.exit(130)
@@ -89,14 +92,24 @@ def main() -> None:
     except BenchError as error:
         _fail(str(error), error.exit_code, error)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_output()
         sys.exit(1)
     except OSError as error:
+        _let_go_of_output()
         if error.errno == errno.ENOSPC:
             _fail("no disk space left; free some and run the same command again: finished cells are kept", 6, error)
         _fail(_of_system(error), 6, error)
     except Exception as error:
         _fail(f"{type(error).__name__}: {error} (a defect of the harness; --debug shows where)", 1, error)
+
+
+def _let_go_of_output() -> None:
+    """Send what is still to be flushed nowhere, where standard output takes no more."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _of_system(error: OSError) -> str:

@@ -167,7 +167,7 @@ def recipe_options(command: Command) -> Command:
             "Base models in place of the recipes': ORG/NAME[@REVISION] of the hub, a folder, or a known name.",
             "base models",
         ),
-        csv_option("--methods", "methods", "Training methods, recipe ids or rows (A1 ... D2).", "methods"),
+        csv_option("--methods", "methods", "Training methods, recipe ids or published systems (A1 ... D2).", "methods"),
     ):
         command = option(command)
     return command

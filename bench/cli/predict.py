@@ -86,9 +86,9 @@ def predict(
 
 def _predict_stream(predictor: Predictor, as_json: bool) -> None:
     """Standard input, one text a line."""
-    from bench.execution.predict_files import answered, numbered_lines, write_json
+    from bench.execution.predict_files import answered, number_lines, write_json
 
-    rows = answered(predictor, numbered_lines(sys.stdin.buffer, "standard input"))
+    rows = answered(predictor, number_lines(sys.stdin.buffer, "standard input"))
     if as_json:
         write_json(rows, sys.stdout)
     else:

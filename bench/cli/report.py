@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,8 @@ def _write(
     except OSError as error:
         if page is not None and not page.resolve().is_relative_to(folder.resolve()):
             raise
-        messages.print(visible(f"not written: {error.filename or folder}: {error.strerror}"))
+        limit = ": this shell allows no larger file (ulimit -f)" if error.errno == errno.EFBIG else ""
+        messages.print(visible(f"not written: {error.filename or folder}: {error.strerror}{limit}"))
         return
     if not quiet:
         more = "" if full else f"; every table: bench report {folder} --full"

@@ -64,8 +64,8 @@ def add_commands(cli: click.Group) -> None:
 @click.option(
     "--between",
     nargs=2,
-    metavar="ROW ROW",
-    help="Break-even volume of two rows, named as RECIPE/ENGINE, e.g. tfidf/sklearn lora/onnx.",
+    metavar="RESULT RESULT",
+    help="Break-even volume of two results, named as RECIPE/ENGINE, e.g. tfidf/sklearn lora/onnx.",
 )
 @lang_option
 @json_option
@@ -77,9 +77,9 @@ def advise(
     as_json: bool,
     **demands: float | None,
 ) -> None:
-    """Name the row of a run FOLDER to deploy, the runner-up, and how sure that is.
+    """Name the result of a run FOLDER to deploy, the runner-up, and how sure that is.
 
-    With --min-f1 the cheapest row that meets the demands; with --accuracy the one that automates the most; else the
+    With --min-f1 the cheapest result that meets the demands; with --accuracy the one that automates the most; else the
     best one.
     """
     from rich.console import Console
@@ -202,7 +202,7 @@ def merge(folders: tuple[Path, ...], out: Path, full: bool, language: str, as_js
 @lang_option
 @json_option
 def trend(folders: tuple[Path, ...], page: Path | None, language: str, as_json: bool) -> None:
-    """Show how each row's figures went over several RUNs, and which slide or change beyond chance.
+    """Show how each result's figures went over several RUNs, and which slide or change beyond chance.
 
     Runs are ordered by the time they ended. Quality is followed on the same texts, rates on the same machine.
     """
@@ -230,14 +230,14 @@ def trend(folders: tuple[Path, ...], page: Path | None, language: str, as_json: 
 
 @click.group("pytest-benchmark", cls=OneLineGroup)
 def pytest_benchmark() -> None:
-    """Speed rows as pytest-benchmark's JSON, for its `compare` and its histograms; and its rows as ours."""
+    """Speed results as pytest-benchmark's JSON, for its `compare` and its histograms; and its benchmarks as ours."""
 
 
 @pytest_benchmark.command("export")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("benchmark.json"), show_default=True)
 def export_benchmarks(folder: Path, out: Path) -> None:
-    """Write a run FOLDER's speed rows; then `pytest-benchmark compare FILE FILE --histogram`."""
+    """Write a run FOLDER's speed results; then `pytest-benchmark compare FILE FILE --histogram`."""
     from bench.results.pytest_benchmark import export_run
     from bench.results.store import open_run, write_json
 
@@ -250,7 +250,7 @@ def export_benchmarks(folder: Path, out: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def import_benchmarks(file: Path, as_json: bool) -> None:
-    """Show the rows of a FILE of `pytest --benchmark-json`: rate, and the percentiles its rounds support."""
+    """Show the benchmarks of a FILE of `pytest --benchmark-json`: rate, and the percentiles its rounds support."""
     from rich.console import Console
 
     from bench import registry

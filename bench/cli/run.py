@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,13 @@ import click
 from bench.cli.options import full_option, json_option, lang_option, quiet_option, take_prompts, take_reading
 from bench.cli.parameters import Duration, SectionedCommand, section
 from bench.cli.selection import selection_options
-from bench.errors import CellsFailed, UsageError
+from bench.errors import CellsFailed
 
 if TYPE_CHECKING:
     from bench.plan.request import RunRequest
     from bench.results.records import Result
+
+SPREAD = ("store", "jobs", "devices", "executor", "ray_address", "ray_accelerator", "with_classifiers")
 
 
 def add_commands(cli: click.Group) -> None:
@@ -31,7 +33,7 @@ def add_commands(cli: click.Group) -> None:
     "budget_s",
     type=Duration(),
     metavar="TIME",
-    help="Time for the whole run, such as 10m: cheap rows first, what does not fit is named and left for another run.",
+    help="Time for the whole run, such as 10m: the cheap first, what does not fit is named and left for another run.",
 )
 @click.option(
     "--recalibrate",
@@ -39,14 +41,30 @@ def add_commands(cli: click.Group) -> None:
     help="Measure again which engines are this machine's defaults, instead of taking what is in the cache.",
 )
 @click.option("--retry", is_flag=True, help="Run cells of this folder again that failed or that others held up.")
-@section("Output")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and the suites' names.")
+@section("Many at once")
 @click.option("--shard", metavar="K/N", help="Do part K of N into the store that all parts share, 3/16 for one.")
 @click.option(
     "--store",
     metavar="ROOT",
-    help="What the parts of a run share: a folder or s3://bucket/path. Default: store in the run folder.",
+    help="What the workers of a run share: a folder or s3://bucket/path. Default: store in the run folder.",
 )
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), help="So many classifiers at once, each on its share of the cores."
+)
+@click.option(
+    "--devices", metavar="LIST", help="One worker a GPU, cuda:0,cuda:1 for two, each with its share of cores."
+)
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    help="ray: one worker a node of a Ray cluster, or a GPU of it; without --ray-address a Ray of this machine.",
+)
+@click.option("--ray-address", metavar="ADDRESS", help="The Ray to join: auto, or HOST:PORT of its head node.")
+@click.option("--ray-accelerator", metavar="TYPE", help="Take nodes with this accelerator alone, such as H100.")
+@click.option("--with-classifiers", is_flag=True, help="Bring the classifiers that others trained here, too.")
+@section("Output")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: runs/ and the suites' names.")
 @click.option(
     "--price", "price_per_hour", type=float, help="Price of this machine an hour, for cost per million texts."
 )
@@ -54,13 +72,14 @@ def add_commands(cli: click.Group) -> None:
 @lang_option
 @quiet_option
 @json_option
-def run(
-    full: bool, language: str, quiet: bool, as_json: bool, shard: str | None, store: str | None, **choices: Any
-) -> None:
+def run(full: bool, language: str, quiet: bool, as_json: bool, shard: str | None, **choices: Any) -> None:
     """Train, serve and measure every cell that has no result yet; print the leaderboards."""
-    failed = _run_and_print(choices, _Shown(language, full=full, quiet=quiet, as_json=as_json), shard, store)
+    from bench.plan.shards import parse_shard
+
+    spread = {name: choices.pop(name) for name in SPREAD} | {"shard": parse_shard(shard) if shard else None}
+    failed = _run_and_print(choices, _Shown(language, full=full, quiet=quiet, as_json=as_json), spread)
     if failed:
-        raise CellsFailed(f"{failed} of the cells failed; their rows say why, --retry runs them again")
+        raise CellsFailed(f"{failed} of the cells failed; their results say why, --retry runs them again")
 
 
 @dataclass(frozen=True)
@@ -73,34 +92,22 @@ class _Shown:
     as_json: bool
 
 
-def _run_and_print(choices: dict[str, Any], shown: _Shown, shard: str | None, store: str | None) -> int:
-    """Run, store and print; returns how many cells failed. `store`: what the parts of a run share."""
+def _run_and_print(choices: dict[str, Any], shown: _Shown, spread: dict[str, Any]) -> int:
+    """Run, store and print; returns how many cells failed. `spread`: the fields of a Spread."""
     from bench.cli.report import print_leaderboard
     from bench.execution.console import RunConsole
-    from bench.execution.processes import Workers
-    from bench.execution.run import run_plan
     from bench.execution.schedule import Budget
-    from bench.execution.sharing import sharing_of, workplace
-    from bench.machine.threads import usable_cores
-    from bench.plan.choices import check_request
-    from bench.plan.plan import make_plan
-    from bench.plan.shards import parse_shard
-    from bench.results.leaderboards import file_in
+    from bench.execution.spread import Spread, run_request
+    from bench.results.leaderboards import file_in, write_leaderboard
 
-    part = parse_shard(shard) if shard else None
-    if part and choices.get("autotune"):
-        raise UsageError("--autotune and --shard: each shard would find settings of its own; leave one of them out")
     budget = Budget(choices.get("budget_s"))
-    request = make_request(choices)
-    check_request(request)
+
+    def write_page(folder: Path) -> None:
+        write_leaderboard(folder, shown.language, file_in(folder, shown.language, "html"))
+
     with RunConsole(shown.quiet) as console:
-        console.start("preparing the data")
-        workers = Workers(request.threads or usable_cores())  # they import torch while the data is read
-        plan = make_plan(request, console.progress)
-        with sharing_of(plan.out, part, store) as sharing:
-            plan = replace(plan, out=workplace(plan.out, part))
-            results = run_plan(plan, console, workers, budget, sharing)
-    if part is None or results:
+        plan, results = run_request(make_request(choices), console, Spread(**spread), write_page, budget)
+    if spread["shard"] is None or results:
         page = file_in(plan.out, shown.language, "html")
         print_leaderboard(plan.out, shown.as_json, page, shown.language, shown.full)
     return sum(_failed(result) for result in results)
@@ -117,7 +124,7 @@ def make_request(choices: dict[str, Any]) -> RunRequest:
 
 
 def _failed(result: Result) -> bool:
-    """An INVALID row without answers failed too: its endpoint gave none."""
+    """An INVALID result without answers failed too: its endpoint gave none."""
     from bench.results.records import Status
 
     failed = {Status.CRASH, Status.OOM, Status.TIMEOUT}

@@ -1,38 +1,38 @@
-"""Prints how far a run of many workers is."""
+"""Prints how far a run of many workers is, once or for as long as it goes on."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import time
+from collections.abc import Callable
 
 import click
+from rich.console import Console
+from rich.live import Live
 
-from bench.execution.progress import Progress, Running
+from bench.execution.progress import Progress
+from bench.execution.progress_view import lines, progress_table, summary
 from bench.machine.terminal import visible
-from bench.plan.estimate import shown_s
+
+ASK_S = 2.0
 
 
 def print_progress(progress: Progress) -> None:
     """One line for the whole, one each for what runs and what failed."""
-    parts = [f"{progress.done} of {progress.cells} rows done", f"{progress.waiting} waiting"]
-    if progress.failed:
-        parts.append(f"{len(progress.failed)} failed")
-    click.echo(f"{', '.join(parts)}; {progress.workers} workers; {_end(progress)}")
-    for running in progress.running:
-        click.echo(visible(f"running: {running.title} on {running.host} ({running.worker}){_heard(running)}"))
-    for failed in progress.failed:
-        click.echo(visible(f"failed: {failed.name}: {failed.status}: {failed.reason}"))
+    click.echo(summary(progress))
+    for line in lines(progress):
+        click.echo(visible(line))
 
 
-def _end(progress: Progress) -> str:
-    if progress.waiting == 0:
-        return "nothing is left"
-    if progress.workers == 0:
-        return "nobody works on it: start its shards again, or `bench run` without --shard"
-    if progress.ends_in_s is None:
-        return "when it ends cannot be told"
-    end = datetime.now().astimezone() + timedelta(seconds=progress.ends_in_s)
-    return f"about {shown_s(progress.ends_in_s)} left, until {end:%H:%M}"
-
-
-def _heard(running: Running) -> str:
-    return f", not heard for {shown_s(running.heard_s)}: it will be taken over" if running.lapsed else ""
+def watch_progress(ask: Callable[[], Progress]) -> None:
+    """Show it again and again until nothing is left to do; Ctrl-C stops the watching alone."""
+    console = Console(highlight=False)
+    said = ""
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while (found := ask()).waiting:
+            if console.is_terminal:
+                live.update(progress_table(found), refresh=True)
+            elif summary(found) != said:
+                said = summary(found)
+                click.echo(said)
+            time.sleep(ASK_S)
+    print_progress(found)

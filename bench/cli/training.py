@@ -43,7 +43,7 @@ def train(quiet: bool, as_json: bool, **choices: Any) -> None:
     from bench.errors import CellsFailed
 
     out: Path = choices["out"]
-    with _prepared(choices, quiet, out / ".logs") as context:
+    with _prepare(choices, quiet, out / ".logs") as context:
         trained, failed = _train_all(context, out)
     if as_json:
         sys.stdout.write(json.dumps([str(folder) for folder in trained]) + "\n")
@@ -96,7 +96,7 @@ def tune(quiet: bool, as_json: bool, **choices: Any) -> None:
     from bench.files.cache import write_whole
 
     out, trials, space = choices.pop("out"), choices.pop("trials"), choices.pop("space")
-    with _prepared(choices, quiet, out.parent / f".{out.stem}-logs") as context:
+    with _prepare(choices, quiet, out.parent / f".{out.stem}-logs") as context:
         plan = context.plan
         if len(plan.tasks) != 1 or len(plan.recipes) != 1:
             named = ", ".join(recipe.id for recipe in plan.recipes)
@@ -112,7 +112,7 @@ def tune(quiet: bool, as_json: bool, **choices: Any) -> None:
 
 
 @contextmanager
-def _prepared(choices: dict[str, Any], quiet: bool, logs: Path) -> Iterator[Context]:
+def _prepare(choices: dict[str, Any], quiet: bool, logs: Path) -> Iterator[Context]:
     """A plan with its data, and what trains it."""
     from bench.execution.console import RunConsole
     from bench.execution.context import Context

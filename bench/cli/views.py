@@ -61,7 +61,7 @@ def print_recipes(recipes: list[dict[str, Any]]) -> None:
     console = new_console()
     for models in dict.fromkeys(recipe["models"] for recipe in recipes):
         table = new_table(
-            f"Recipes, models {models}", "row", "recipe", "method", "base model", "hyperparameters, needs"
+            f"Recipes, models {models}", "system", "recipe", "method", "base model", "hyperparameters, needs"
         )
         for recipe in recipes:
             if recipe["models"] == models:

@@ -10,7 +10,7 @@ from bench.data.labels import nearest_spelling
 from bench.data.sources import Raw
 from bench.data.tables import Table
 from bench.errors import DataError
-from bench.text.splits import stratified_cut, stratified_order
+from bench.text.splits import cut_stratified, stratified_order
 from bench.types import Dataset, Prompt, Split, SplitSizes
 
 VALIDATION_SHARE = 0.1
@@ -78,7 +78,7 @@ def assemble(
     else:
         train, validation = _cut(train, VALIDATION_SHARE)
     _require_classes(raw, train, class_names)
-    used = _limited(test, limits.test, None)
+    used = _limit(test, limits.test, None)
     notes = (
         *raw.notes,
         *_cut_notes(raw),
@@ -90,8 +90,8 @@ def assemble(
         title=title,
         language=language,
         class_names=class_names,
-        train=_limited(train, limits.train, len(class_names)),
-        validation=_limited(validation, _validation_limit(limits.train, len(class_names)), None),
+        train=_limit(train, limits.train, len(class_names)),
+        validation=_limit(validation, _validation_limit(limits.train, len(class_names)), None),
         test=used,
         full_sizes=SplitSizes(train=len(train), validation=len(validation), test=len(test)),
         source=raw.source,
@@ -102,13 +102,13 @@ def assemble(
 
 
 def _cut(split: Split, share: float) -> tuple[Split, Split]:
-    kept, cut = stratified_cut(split.labels, share)
+    kept, cut = cut_stratified(split.labels, share)
     if not len(cut):
         raise DataError(f"{len(split)} texts are too few to cut a test and a validation part off; give more")
     return split.take(kept), split.take(cut)
 
 
-def _limited(split: Split, limit: int | None, classes: int | None) -> Split:
+def _limit(split: Split, limit: int | None, classes: int | None) -> Split:
     """The whole split in its stratified order, or the first `limit` of it."""
     if limit is not None and classes is not None and limit < classes:
         raise DataError(f"a limit of {limit} texts is below the {classes} classes; raise it")

@@ -26,7 +26,7 @@ def read_parquet(path: Path, data: bytes, reading: Reading) -> Rows:
         file = pq.ParquetFile(io.BytesIO(data) if data else path)
         names = tuple(file.schema_arrow.names)
         _refuse_duplicates(path, names)
-        table = file.read(columns=_wanted(names, reading))
+        table = file.read(columns=_choose(names, reading))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, "parquet", error) from error
     return _rows(path, table, names, "parquet")
@@ -61,7 +61,7 @@ def _refuse_duplicates(path: Path, names: Sequence[str]) -> None:
         raise DataError(f"{path} has more than one column named '{twice[0]}'; rename or remove one")
 
 
-def _wanted(names: Sequence[str], reading: Reading) -> list[str]:
+def _choose(names: Sequence[str], reading: Reading) -> list[str]:
     """Columns worth reading: those asked for, by name, path or position, and those with usual names."""
     asked = [part.strip() for name in (reading.text_column, reading.label_column) if name for part in name.split(",")]
     asked += [name for name in (reading.text_column, reading.label_column) if name]

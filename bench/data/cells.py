@@ -103,7 +103,7 @@ def _text(path: Path, rows: Rows, row: int, value: Any) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bytes):
-        value = _decoded(path, rows, row, value, "text")
+        value = _decode(path, rows, row, value, "text")
     if not isinstance(value, str):
         raise DataError(
             f"{path} {rows.unit} {rows.lines[row]}: the text is a {type(value).__name__} "
@@ -118,7 +118,7 @@ def _text(path: Path, rows: Rows, row: int, value: Any) -> str | None:
 def _label(path: Path, rows: Rows, row: int, value: Any, cleaned: dict[str, str]) -> str | None:
     """Labels are compared as text: 3 and 3.0 are the same label."""
     if isinstance(value, bytes):
-        value = _decoded(path, rows, row, value, "label")
+        value = _decode(path, rows, row, value, "label")
     if isinstance(value, list) and len(value) == 1 and not isinstance(value[0], (list, dict)):
         value = value[0]
     if value is None or (isinstance(value, (float, Decimal)) and math.isnan(value)):
@@ -129,7 +129,7 @@ def _label(path: Path, rows: Rows, row: int, value: Any, cleaned: dict[str, str]
         label = str(value)
         if isinstance(value, str):
             _require_unicode(path, rows, row, value, "label")
-            label = cleaned_label(value)
+            label = clean_label(value)
             if label != value.strip() and value not in cleaned:
                 cleaned[value] = label
         return None if not label or label.lower() == "nan" else label
@@ -142,7 +142,7 @@ def _label(path: Path, rows: Rows, row: int, value: Any, cleaned: dict[str, str]
     raise DataError(f"{path} {rows.unit} {rows.lines[row]}: the label is a {kind}, not text or a number")
 
 
-def _decoded(path: Path, rows: Rows, row: int, value: bytes, what: str) -> str:
+def _decode(path: Path, rows: Rows, row: int, value: bytes, what: str) -> str:
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -159,7 +159,7 @@ def _require_unicode(path: Path, rows: Rows, row: int, value: str, what: str) ->
         ) from error
 
 
-def cleaned_label(value: str) -> str:
+def clean_label(value: str) -> str:
     """A label in Unicode's composed form, without invisible characters, outer spaces and quotation marks."""
     label = unicodedata.normalize("NFC", _INVISIBLE.sub("", value.strip())).strip()
     while len(label) > 2 and label[0] + label[-1] in _QUOTES and label[0] not in label[1:-1]:

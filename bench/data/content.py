@@ -60,7 +60,7 @@ def read_content(path: Path, limit_bytes: int = SIZE_LIMIT_BYTES) -> Content:
             if packing is not None:
                 name, data = _UNPACK[packing](file, path, limit_bytes)
             else:
-                name, data = path.name, _capped(file, path, limit_bytes)
+                name, data = path.name, _cap(file, path, limit_bytes)
     except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
         raise DataError(f"{path} is damaged or half-downloaded ({error}); fetch it again") from error
     except RuntimeError as error:  # what zipfile raises for a member with a password
@@ -74,7 +74,7 @@ def read_content(path: Path, limit_bytes: int = SIZE_LIMIT_BYTES) -> Content:
     return Content(path, name, data)
 
 
-def _capped(stream: IO[bytes], path: Path, limit_bytes: int) -> bytes:
+def _cap(stream: IO[bytes], path: Path, limit_bytes: int) -> bytes:
     parts, left = [], limit_bytes
     while chunk := stream.read(_CHUNK):
         left -= len(chunk)
@@ -91,7 +91,7 @@ def _inner_name(path: Path) -> str:
 def _unpack_with(opened: Callable[[IO[bytes]], IO[bytes]]) -> Callable[[IO[bytes], Path, int], tuple[str, bytes]]:
     def unpack(file: IO[bytes], path: Path, limit_bytes: int) -> tuple[str, bytes]:
         with opened(file) as stream:
-            return _inner_name(path), _capped(stream, path, limit_bytes)
+            return _inner_name(path), _cap(stream, path, limit_bytes)
 
     return unpack
 
@@ -123,7 +123,7 @@ def _unzip(file: IO[bytes], path: Path, limit_bytes: int) -> tuple[str, bytes]:
                 f"{path} holds {len(members)} files ({shown}); unpack it and give the folder or one of them"
             )
         with archive.open(members[0]) as stream:
-            return PurePosixPath(names[0]).name, _capped(stream, path, limit_bytes)
+            return PurePosixPath(names[0]).name, _cap(stream, path, limit_bytes)
 
 
 _MAGIC = (
@@ -197,14 +197,14 @@ def _guess(data: bytes, wrong: int) -> str:
 def _plain_guesses(sample: bytes) -> list[str]:
     """cp1252 where nearly all is ASCII and the rest letters, Japanese where kana comes out: libraries miss these."""
     found = []
-    western = _decoded(sample, "cp1252")
+    western = _decode(sample, "cp1252")
     if western is not None:
         odd = [character for character in western if not character.isascii()]
         usual = all(character.isalpha() or character in "“”‘’–—…€«»°" for character in odd)
         if usual and len(odd) < 0.4 * len(western):
             found.append("cp1252")
     for encoding in ("cp932", "euc_jp"):
-        text = _decoded(sample, encoding)
+        text = _decode(sample, encoding)
         if text is not None and sum("\u3040" <= character <= "\u30fa" for character in text) > 0.05 * len(text):
             found.append(encoding)
     return found
@@ -216,7 +216,7 @@ def _library_guesses(sample: bytes) -> list[str]:
     return [match.encoding for match in from_bytes(sample, cp_isolation=list(LIKELY_ENCODINGS))]
 
 
-def _decoded(sample: bytes, encoding: str) -> str | None:
+def _decode(sample: bytes, encoding: str) -> str | None:
     """The sample but for a character that its end may cut."""
     for cut in range(3):
         try:

@@ -33,7 +33,7 @@ def prepare_dataset(
     chosen = data if data is not None else _from_environment()
     raw = suite_source(suite, chosen, reading, progress)
     if raw.source.kind == "local":
-        raw = _settled(raw, reading, named=True)
+        raw = _settle(raw, reading, named=True)
         refuse_shifted(_tables(raw), raw.classes or suite.class_names)
     if suite.remove is not None:
         raw = _without(raw, suite.remove)
@@ -59,8 +59,8 @@ def prepare_own_suite(suite: OwnSuite, reading: Reading, limits: Limits, progres
     if progress is not None:
         progress(f"reading {path.name}", 0, 1)
     reading = suite.reading.model_copy(update=reading.model_dump(exclude_defaults=True))
-    raw = _described(open_path(path, reading), suite)
-    raw = _settled(raw, reading, named=raw.classes is not None)
+    raw = _describe(open_path(path, reading), suite)
+    raw = _settle(raw, reading, named=raw.classes is not None)
     if raw.classes is not None:
         refuse_shifted(_tables(raw), raw.classes)
     class_names = raw.classes or _infer_classes(raw)
@@ -70,7 +70,7 @@ def prepare_own_suite(suite: OwnSuite, reading: Reading, limits: Limits, progres
     return assemble(raw, suite.name, raw.title or path.name, language, class_names, prompt, limits)
 
 
-def _described(raw: Raw, suite: OwnSuite) -> Raw:
+def _describe(raw: Raw, suite: OwnSuite) -> Raw:
     """What the user's TOML says of the data stands above what the data says of itself."""
     source = raw.source.model_copy(
         update={key: value for key in ("licence", "note") if (value := getattr(suite, key)) is not None}
@@ -106,7 +106,7 @@ def _tables(raw: Raw) -> dict[str, Table]:
     return {part: table for part, table in parts.items() if table is not None}
 
 
-def _settled(raw: Raw, reading: Reading, named: bool) -> Raw:
+def _settle(raw: Raw, reading: Reading, named: bool) -> Raw:
     """With one spelling a class in every part, and what has to be said of the labels."""
     tables, notes = settle_labels(_tables(raw), reading.label_map, named)
     return replace(

@@ -26,13 +26,14 @@ def read_delimited(path: Path, text: str, encoding: str, suffix: str, reading: R
     """
     # The default limit of 131,072 characters a field would refuse long documents.
     csv.field_size_limit(2**31 - 1)
+    text = text.removesuffix("\x1a")  # the end of a file of DOS
     if "\n" not in text:
         text = text.replace("\r", "\n")
     asked, skipped = _asked_delimiter(path, text, reading)
     if skipped:
         text = text.partition("\n")[2]
     parsed = _parse_asked(path, text, asked, labelled) if asked else _fitting(path, text, suffix, reading, labelled)
-    cells, notes = _trimmed(parsed) if labelled else (parsed.cells, ())
+    cells, notes = _trim(parsed) if labelled else (parsed.cells, ())
     lines = [line + skipped for line in parsed.lines]
     header = _has_header(cells, reading) if labelled else _names_texts(cells, reading)
     names = tuple(cell.strip() for cell in cells[0]) if header else None
@@ -87,7 +88,7 @@ def _fitting(path: Path, text: str, suffix: str, reading: Reading, labelled: boo
             break
     if found:
         return _choose(path, found, suffix, reading)
-    if single is not None:
+    if single is not None and not _names_columns(single.cells[0][0]):
         return single
     wanted = sorted((error for error in failed if error.rows), key=lambda error: -error.rows)
     if wanted:
@@ -95,6 +96,15 @@ def _fitting(path: Path, text: str, suffix: str, reading: Reading, labelled: boo
     raise DataError(
         f"{path}: none of comma, semicolon, tab and | divides its lines into columns "
         f"(the first is '{shortened(text.lstrip().partition(chr(10))[0])}'); name another with --delimiter"
+    )
+
+
+def _names_columns(line: str) -> bool:
+    """Whether a line that no delimiter divides everywhere is a header of several columns all the same."""
+    return any(
+        {cell.strip().strip('"').lower() for cell in line.split(delimiter)} & set(TEXT_NAMES)
+        for delimiter in DELIMITERS
+        if delimiter in line
     )
 
 
@@ -152,7 +162,7 @@ def _is_prose(parsed: Parsed, reading: Reading) -> bool:
 # ---------------------------------------------------------------- header and empty columns
 
 
-def _trimmed(parsed: Parsed) -> tuple[Cells, tuple[str, ...]]:
+def _trim(parsed: Parsed) -> tuple[Cells, tuple[str, ...]]:
     """Without columns at the end that have no name; what they hold in a few rows is said, not read."""
     names, cells = parsed.cells[0], parsed.cells
     width = len(names)

@@ -12,6 +12,9 @@ from bench.data.content import text_lines
 # In files with these delimiters a quotation mark is often a mere character; in spreadsheets' files it never is.
 LITERAL_QUOTES = ("\t", "|", "^", "~", "\x01")
 _QUOTED = re.compile(r'"(?:[^"\\]|""|\\.)*"', re.DOTALL)
+# Where line feeds end the lines, a carriage return on its own is a letter of its cell; Python's csv ends the row there.
+_LONE_RETURN = re.compile(r"(?<!\n)\r(?!\r*(?:\n|$))")
+_IN_ITS_PLACE = "\ufdd0"  # a noncharacter of Unicode
 Cells = list[list[str]]
 
 
@@ -81,8 +84,9 @@ def _records(text: str, delimiter: str, mode: str) -> Iterator[tuple[int, list[s
         for number, line in enumerate(text.split("\n"), start=1):
             yield number, line.removesuffix("\r").split(delimiter)
         return
+    inner = _LONE_RETURN.search(text) is not None and "\n" in text and _IN_ITS_PLACE not in text
     reader = csv.reader(
-        text_lines(text),
+        text_lines(_LONE_RETURN.sub(_IN_ITS_PLACE, text) if inner else text),
         delimiter=delimiter,
         quotechar="'" if mode == "single" else '"',
         doublequote=mode != "escaped",
@@ -98,7 +102,7 @@ def _records(text: str, delimiter: str, mode: str) -> Iterator[tuple[int, list[s
             return
         except csv.Error as error:
             raise Misfit(started, f": {error}; a quoted field may lack its closing quote", rows) from error
-        yield started, row
+        yield started, [cell.replace(_IN_ITS_PLACE, "\r") for cell in row] if inner else row
         rows += 1
         started = reader.line_num + 1
 

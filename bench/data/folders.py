@@ -92,10 +92,10 @@ def _single(folder: Path) -> Path | None:
 def _read_part(source: Sequence[Path] | dict[str, list[Path]], reading: Reading) -> Table:
     if isinstance(source, dict):
         return _read_classes(source, reading)
-    return joined_tables([read_table(file, reading) for file in source])
+    return join_tables([read_table(file, reading) for file in source])
 
 
-def joined_tables(tables: Sequence[Table]) -> Table:
+def join_tables(tables: Sequence[Table]) -> Table:
     """Several shards as one table; every row still knows its file."""
     if len(tables) == 1:
         return tables[0]

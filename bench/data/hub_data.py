@@ -35,10 +35,10 @@ def find_hub_data(name: str) -> HubData:
     if match is None:
         raise DataError(f"--data {name}: expected hf:ORG/NAME, hf:ORG/NAME@REVISION or hf:ORG/NAME@REVISION:CONFIG")
     repo, revision, config = match["repo"], match["revision"] or "main", match["config"]
-    return _cached(name, repo, revision, config) or _fetched(name, repo, revision, config)
+    return _find_cached(name, repo, revision, config) or _fetch(name, repo, revision, config)
 
 
-def _cached(name: str, repo: str, revision: str, config: str | None) -> HubData | None:
+def _find_cached(name: str, repo: str, revision: str, config: str | None) -> HubData | None:
     """What is whole in the hub's cache; a download that broke off leaves some of the shards, or train alone."""
     cached = cached_snapshot(repo, revision, "dataset")
     if cached is None:
@@ -65,7 +65,7 @@ def _listed_splits(card: dict[str, Any], config: str | None) -> set[str]:
     return {part for split in splits if (part := part_of_name(str(split.get("name", "")))) is not None}
 
 
-def _fetched(name: str, repo: str, revision: str, config: str | None) -> HubData:
+def _fetch(name: str, repo: str, revision: str, config: str | None) -> HubData:
     try:
         commit, listed = list_files(repo, revision, "dataset")
         card = read_card(fetch_file(repo, CARD, commit, "dataset")) if CARD in listed else {}

@@ -25,6 +25,7 @@ def looks_like_json(text: str) -> bool:
 def read_json(path: Path, text: str, encoding: str) -> Rows:
     """The records of a JSON text; raises DataError with the line of what is broken."""
     lines: list[int]
+    text = _with_line_feeds(text)
     if _is_lines(text):
         records, lines = _lines(path, text)
         unit, kind = "line", "JSON lines"
@@ -43,12 +44,18 @@ def read_json(path: Path, text: str, encoding: str) -> Rows:
 
 def json_records(path: Path, text: str) -> list[Any]:
     """The records as the file has them, nested or not."""
+    text = _with_line_feeds(text)
     return _lines(path, text)[0] if _is_lines(text) else _records(path, _loads(path, text))
+
+
+def _with_line_feeds(text: str) -> str:
+    """Old Macs end lines with a carriage return alone, which no JSON string holds as it is."""
+    return text if "\n" in text else text.replace("\r", "\n")
 
 
 def from_records(path: Path, records: Sequence[dict[str, Any]], lines: list[int], unit: str, facts: Facts) -> Rows:
     """Rows of records that may be nested: a column is a dotted path, and a record may lack it."""
-    flat = [_flattened(_chat(path, record, unit, line)) for record, line in zip(records, lines, strict=True)]
+    flat = [_flatten(_chat(path, record, unit, line)) for record, line in zip(records, lines, strict=True)]
     names = tuple(dict.fromkeys(name for record in flat for name in record))
     cells = [[record.get(name) for name in names] for record in flat]
     first = tuple(tuple(shortened(cell, 80) for cell in row) for row in cells[:3])
@@ -56,11 +63,11 @@ def from_records(path: Path, records: Sequence[dict[str, Any]], lines: list[int]
     return Rows(cells, lines, names, facts, unit=unit)
 
 
-def _flattened(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+def _flatten(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, dict) and value:
-            flat.update(_flattened(value, f"{before}{key}."))
+            flat.update(_flatten(value, f"{before}{key}."))
         else:
             flat[f"{before}{key}"] = value
     return flat

@@ -48,9 +48,9 @@ def settle_labels(tables: Tables, label_map: Sequence[tuple[str, str]], named: b
     Raises DataError where the labels are measurements, or different in nearly every row.
     """
     notes: list[str] = []
-    tables = _relabelled(tables, _one_number)
+    tables = _relabel(tables, _one_number)
     if label_map:
-        tables, said = _mapped(tables, dict(label_map))
+        tables, said = _map(tables, dict(label_map))
         notes.append(said)
     elif not named:
         _refuse_measurements(tables)
@@ -86,7 +86,7 @@ def nearest_spelling(label: str, known: Iterable[str]) -> str | None:
 # ---------------------------------------------------------------- one spelling
 
 
-def _relabelled(tables: Tables, change: Callable[[str], str]) -> Tables:
+def _relabel(tables: Tables, change: Callable[[str], str]) -> Tables:
     return {part: replace(table, labels=[change(label) for label in table.labels]) for part, table in tables.items()}
 
 
@@ -96,7 +96,7 @@ def _one_number(label: str) -> str:
     return whole[1] if whole else label
 
 
-def _mapped(tables: Tables, names: dict[str, str]) -> tuple[Tables, str]:
+def _map(tables: Tables, names: dict[str, str]) -> tuple[Tables, str]:
     names = {_one_number(label): name for label, name in names.items()}
     there = {label for table in tables.values() for label in table.labels}
     missing = sorted(set(names) - there - set(names.values()))
@@ -106,7 +106,7 @@ def _mapped(tables: Tables, names: dict[str, str]) -> tuple[Tables, str]:
         )
     said = ", ".join(f"{label} = {name}" for label, name in list(names.items())[:SHOWN_LABELS])
     more = ", ..." if len(names) > SHOWN_LABELS else ""
-    return _relabelled(tables, lambda label: names.get(label, label)), f"labels by --label-map: {said}{more}"
+    return _relabel(tables, lambda label: names.get(label, label)), f"labels by --label-map: {said}{more}"
 
 
 def _loose(label: str) -> str:

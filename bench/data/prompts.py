@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from bench.errors import DataError, UsageError
-from bench.text.prompts import IN_QUESTION, check_template, reworded
+from bench.text.prompts import IN_QUESTION, check_template, reword
 from bench.types import Prompt, Wording, first_problem
 
 
@@ -37,9 +37,9 @@ def own_wording(prompt: Prompt, own: OwnPrompt | None, class_names: Sequence[str
     if own is None:
         return prompt
     try:
-        changed = reworded(prompt, own, class_names)
+        changed = reword(prompt, own, class_names)
         for wording in own.wordings.values():
-            reworded(changed, wording, class_names)
+            reword(changed, wording, class_names)
     except UsageError as error:
         raise DataError(f"{where}: prompt: {error}") from error
     return changed.model_copy(update={"wordings": {**prompt.wordings, **own.wordings}})
@@ -52,7 +52,7 @@ def check_prompt(prompt: Prompt, class_names: Sequence[str], where: str) -> None
         check_template(prompt.question, IN_QUESTION)
         for wording in prompt.wordings.values():
             _check_wording(wording, "")
-            reworded(prompt, wording, class_names)
+            reword(prompt, wording, class_names)
     except (ValueError, UsageError) as error:
         raise UsageError(f"{where}: prompt: {error}") from error
     if len(prompt.label_words) != len(class_names):

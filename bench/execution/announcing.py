@@ -48,7 +48,7 @@ def announce_time(context: Context, steps: Sequence[Step]) -> float | None:
     order = ", ".join(f"{step.name} {shown_s(step.expected_s)}" for step in known[:LISTED])
     if len(known) > LISTED:
         order += f", {len(known) - LISTED} more"
-    console.line(f"{rows} rows in about {shown_s(expected_s)}, without downloads; cheap ones first: {order}")
+    console.line(f"{rows} results in about {shown_s(expected_s)}, without downloads; cheap ones first: {order}")
     if unfit:
         console.line(f"no room in --budget for: {', '.join(step.name for step in unfit)}")
     return expected_s

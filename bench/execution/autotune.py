@@ -50,8 +50,8 @@ def tune(
 ) -> dict[str, Tuned]:
     """Each engine's settings by its name; of a backend's precisions all but the fastest are left out.
 
-    The reference engine is tuned too, and always kept. An engine that cannot be loaded keeps its settings: its row says
-    why.
+    The reference engine is tuned too, and always kept. An engine that cannot be loaded keeps its settings: its result
+    says why.
     """
     ordered = sorted(engines, key=lambda engine: engine != reference)
     found: dict[str, Tuned] = {}

@@ -11,8 +11,9 @@ from bench.quality.chance import quality_warnings
 from bench.quality.parity import certify, constraint_warnings
 from bench.quality.scores import measure_quality
 from bench.results.autotuned import Tuning
+from bench.results.certificates import Parity
 from bench.results.names import result_name
-from bench.results.records import Answers, Cell, MeasuredPart, Parity, Result, Status
+from bench.results.records import Answers, Cell, MeasuredPart, Result, Status
 from bench.results.speed_records import LoadSummary
 from bench.speed.figures import describe_failures, summarise_runs
 from bench.types import REMOTE, Classifier, DataCard, Dataset, EngineSpec, Recipe, Scenario
@@ -84,7 +85,7 @@ def failed_result(
     wall_s: float | None = None,
     over_budget: bool = False,
 ) -> Result:
-    """A row that says why it has no figures."""
+    """A result that says why it has no figures."""
     return Result(
         cell=cell,
         status=status,
@@ -108,10 +109,10 @@ class Reference:
 def assemble(
     entry: Entry, parts: list[MeasuredPart], answers: Answers, reference: Reference | None, shared: bool
 ) -> Result:
-    """The result of a measured cell; without a certificate there is no speed row.
+    """The result of a measured cell; without a certificate there is no speed.
 
     A classifier that exists behind its endpoint alone can have none: what was measured is what is served.
-    Answers of random weights serve the certificate only: such a row has no quality. `shared`: see `judge_speed`.
+    Answers of random weights serve the certificate only: such a result has no quality. `shared`: see `judge_speed`.
     """
     manifest = entry.classifier.manifest
     first = parts[0]
@@ -191,7 +192,7 @@ def answered_from_cache(parts: Sequence[MeasuredPart]) -> str | None:
 def judge_speed(
     load: dict[str, LoadSummary], certified: bool, cached: str | None, shared: bool
 ) -> tuple[Status, str | None]:
-    """Whether the rates of a row can be believed, and why not; `cached`: why they are those of a cache.
+    """Whether the rates of a result can be believed, and why not; `cached`: why they are those of a cache.
 
     `shared`: the parts of one run give each other the whole machine, so that a rate measured beside others is none.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
@@ -39,6 +40,12 @@ class Context:
     def out(self) -> Path:
         return self.plan.out
 
+    @property
+    def _gpu(self) -> str | None:
+        """The one GPU that this process sees, which it then measures; None for the whole machine."""
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        return seen if self.plan.device == "cuda" and seen and "," not in seen else None
+
     def run(
         self,
         title: str,
@@ -58,7 +65,7 @@ class Context:
         """
         self.console.start(title)
         log = self.logs / f"{log_name}.log"
-        with machine_held(alone) if self.sharing else nullcontext():
+        with machine_held(alone, self._gpu) if self.sharing else nullcontext():
             cut_s = limit_s if always else self.budget.job_limit_s(limit_s)
             outcome = self.workers.run(job, (argument,), cut_s, log, self.console.progress, fresh)
         if outcome.status is Status.TIMEOUT and cut_s < limit_s:

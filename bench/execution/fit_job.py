@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import registry
+from bench.classifiers.folder import mark_trained_beside
 from bench.data.cuts import cut_train
 from bench.data.prepared import open_dataset
 from bench.execution.hardness import hardness_of_train
@@ -43,7 +44,8 @@ def check_recipes(recipes: tuple[Recipe, ...], progress: Progress) -> None:
 class FitTask:
     """Everything a training process needs; `target` is the classifier folder it makes.
 
-    `scorer` is the language model that finds hard texts, for a recipe that selects by them.
+    `scorer` is the language model that finds hard texts, for a recipe that selects by them. beside: whether others
+    train on the machine's other cores meanwhile, which the seconds then show.
     """
 
     data_folder: Path
@@ -53,6 +55,7 @@ class FitTask:
     seed: int
     target: Path
     place: Workplace
+    beside: bool = False
 
 
 def fit(task: FitTask, progress: Progress) -> None:
@@ -68,4 +71,6 @@ def fit(task: FitTask, progress: Progress) -> None:
     trainer = registry.find("trainer", task.recipe.method)(task.recipe, task.base, place)
     with whole_folder(task.target) as scratch:
         trainer.fit(data, task.seed, scratch, progress)
+        if task.beside:
+            mark_trained_beside(scratch)
     shutil.rmtree(checkpoint, ignore_errors=True)

@@ -140,12 +140,12 @@ def _answer(predict: Callable[[Sequence[str]], Prediction], test: Split, what: s
         labels=np.where(finite, np.concatenate([window.labels for window in windows]), -1),
         token_counts=np.concatenate([window.token_counts for window in windows]),
         truncated=np.concatenate([window.truncated for window in windows]),
-        endings=_joined_endings(windows),
+        endings=_join_endings(windows),
     )
     return Answers(ids=test.ids, labels=test.labels, prediction=prediction)
 
 
-def _joined_endings(windows: Sequence[Prediction]) -> np.ndarray | None:
+def _join_endings(windows: Sequence[Prediction]) -> np.ndarray | None:
     endings = [window.endings for window in windows if window.endings is not None]
     return np.concatenate(endings) if endings else None
 

@@ -1,23 +1,20 @@
-"""Measures the cells of trained classifiers: which there are, what of them is still to do, their results."""
+"""Measures the cells of trained classifiers that have no result yet, and puts their parts together."""
 
 from __future__ import annotations
 
 import random
+import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bench.execution import measure_job, memory_job
-from bench.execution.autotune import Tuned, tune
-from bench.execution.cells import Entry, Reference, assemble, failed_result, new_cell
+from bench.execution.cells import Entry, Reference, assemble, failed_result
 from bench.execution.context import Context
 from bench.execution.processes import Outcome
 from bench.execution.sharing import is_settled
-from bench.execution.training import Trained
 from bench.files.leases import ASK_AGAIN_S, Lease
-from bench.plan.calibration import family_of
-from bench.plan.engines import backend_of, reference_engine
-from bench.plan.keys import cell_key
+from bench.plan.engines import reference_engine
 from bench.results.records import MeasuredPart, Result, Status
 from bench.results.speed_records import most_crowded
 from bench.results.store import (
@@ -31,64 +28,9 @@ from bench.results.store import (
     validation_path,
     write_record,
 )
-from bench.types import REMOTE, ClassifierKind, EngineSpec, Workplace
+from bench.types import REMOTE, Workplace
 
 SHUFFLE_SEED = 0
-NO_ENDPOINT = "its model is behind an endpoint; name it with --endpoint URL --endpoint-model NAME"
-
-
-def entries_of(context: Context, trained: Trained) -> list[Entry | Result]:
-    """One entry an engine that serves the classifier, the reference engine's first; skipped engines as their row."""
-    kind = trained.classifier.kind
-    reference_spec = reference_engine(kind)
-    chosen = context.plan.engines_of(family_of(kind, trained.recipe))
-    if reference_spec is None:
-        return _entries_without_reference(context, trained)
-    settings = _settings(context, trained, reference_spec)
-    usual = Tuned(reference_spec, context.plan.threads)
-    reference = _entry(context, trained, settings.get(reference_spec.name, usual), listed=reference_spec in chosen)
-    entries: list[Entry | Result] = [reference]
-    for engine in chosen:
-        if engine == reference_spec:
-            continue
-        if kind in backend_of(engine).kinds:
-            tuned = settings.get(engine.name)
-            reason = tuned.left_out if tuned else _unavailable(engine, context.plan.device)
-            entries.append(
-                _entry(context, trained, tuned, reference.cell.id)
-                if tuned and not reason
-                else _skipped(trained, engine, str(reason))
-            )
-        elif context.plan.engines_were_chosen:
-            entries.append(_skipped(trained, engine, _why_unserved(engine, kind)))
-    return entries
-
-
-def _entries_without_reference(context: Context, trained: Trained) -> list[Entry | Result]:
-    """One entry an engine that serves what no engine here holds the weights of; a row that says so where none does."""
-    serving = [engine for engine in context.plan.engines if trained.classifier.kind in backend_of(engine).kinds]
-    if not serving:
-        return [_skipped(trained, None, NO_ENDPOINT)]
-    settings = _settings(context, trained, None)
-    return [
-        _entry(context, trained, settings[engine.name])
-        if engine.name in settings
-        else _skipped(trained, engine, str(_unavailable(engine, context.plan.device)))
-        for engine in serving
-    ]
-
-
-def _settings(context: Context, trained: Trained, reference: EngineSpec | None) -> dict[str, Tuned]:
-    """How every engine that serves the classifier here is loaded: as engines.toml says, or as the search found."""
-    plan = context.plan
-    serving = [
-        engine
-        for engine in plan.engines_of(family_of(trained.classifier.kind, trained.recipe))
-        if trained.classifier.kind in backend_of(engine).kinds and not _unavailable(engine, plan.device)
-    ]
-    if plan.autotune:
-        return tune(context, trained, reference, serving)
-    return {engine.name: Tuned(engine, plan.threads) for engine in serving}
 
 
 def measure(context: Context, entries: Sequence[Entry], expected_s: Mapping[str, float]) -> list[Result]:
@@ -145,7 +87,7 @@ def _publish(context: Context, entry: Entry, result: Result | None) -> None:
 
 
 def _measure_here(context: Context, entries: Sequence[Entry], expected_s: Mapping[str, float]) -> list[Result]:
-    done = {entry.cell.id: result for entry in entries if (result := _stored(context, entry))}
+    done = {entry.cell.id: result for entry in entries if (result := _read_stored(context, entry))}
     waiting = [entry for entry in entries if entry.cell.id not in done]
     if context.plan.retry:
         _forget_parts(context, waiting)
@@ -220,7 +162,7 @@ def _measure_once(context: Context, entry: Entry, repeat: int) -> Outcome:
 
 
 def _with_memory(context: Context, entry: Entry, measured: Outcome, limit_s: float) -> Outcome:
-    """What was measured, with the peak memory of serving or the reason why there is none; the row stands either way."""
+    """What was measured, with the peak memory of serving or why there is none; the result stands either way."""
     part: MeasuredPart = measured.payload
     if part.session.device == REMOTE or not entry.listed or part.unanswered or part.invalid == part.items:
         return measured
@@ -269,6 +211,8 @@ def _conclude(context: Context, entry: Entry, failure: Outcome | None) -> Result
         if entry.reference_id and validation_path(context.out, entry.reference_id).exists():
             file = validation_path(context.out, entry.reference_id).relative_to(context.out)
             result = result.model_copy(update={"validation_file": str(file)})
+    if context.sharing:
+        result = result.model_copy(update={"node": socket.gethostname()})
     write_record(result_path(context.out, entry.cell.id), result)
     return result
 
@@ -288,57 +232,9 @@ def _reference(context: Context, entry: Entry) -> Reference | None:
     )
 
 
-def _stored(context: Context, entry: Entry) -> Result | None:
-    """The result of an earlier run; failures count only while `--retry` is not given, rows left out never."""
+def _read_stored(context: Context, entry: Entry) -> Result | None:
+    """The result of an earlier run; failures count only while `--retry` is not given, results left out never."""
     result = read_result(context.out, entry.cell.id)
     if result is None or result.over_budget or (context.plan.retry and not is_settled(result)):
         return None
     return result
-
-
-def _entry(
-    context: Context, trained: Trained, tuned: Tuned, reference_id: str | None = None, listed: bool = True
-) -> Entry:
-    """Without a `reference_id` a reference engine's cell is its own reference, and any other has none."""
-    task, engine = trained.task, tuned.engine
-    scenarios = context.plan.scenarios if listed else ()
-    items = task.tier.items_for(
-        trained.classifier.kind, len(task.data.test), trained.recipe.weights, len(task.data.class_names)
-    )
-    key = cell_key(
-        trained.classifier, task.data, items, engine, task.tier, scenarios, context.plan.device, tuned.threads
-    )
-    cell = new_cell(task.data, trained.recipe, _model_name(trained, engine), trained.seed, engine, key)
-    return Entry(
-        cell=cell,
-        task=task,
-        classifier=trained.classifier,
-        engine=engine,
-        items=items,
-        scenarios=scenarios,
-        reference_id=reference_id or (cell.id if engine.reference else None),
-        listed=listed,
-        threads=tuned.threads,
-        tuning=tuned.tuning,
-    )
-
-
-def _model_name(trained: Trained, engine: EngineSpec | None) -> str | None:
-    """The base model; a classifier without one is what the model that an endpoint's options name makes of it."""
-    return trained.base_name or (engine.options.get("model") if engine else None)
-
-
-def _skipped(trained: Trained, engine: EngineSpec | None, reason: str) -> Result:
-    key = f"{trained.classifier.sha256[:6]}skipped"
-    cell = new_cell(trained.task.data, trained.recipe, _model_name(trained, engine), trained.seed, engine, key)
-    return failed_result(cell, trained.task.data.card, Status.SKIPPED, reason)
-
-
-def _why_unserved(engine: EngineSpec, kind: ClassifierKind) -> str:
-    """The backend's own reason, where it has one."""
-    return backend_of(engine).unserved.get(kind, f"{engine.name} does not serve {kind} classifiers")
-
-
-def _unavailable(engine: EngineSpec, device: str) -> str | None:
-    available = backend_of(engine).availability(engine, device)
-    return None if available.ok else available.reason

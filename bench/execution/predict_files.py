@@ -8,8 +8,9 @@ import io
 import itertools
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -23,8 +24,11 @@ from bench.data.reading import Reading
 from bench.data.tables import Rows
 from bench.errors import DataError, UsageError
 from bench.execution.predict import Predictor
+from bench.execution.predict_columns import answer_columns, beside_record
+from bench.files.cache import is_replaceable
 from bench.machine.terminal import holds_any_text
 
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 CHUNK = 1024  # texts answered before their rows are written
 PARQUET = (".parquet", ".pq")  # what any binary table comes out as
 _TABLES = tuple(suffix for suffix in DELIMITED if suffix != ".txt")
@@ -53,7 +57,7 @@ def label_file(predictor: Predictor, file: Path, reading: Reading, out: Path | N
         if is_table(file, reading):
             rows = read_rows(file, reading, labelled=False)
             if as_json:
-                return write_json(answered(predictor, _numbered(file, rows, reading)), target)
+                return write_json(answered(predictor, _number(file, rows, reading)), target)
             return _label_table(predictor, file, rows, reading, target)
         return write_json(answered(predictor, read_lines(file, reading.encoding)), target)
 
@@ -66,7 +70,7 @@ def is_table(file: Path, reading: Reading) -> bool:
 def rows_of(predictor: Predictor, file: Path, reading: Reading) -> Iterator[dict[str, Any]]:
     """A row a line or record, as `label_file` writes it in JSON, for a table on the screen."""
     if is_table(file, reading):
-        return answered(predictor, _numbered(file, read_rows(file, reading, labelled=False), reading))
+        return answered(predictor, _number(file, read_rows(file, reading, labelled=False), reading))
     return answered(predictor, read_lines(file, reading.encoding))
 
 
@@ -85,7 +89,7 @@ def read_lines(file: Path, encoding: str | None = None) -> Iterator[tuple[int, s
                 raise DataError(f"{file} is empty")
             if not whole:
                 stream.seek(0)
-                yield from numbered_lines(stream, str(file))
+                yield from number_lines(stream, str(file))
                 return
     except NotUtf8:
         decode(read_content(file), None)  # raises with a guess at the encoding
@@ -99,7 +103,7 @@ def read_lines(file: Path, encoding: str | None = None) -> Iterator[tuple[int, s
         yield number, _without_end(line)
 
 
-def numbered_lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+def number_lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
     """The lines of a stream of UTF-8 with their numbers; raises DataError for bytes that are none."""
     for number, line in enumerate(_divided(stream), start=1):
         try:
@@ -146,7 +150,7 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
             sys.stdout.reconfigure(encoding="utf-8")  # as in a file: rows of data, not a message to a terminal
         yield sys.stdout
         return
-    plain = not out.exists() or out.is_file()
+    plain = is_replaceable(out)
     place = out.with_name(f".{out.name[:200]}.{os.getpid()}") if plain else out
     try:
         with place.open("w", encoding="utf-8", newline="") as target:
@@ -163,7 +167,7 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
 # ---------------------------------------------------------------- answers
 
 
-def _numbered(file: Path, rows: Rows, reading: Reading) -> Iterator[tuple[int, str]]:
+def _number(file: Path, rows: Rows, reading: Reading) -> Iterator[tuple[int, str]]:
     at = choose_text_columns(file, rows, reading)
     for line, cells in zip(rows.lines, rows.cells, strict=True):
         yield line, _text(file, rows.unit, line, joined_text([cells[column] for column in at]))
@@ -172,6 +176,8 @@ def _numbered(file: Path, rows: Rows, reading: Reading) -> Iterator[tuple[int, s
 def _text(file: Path, unit: str, line: int, value: Any) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
+    if isinstance(value, str) and _HALF_A_PAIR.search(value):
+        raise DataError(f"{file} {unit} {line}: the text is not valid Unicode (half of a surrogate pair)")
     if value is None or isinstance(value, str):
         return value or ""
     raise DataError(f"{file} {unit} {line}: the text is a {type(value).__name__}; name another with --text-column")
@@ -192,32 +198,6 @@ def _chunks(texts: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]
         yield chunk
 
 
-def answer_columns(answers: Sequence[dict[str, Any]], taken: Iterable[str]) -> dict[str, Any]:
-    """Label, confidence and probabilities as columns; names that the file has already get "predicted_" before them."""
-    known = set(taken)
-    columns: dict[str, Any] = {}
-    for before, answer in zip(_before(answers), answers, strict=True):
-        found = {"label": answer["label"], "confidence": answer["confidence"]}
-        found |= {f"probability of {name}": value for name, value in answer["probabilities"].items()}
-        columns |= {_free_name(f"{before}{name}", known): value for name, value in found.items()}
-    return columns
-
-
-def _before(answers: Sequence[dict[str, Any]]) -> list[str]:
-    """What stands before the columns of each of several models: its folder's name, or as much as tells them apart."""
-    if len(answers) == 1:
-        return [""]
-    names = [Path(answer["model"]).name for answer in answers]
-    whole = len(set(names)) < len(names)
-    return [f"{answer['model'] if whole else name}." for name, answer in zip(names, answers, strict=True)]
-
-
-def _free_name(name: str, known: set[str]) -> str:
-    while name in known:
-        name = f"predicted_{name}"
-    return name
-
-
 # ---------------------------------------------------------------- formats
 
 
@@ -226,19 +206,28 @@ def write_json(rows: Iterable[dict[str, Any]], target: TextIO) -> int:
     count = 0
     target.write("[")
     for count, row in enumerate(rows, start=1):
-        target.write(f"{',' if count > 1 else ''}\n {json.dumps(row, ensure_ascii=not holds_any_text(target))}")
+        target.write(f"{',' if count > 1 else ''}\n {_json(row, target)}")
     target.write("\n]\n")
     return count
+
+
+def _json(row: dict[str, Any], target: TextIO) -> str:
+    """In the letters themselves where the target has them all."""
+    text = json.dumps(row, ensure_ascii=False)
+    return text if holds_any_text(target) and not _HALF_A_PAIR.search(text) else json.dumps(row)
 
 
 def _label_table(predictor: Predictor, file: Path, rows: Rows, reading: Reading, target: TextIO) -> int:
     delimiter = rows.facts.delimiter_sign or ","
     writer = csv.writer(target, delimiter=delimiter, lineterminator="\n")
-    labelled = answered(predictor, _numbered(file, rows, reading))
+    quoting = csv.writer(target, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    labelled = answered(predictor, _number(file, rows, reading))
     if rows.names is not None:
         writer.writerow([*rows.names, *answer_columns(predictor.no_answers(), rows.names)])
     for cells, row in zip(rows.cells, labelled, strict=True):
-        writer.writerow([*cells, *answer_columns(row["models"], rows.names or ()).values()])
+        whole = [*cells, *answer_columns(row["models"], rows.names or ()).values()]
+        # Python quotes no carriage return, at which most readers would end the row
+        (quoting if any("\r" in cell for cell in cells) else writer).writerow(whole)
     return len(rows.cells)
 
 
@@ -246,13 +235,13 @@ def _label_json(predictor: Predictor, file: Path, reading: Reading, target: Text
     """Records as they were, with the answers beside them: a list stays a list, lines stay lines."""
     rows = read_rows(file, reading, labelled=False)
     records = _records(file, rows, reading.encoding)
-    labelled = answered(predictor, _numbered(file, rows, reading))
+    labelled = answered(predictor, _number(file, rows, reading))
     merged = (
-        {**record, **_beside(row["models"], record)} for record, row in zip(records, labelled, strict=True)
+        {**record, **beside_record(row["models"], record)} for record, row in zip(records, labelled, strict=True)
     )  # fmt: skip
     if rows.unit == "record":
         return write_json(merged, target)
-    target.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in merged)
+    target.writelines(_json(record, target) + "\n" for record in merged)
     return len(records)
 
 
@@ -264,15 +253,6 @@ def _records(file: Path, rows: Rows, encoding: str | None) -> list[dict[str, Any
     return [dict(zip(names, cells, strict=True)) for cells in rows.cells]
 
 
-def _beside(answers: Sequence[dict[str, Any]], record: dict[str, Any]) -> dict[str, Any]:
-    known = set(record)
-    return {
-        _free_name(f"{before}{key}", known): answer[key]
-        for before, answer in zip(_before(answers), answers, strict=True)
-        for key in ("label", "confidence", "probabilities")
-    }
-
-
 def _label_parquet(predictor: Predictor, file: Path, reading: Reading, out: Path | None) -> int:
     """Row group by row group, in the file's own schema with the answers' columns after it."""
     import pyarrow as pa
@@ -281,7 +261,7 @@ def _label_parquet(predictor: Predictor, file: Path, reading: Reading, out: Path
     if out is None:
         raise UsageError(f"--file {file}: its rows come out as parquet; name the file with --out")
     rows = read_rows(file, reading, labelled=False)
-    labelled = list(answered(predictor, _numbered(file, rows, reading)))
+    labelled = list(answered(predictor, _number(file, rows, reading)))
     content = read_content(file)
     whole = pq.read_table(io.BytesIO(content.data)) if content.data.startswith(b"PAR1") else None
     if whole is None:

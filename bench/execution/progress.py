@@ -35,7 +35,7 @@ class Running(Record):
 
 
 class Failed(Record):
-    """A row without a good result."""
+    """A cell without a good result."""
 
     name: str
     status: str
@@ -57,6 +57,11 @@ class Progress(Record):
     workers: int
     left_s: float | None
     ends_in_s: float | None
+
+    @property
+    def settled(self) -> int:
+        """The cells that have a result, good or not."""
+        return self.cells - self.waiting
 
 
 def progress_of(store: ObjectStore) -> Progress:
@@ -145,6 +150,8 @@ def _running(store: ObjectStore, workers: Mapping[str, dict[str, Any]]) -> list[
         if content is None:
             continue
         lease = json.loads(content)
+        if not lease["title"]:
+            continue  # a turn, whose training and cells have leases of their own
         card = workers.get(lease["worker"])
         heard_s = _heard_s(card) if card else LAPSE_S
         found.append(

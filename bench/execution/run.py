@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import StoreError
@@ -14,23 +12,27 @@ from bench.execution.calibrate import settle_engines
 from bench.execution.cells import Entry
 from bench.execution.console import RunConsole
 from bench.execution.context import Context
-from bench.execution.measuring import entries_of, measure
+from bench.execution.entries import entries_of
+from bench.execution.known_rows import known_results, point_to_cached, remember_rows, with_keys
+from bench.execution.measuring import measure
 from bench.execution.processes import Workers
+from bench.execution.pulling import pulled
+from bench.execution.run_folder import in_plan_order, only_run, point_to, write_settings
 from bench.execution.schedule import Budget, Step, steps_of
 from bench.execution.sharded import settle_shared_engines, steps_of_shard
-from bench.execution.sharing import SHARDS, STORE, Sharing
+from bench.execution.sharing import Sharing
 from bench.execution.standings import standings_line, standings_table
 from bench.execution.training import check_recipes, left_out, train
-from bench.files.cache import SCRATCH, cache_dir, clear_abandoned
+from bench.files.cache import cache_dir, clear_abandoned
 from bench.machine.environment import describe_environment
 from bench.plan.plan import Plan
+from bench.plan.shards import Turns
 from bench.results.evidence import store_texts
 from bench.results.records import Result, RunSettings
 from bench.results.selftest import last_selftest
 from bench.results.store import ENVIRONMENT, SETTINGS, read_record, read_result, result_path, write_json, write_record
 
-LOCK = ".lock"
-LOCK_TEXT = "held by bench run while it works in this folder\n"
+ENDING_S = 30.0  # at most, of a worker whose starter was killed, until another may take its folder
 
 
 def run_plan(
@@ -46,7 +48,8 @@ def run_plan(
     command's start. With `sharing`, what other workers finished is taken from the store; a shard does its part.
     """
     budget = budget or Budget(plan.budget_s)
-    with _only_run(plan.out):
+    in_turns = sharing is not None and isinstance(sharing.shard, Turns)
+    with only_run(plan.out, ENDING_S if in_turns else 0.0):
         clear_abandoned(cache_dir())
         workers = workers or Workers(plan.threads)
         context = Context(plan, console, workers, cache_dir(), plan.out / "logs", budget, sharing)
@@ -56,24 +59,26 @@ def run_plan(
         for task in plan.tasks:
             store_texts(plan.out, task.data)
         earlier = _earlier_results(plan.out)
-        _write_settings(context, earlier, None)
+        write_settings(context.plan, context.budget, earlier, None)
         announce_work(context)
         context, steps = _settle(context)
-        expected_s = announce_time(context, steps)
+        expected_s = announce_time(context, steps) if isinstance(steps, list) else None
         results = _run_steps(context, steps, expected_s, earlier)
-        _write_settings(context, results, expected_s)
+        write_settings(context.plan, context.budget, results, expected_s)
         conclude(context, expected_s)
         return tuple(results)
 
 
-def _settle(context: Context) -> tuple[Context, list[Step]]:
-    """The run with its engines, and the classifiers that are this worker's to do."""
+def _settle(context: Context) -> tuple[Context, Iterable[Step]]:
+    """The run with its engines, and the classifiers that this worker does, an iterator of those it takes in turns."""
     if context.sharing is None:
         context, calibrations = settle_engines(context)
         return context, steps_of(context.plan, calibrations)
-    shard = context.sharing.shard
-    context, calibrations, items = settle_shared_engines(context, context.sharing)
-    steps = steps_of(context.plan, calibrations)
+    sharing, shard = context.sharing, context.sharing.shard
+    context, calibrations, items = settle_shared_engines(context, sharing)
+    steps = with_keys(steps_of(context.plan, calibrations), items)
+    if isinstance(shard, Turns):
+        return context, pulled(sharing, shard, steps, items)
     return context, steps if shard is None else steps_of_shard(steps, items, shard)
 
 
@@ -94,7 +99,7 @@ def _readable(folder: Path, cell_id: str) -> Result | None:
 
 
 def _with_earlier(done: Sequence[Result], earlier: Sequence[Result]) -> list[Result]:
-    """The rows of this run, then those of the last that none of them replaces."""
+    """The results of this run, then those of the last that none of them replaces."""
     replaced = {_place_of(result) for result in done}
     return [*done, *(result for result in earlier if _place_of(result) not in replaced)]
 
@@ -105,61 +110,71 @@ def _place_of(result: Result) -> tuple[str, str, int, str | None]:
 
 
 def _run_steps(
-    context: Context, steps: Sequence[Step], expected_s: float | None, earlier: Sequence[Result]
+    context: Context, steps: Iterable[Step], expected_s: float | None, earlier: Sequence[Result]
 ) -> list[Result]:
-    """Each step's rows, stored and shown as they come; in the plan's order in the end."""
+    """Each step's results, stored and shown as they come; in the plan's order in the end."""
     results_of: dict[tuple[str, str, int], list[Result]] = defaultdict(list)
     done: list[Result] = []
     for batch in _batches(context, steps):
         for step, results in _finish(context, batch):
             results_of[step.task.data.name, step.recipe.id, step.seed] += results
             done += results
-        _write_settings(context, _with_earlier(done, earlier), expected_s)
+        write_settings(context.plan, context.budget, _with_earlier(done, earlier), expected_s)
         context.console.board(standings_table(done))
         task = batch[-1][0].task.data.name
         if not context.console.is_live and (line := standings_line(done, task)):
             context.console.line(line)
-    plan = context.plan
-    return [
-        result
-        for task in plan.tasks
-        for recipe in plan.recipes
-        for seed in range(plan.seeds)
-        for result in results_of[task.data.name, recipe.id, seed]
-    ]
+    return in_plan_order(context.plan, results_of)
 
 
 Measurable = list[Entry | Result]
 
 
-def _batches(context: Context, steps: Sequence[Step]) -> Iterator[list[tuple[Step, Measurable]]]:
-    """One repeat: each classifier is finished before the next. Several: all of a task together, to be shuffled."""
+def _batches(context: Context, steps: Iterable[Step]) -> Iterator[list[tuple[Step, Measurable]]]:
+    """One repeat, or a piece taken in turns: each classifier is finished before the next.
+
+    Several repeats: all of a task together, to be shuffled.
+    """
+    in_turns = context.sharing is not None and isinstance(context.sharing.shard, Turns)
+    together: dict[str, list[Step]] = defaultdict(list)
     for step in steps:
-        if step.task.tier.repeats == 1:
+        if in_turns or step.task.tier.repeats == 1:
             yield [(step, _measurable(context, step))]
+        else:
+            together[step.task.data.name].append(step)
     for task in context.plan.tasks:
-        if task.tier.repeats > 1:
-            yield [(step, _measurable(context, step)) for step in steps if step.task is task]
+        if of_task := together[task.data.name]:
+            yield [(step, _measurable(context, step)) for step in of_task]
 
 
 def _measurable(context: Context, step: Step) -> Measurable:
-    """What is to be measured of a step's classifier, after its training; or the row that says why there is nothing."""
+    """What is to be measured of a step's classifier, after its training; or the result that says why not.
+
+    What other workers have measured all of needs its results alone: neither base model nor classifier is fetched.
+    """
+    if context.sharing:
+        known, whole = known_results(context.sharing, context.out, step, context.plan.retry)
+        if whole:
+            point_to_cached(context.sharing, step, context.out)
+            return list(known)
     reason = context.budget.why_not(step.expected_s)
     if reason:
         context.console.line(f"{step.name}: skipped: {reason}")
         return [left_out(context, step.task, step.recipe, step.seed, reason)]
     trained = train(context, step.task, step.recipe, step.seed)
     if isinstance(trained, Result):
+        remember_rows(context, step, None, [trained])
         return [trained]
     if trained.fit_wall_s and step.estimate:
         context.budget.learn(step.estimate.fit_s, trained.fit_wall_s)
-    _point_to(context.out / "classifiers" / trained.name, trained.classifier.path)
+    point_to(context.out / "classifiers" / trained.name, trained.classifier.path)
     entries = entries_of(context, trained)
+    remember_rows(context, step, trained.classifier.path.name, entries)
     return entries if step.engines is None else _of_shard(entries, step.engines)
 
 
 def _of_shard(entries: Measurable, engines: frozenset[str]) -> Measurable:
-    """The rows that a shard measures, and the reference's, which they are compared with."""
+    """The results that a shard measures, and the reference's, which they are compared with."""
     return [
         entry
         for entry in entries
@@ -167,15 +182,8 @@ def _of_shard(entries: Measurable, engines: frozenset[str]) -> Measurable:
     ]
 
 
-def _point_to(link: Path, folder: Path) -> None:
-    """Let people find the classifier from the run folder: `bench predict RUN/classifiers/NAME`."""
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(folder, target_is_directory=True)
-
-
 def _finish(context: Context, batch: Sequence[tuple[Step, Measurable]]) -> list[tuple[Step, list[Result]]]:
-    """Results of each step's rows, in their order; rows that never came to an engine are stored as they are."""
+    """The results of each step, in their order; those that never came to an engine are stored as they are."""
     entries = [entry for _, listed in batch for entry in listed if isinstance(entry, Entry)]
     expected_s = {
         entry.cell.id: step.estimate.serve_s.get(entry.engine.name, 0.0)
@@ -196,69 +204,3 @@ def _finish(context: Context, batch: Sequence[tuple[Step, Measurable]]) -> list[
                 results.append(measured[entry.cell.id])
         finished.append((step, results))
     return finished
-
-
-@contextmanager
-def _only_run(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: two runs at once would disturb each other's measurements."""
-    if folder.exists() and not folder.is_dir():
-        raise StoreError(f"--out {folder} is a file; name a folder")
-    if (
-        folder.is_dir()
-        and any(entry.name not in (LOCK, SHARDS, STORE) for entry in folder.iterdir())
-        and not _is_run(folder)
-    ):
-        raise StoreError(f"--out {folder} holds other things than a run; name an empty or a new folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(f"another `bench run` is working in {folder}; wait for it or use another --out") from error
-        if (folder / SETTINGS).exists():
-            read_record(folder / SETTINGS, RunSettings)
-        lock.truncate(0)
-        lock.write(LOCK_TEXT)
-        lock.flush()
-        _clear_scratch(folder)
-        yield
-
-
-def _is_run(folder: Path) -> bool:
-    """Whether a run began here; one interrupted in its first seconds has left its lock and no settings yet."""
-    lock = folder / LOCK
-    return (folder / SETTINGS).exists() or (lock.is_file() and lock.read_bytes() == LOCK_TEXT.encode())
-
-
-def _clear_scratch(folder: Path) -> None:
-    """What a killed run was writing; nobody else can be writing while the lock is held."""
-    for entry in folder.iterdir():
-        if entry.name in (SHARDS, STORE):
-            continue  # what other workers are writing
-        for path in [entry, *entry.rglob(f"{SCRATCH}*")]:
-            if path.name.startswith(SCRATCH) and path.is_file():
-                path.unlink()
-
-
-def _write_settings(context: Context, results: Iterable[Result], expected_s: float | None) -> None:
-    plan = context.plan
-    settings = RunSettings(
-        tasks=tuple(task.data.name for task in plan.tasks),
-        models=plan.models,
-        tier=", ".join(dict.fromkeys(task.tier.name for task in plan.tasks)),
-        scenarios=plan.scenarios,
-        engines=tuple(engine.name for engine in plan.engines),
-        recipes=tuple(recipe.id for recipe in plan.recipes),
-        seeds=plan.seeds,
-        limit=plan.limit,
-        device=plan.device,
-        threads=plan.threads,
-        price_per_hour=plan.price_per_hour,
-        study=plan.study.title if plan.study else None,
-        study_axis=plan.study.axis if plan.study else None,
-        budget_s=plan.budget_s,
-        estimated_s=expected_s,
-        took_s=context.budget.elapsed_s,
-        cells=tuple(result.cell.id for result in results),
-    )
-    write_record(plan.out / SETTINGS, settings)

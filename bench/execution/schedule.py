@@ -19,7 +19,7 @@ SHORTEST_JOB_S = 1.0
 class Step:
     """One classifier of the run; `estimate` is None where nobody can foretell its time.
 
-    engines: those that a shard measures of it, by name; None for all.
+    engines: those that a shard measures of it, by name; None for all. key: what its rows are known by in a store.
     """
 
     task: TaskPlan
@@ -27,6 +27,7 @@ class Step:
     seed: int
     estimate: Estimate | None
     engines: frozenset[str] | None = None
+    key: str | None = None
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from bench.execution.context import Context
 from bench.execution.training import train
 from bench.files.toml import check_fields, read_users_toml
 from bench.plan.plan import TaskPlan
-from bench.plan.recipes import varied
+from bench.plan.recipes import vary
 from bench.results.records import Result
 from bench.types import Classifier, Recipe, Record
 
@@ -67,7 +67,7 @@ def search(context: Context, task: TaskPlan, recipe: Recipe, space: dict[str, Ra
 
 
 def _trial(recipe: Recipe, params: dict[str, Any], number: int) -> Recipe:
-    [one] = varied([recipe], f"trial{number}", params)
+    [one] = vary([recipe], f"trial{number}", params)
     return one
 
 

@@ -15,7 +15,7 @@ from bench.errors import StoreError
 from bench.files.cache import file_sha256, whole_file, whole_folder
 from bench.files.leases import Worker
 from bench.files.objects import ObjectStore, open_store
-from bench.plan.shards import Shard
+from bench.plan.shards import Shard, Turns
 from bench.results.records import Cell, Result, Status
 from bench.results.store import LATENCIES, PARTS, answers_path, result_path, validation_path
 
@@ -31,11 +31,16 @@ def is_settled(result: Result) -> bool:
 
 @dataclass(frozen=True)
 class Sharing:
-    """The store that a run shares, this worker in it, and its part of the run; `shard` None: all that is missing."""
+    """The store that a run shares, this worker in it, and its part of the run.
+
+    shard: None for all that is missing, Turns for what no other worker of a launch takes. with_classifiers: whether
+    classifiers come to this machine that are not needed for results.
+    """
 
     store: ObjectStore
     worker: Worker
-    shard: Shard | None = None
+    shard: Shard | Turns | None = None
+    with_classifiers: bool = False
 
     @contextmanager
     def turn(self, piece: str, title: str) -> Iterator[None]:
@@ -66,7 +71,7 @@ class Sharing:
         paths = [path(out, cell_id) for path in (result_path, answers_path, validation_path)]
         paths += [*out.glob(f"{PARTS}/{cell_id}.r*.json"), *out.glob(f"{LATENCIES}/{cell_id}.r*.parquet")]
         self._note_failure(cell, result)
-        files = self._kept({str(path.relative_to(out)): path for path in paths if path.is_file()})
+        files = self._keep({str(path.relative_to(out)): path for path in paths if path.is_file()})
         listing = {"settled": result is None or is_settled(result), "files": files}
         if not self._announce(f"{RESULTS}/{cell_id}", listing, again):
             self.fetch_cell(out, cell_id)
@@ -96,7 +101,7 @@ class Sharing:
 
     def publish_classifier(self, folder: Path) -> None:
         """Let all workers have a trained classifier; where another published one first, take that one."""
-        files = self._kept({str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()})
+        files = self._keep({str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()})
         if not self._announce(f"{CLASSIFIERS}/{folder.name}", {"files": files}, again=False):
             self.fetch_classifier(folder)
 
@@ -111,7 +116,7 @@ class Sharing:
         """The plan that the first worker of a request wrote; None where this is the first."""
         return self._listing(f"{PLANS}/{name}")
 
-    def _kept(self, files: dict[str, Path]) -> dict[str, str]:
+    def _keep(self, files: dict[str, Path]) -> dict[str, str]:
         """Each file's content in the store, under its hash; every writer of a hash writes the same."""
         hashes = {name: file_sha256(path) for name, path in sorted(files.items())}
         for name, digest in hashes.items():
@@ -153,7 +158,9 @@ def _blob(digest: str) -> str:
 
 
 @contextmanager
-def sharing_of(out: Path, shard: Shard | None, root: str | None) -> Iterator[Sharing | None]:
+def sharing_of(
+    out: Path, shard: Shard | Turns | None, root: str | None, with_classifiers: bool = False
+) -> Iterator[Sharing | None]:
     """Join the workers of a run: a shard, or with the store that is there already whoever finishes what is missing.
 
     None for a run of its own: no shard, no store given, and none in the run folder.
@@ -163,8 +170,9 @@ def sharing_of(out: Path, shard: Shard | None, root: str | None) -> Iterator[Sha
         yield None
         return
     store = open_store(root or str(own))
-    with Worker(store, f"shard {shard}" if shard else "the rest") as worker:
-        yield Sharing(store, worker, shard)
+    label = str(shard) if isinstance(shard, Turns) else f"shard {shard}" if shard else "the rest"
+    with Worker(store, label) as worker:
+        yield Sharing(store, worker, shard, with_classifiers)
 
 
 def workplace(out: Path, shard: Shard | None) -> Path:

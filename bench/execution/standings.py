@@ -1,4 +1,4 @@
-"""Shows the leaderboard while it grows: the best rows of each task so far, for people who watch a run."""
+"""Shows the leaderboard while it grows: the best results of each task so far, for people who watch a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN = 6
 
 
 def standings(results: Iterable[Result]) -> dict[str, list[Result]]:
-    """The rows with a quality of each task, the best macro F1 first, the faster of equal ones before the slower."""
+    """The results with a quality of each task, the best macro F1 first, the faster of equal ones before the slower."""
     tasks: dict[str, list[Result]] = {}
     for result in results:
         of_task = tasks.setdefault(result.cell.task, [])
@@ -25,7 +25,7 @@ def standings(results: Iterable[Result]) -> dict[str, list[Result]]:
 
 
 def standings_table(results: Sequence[Result]) -> Table:
-    """The best rows of each task so far, for a terminal."""
+    """The best results of each task so far, for a terminal."""
     table = Table(title=Text("so far", style="bold"), title_justify="left", box=None, pad_edge=False)
     for name in ("task", "classifier", "engine", "macro F1", "one by one", "all at once"):
         table.add_column(name, justify="right" if name in ("macro F1", "one by one", "all at once") else "left")
@@ -38,7 +38,7 @@ def standings_table(results: Sequence[Result]) -> Table:
 
 
 def standings_line(results: Iterable[Result], task: str) -> str | None:
-    """ "agnews so far: full-finetune .87, tfidf .80": each classifier once, for a log; None before the first row."""
+    """ "agnews so far: full-finetune .87, tfidf .80": each classifier once, for a log; None before the first result."""
     best: dict[str, float] = {}
     for result in standings(results).get(task, []):
         best.setdefault(result.cell.recipe, _macro_f1(result))

@@ -53,7 +53,7 @@ def check_recipes(context: Context) -> None:
 
 
 def train(context: Context, task: TaskPlan, recipe: Recipe, seed: int) -> Trained | Result:
-    """The trained classifier, or the row that says why there is none."""
+    """The trained classifier, or the result that says why there is none."""
     title = f"{task.data.name} {recipe.id} s{seed}"
     base_name = _base_name(recipe, task.data.language, context.plan.models)
     prepared = _prepare_base(context, base_name, recipe.weights)
@@ -79,7 +79,7 @@ def train(context: Context, task: TaskPlan, recipe: Recipe, seed: int) -> Traine
 
 @dataclass(frozen=True)
 class _Ready:
-    """A training with everything it needs; `cell` is the row that says why it failed, if it does."""
+    """A training with everything it needs; `cell` is the result that says why it failed, if it does."""
 
     title: str
     task: TaskPlan
@@ -125,7 +125,7 @@ def _train_here(context: Context, ready: _Ready) -> Trained | Result:
 
 
 def left_out(context: Context, task: TaskPlan, recipe: Recipe, seed: int, reason: str) -> Result:
-    """The row of a classifier that is not even trained, because the time given has no room for it."""
+    """The result of a classifier that is not even trained, because the time given has no room for it."""
     base_name = _base_name(recipe, task.data.language, context.plan.models)
     key = content_hash(["left out", task.data.fingerprint, recipe.model_dump(), base_name, seed])
     cell = new_cell(task.data, recipe, base_name, seed, None, key)
@@ -175,9 +175,10 @@ def _ensure_trained(
             shutil.rmtree(folder)
     plan = context.plan
     place = Workplace(plan.device, plan.threads, context.cache)
-    fit = fit_job.FitTask(task.data_folder, recipe, base, scorer, seed, folder, place)
+    beside = plan.beside and plan.device == "cpu"  # a GPU is each worker's own
+    fit = fit_job.FitTask(task.data_folder, recipe, base, scorer, seed, folder, place, beside)
     limit_s = plan.cell_limit_s or task.tier.fit_limit_s
-    outcome = context.run(title, fit_job.fit, fit, limit_s, f"fit.{folder.name}", alone=True)
+    outcome = context.run(title, fit_job.fit, fit, limit_s, f"fit.{folder.name}", alone=not beside)
     if outcome.status is Status.OK:
         context.console.line(f"{title}: trained in {outcome.wall_s:.1f} s")
     else:

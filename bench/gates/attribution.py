@@ -1,4 +1,4 @@
-"""Finds which change made a row worse: one part of the head at a time is put back to the base's and judged again."""
+"""Finds which change made a result worse: one part of the head at a time is put back to the base's and judged again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.execution.console import RunConsole
 from bench.files.cache import link_or_copy
 from bench.gates.baseline import Baseline, JudgedAnswers, unpack
 from bench.gates.check import check_run, result_key
-from bench.gates.quality_rules import MARGIN, SEED_SPREAD, Sides, judge
+from bench.gates.quality_rules import DEFAULT_RULE, QualityRule, Sides, judge
 from bench.gates.speed_check import SpeedOptions, find_classifier, worker_task
 from bench.gates.turns import HERE, Side, SpeedWorker
 from bench.plan.engines import reference_engine
@@ -28,7 +28,7 @@ TOKENIZER = "tokenizer.json"
 
 @dataclass(frozen=True)
 class _Case:
-    """What a row's swaps share."""
+    """What a result's swaps share."""
 
     head: Classifier
     base: Classifier
@@ -46,10 +46,9 @@ def attribute(
     base_folder: Path | None,
     options: SpeedOptions,
     console: RunConsole,
-    margin: float = MARGIN,
-    seed_spread: float = SEED_SPREAD,
+    rule: QualityRule = DEFAULT_RULE,
 ) -> tuple[Attribution, ...]:
-    """One attribution a row whose accuracy or macro F1 regressed, as `check_run` judges at this margin.
+    """One attribution a result whose accuracy or macro F1 regressed, as `check_run` judges by this rule.
 
     Raises NotComparable as `bench check` does, NotAvailable when a classifier or the texts are not on this machine.
     """
@@ -57,7 +56,7 @@ def attribute(
     old = {checked.cell.id: checked for checked in baseline.rows}
     answers = unpack(baseline)
     found = []
-    for checked in check_run(run, baseline, margin, seed_spread).rows:
+    for checked in check_run(run, baseline, rule).rows:
         if checked.verdict is not Verdict.REGRESSED or checked.judgement is None:
             continue
         console.start(f"{checked.cell.task} {checked.name}")
@@ -70,15 +69,15 @@ def attribute(
                 base=base,
                 side=Side(worker_task(result, run, head.path)),
                 answers=answers[checked.cell.id],
-                margin=margin,
+                margin=rule.margin,
                 class_count=len(result.data.class_names),
                 scratch=Path(scratch),
                 log=run.folder / "logs" / f"{result.cell.id}.attribute.log",
             )
-            again = _told(console, checked.name, _judged(Part.NOTHING, shared, shared.side))
+            again = _tell(console, checked.name, _judge_part(Part.NOTHING, shared, shared.side))
             swaps = []
             if again.judgement and not again.repairs:
-                swaps = [_told(console, checked.name, swap) for swap in _swaps(shared, options)]
+                swaps = [_tell(console, checked.name, swap) for swap in _swaps(shared, options)]
         found.append(
             Attribution(
                 cell=checked.cell,
@@ -92,17 +91,17 @@ def attribute(
     return tuple(found)
 
 
-def _told(console: RunConsole, name: str, swap: Swap) -> Swap:
+def _tell(console: RunConsole, name: str, swap: Swap) -> Swap:
     console.line(f"{name}: {swap.part}: {swap.judgement.verdict if swap.judgement else swap.untried}")
     return swap
 
 
 def _swaps(case: _Case, options: SpeedOptions) -> Iterator[Swap]:
-    """Weights, tokenizer, engine, libraries, code, each alone; halves together where neither alone repairs the row."""
+    """Weights, tokenizer, engine, libraries, code, each alone; halves together where neither repairs the result."""
     halves = [_classifier_swap(case, Part.WEIGHTS), _classifier_swap(case, Part.TOKENIZER)]
     yield from halves
     if not any(half.repairs for half in halves) and case.head.sha256 != case.base.sha256:
-        yield _judged(Part.BOTH_HALVES, case, _serving(case.side, case.base.path))
+        yield _judge_part(Part.BOTH_HALVES, case, _serve_from(case.side, case.base.path))
     yield _engine_swap(case)
     yield from _surroundings(case, options)
 
@@ -114,15 +113,15 @@ def _surroundings(case: _Case, options: SpeedOptions) -> Iterator[Swap]:
     if python == case.side.python.absolute():
         yield Swap(part=Part.LIBRARIES, untried=Untried.NO_BASE_PYTHON)
     else:
-        halves.append(_judged(Part.LIBRARIES, case, replace(case.side, python=python)))
+        halves.append(_judge_part(Part.LIBRARIES, case, replace(case.side, python=python)))
         yield halves[-1]
     if source == HERE:
         yield Swap(part=Part.CODE, untried=Untried.NO_BASE_SOURCE)
     else:
-        halves.append(_judged(Part.CODE, case, replace(case.side, source=source)))
+        halves.append(_judge_part(Part.CODE, case, replace(case.side, source=source)))
         yield halves[-1]
     if len(halves) == 2 and not any(half.repairs for half in halves):
-        yield _judged(Part.SURROUNDINGS, case, replace(case.side, python=python, source=source))
+        yield _judge_part(Part.SURROUNDINGS, case, replace(case.side, python=python, source=source))
 
 
 def _classifier_swap(case: _Case, part: Part) -> Swap:
@@ -135,13 +134,13 @@ def _classifier_swap(case: _Case, part: Part) -> Swap:
     if same:
         return Swap(part=part, untried=Untried.SAME)
     weights, tokenizer = (case.base, case.head) if part is Part.WEIGHTS else (case.head, case.base)
-    return _judged(part, case, _serving(case.side, _crossed(weights, tokenizer, case.scratch / part.value)))
+    return _judge_part(part, case, _serve_from(case.side, _cross(weights, tokenizer, case.scratch / part.value)))
 
 
 def _whole(case: _Case, part: Part) -> Swap:
     if case.head.sha256 == case.base.sha256:
         return Swap(part=part, untried=Untried.SAME)
-    return _judged(part, case, _serving(case.side, case.base.path))
+    return _judge_part(part, case, _serve_from(case.side, case.base.path))
 
 
 def _engine_swap(case: _Case) -> Swap:
@@ -152,14 +151,14 @@ def _engine_swap(case: _Case) -> Swap:
     if case.side.task.engine == reference.name:
         return Swap(part=Part.ENGINE, untried=Untried.IS_REFERENCE, detail=reference.name)
     side = replace(case.side, task=case.side.task.model_copy(update={"engine": reference.name, "engine_spec": None}))
-    return _judged(Part.ENGINE, case, side)
+    return _judge_part(Part.ENGINE, case, side)
 
 
-def _serving(side: Side, classifier: Path) -> Side:
+def _serve_from(side: Side, classifier: Path) -> Side:
     return replace(side, task=side.task.model_copy(update={"classifier": classifier.resolve()}))
 
 
-def _judged(part: Part, case: _Case, side: Side) -> Swap:
+def _judge_part(part: Part, case: _Case, side: Side) -> Swap:
     try:
         with SpeedWorker(side, case.log) as worker:
             answer = worker.ask({"answers": True})
@@ -186,7 +185,7 @@ def _weights(classifier: Classifier) -> dict[str, str]:
     return {name: digest for name, digest in classifier.manifest.files.items() if name != TOKENIZER}
 
 
-def _crossed(weights: Classifier, tokenizer: Classifier, folder: Path) -> Path:
+def _cross(weights: Classifier, tokenizer: Classifier, folder: Path) -> Path:
     """A classifier folder with everything of the one but the tokenizer of the other."""
     for name in _weights(weights):
         link_or_copy(weights.path / name, folder / name)

@@ -28,7 +28,7 @@ _CONFLICT = re.compile(rb"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
 
 
 class BaselineTask(Record):
-    """A task's test items that any row answered, in the order of their ids: ids and true labels, packed."""
+    """A task's test items that any result answered, in the order of their ids: ids and true labels, packed."""
 
     data: DataCard
     ids: str
@@ -36,7 +36,7 @@ class BaselineTask(Record):
 
 
 class BaselineResult(Record):
-    """One row of the leaderboard: which of the task's items it answered (packed bits) and what, -1 for no class."""
+    """One result of the leaderboard: which of the task's items it answered (packed bits) and what, -1 for no class."""
 
     cell: Cell
     classifier_sha256: str | None = None
@@ -69,10 +69,10 @@ class JudgedAnswers:
 
 
 def make_baseline(run: StoredRun) -> Baseline:
-    """Every row of a stored run that has answers; raises StoreError when none has."""
+    """Every result of a stored run that has answers; raises StoreError when none has."""
     results = [result for result in run.results if result.cell.id in run.answers and result.quality]
     if not results:
-        raise StoreError(f"{run.folder} has no row with answers; a baseline needs at least one")
+        raise StoreError(f"{run.folder} has no result with answers; a baseline needs at least one")
     tasks = {}
     for task in dict.fromkeys(result.cell.task for result in results):
         of_task = [result for result in results if result.cell.task == task]
@@ -106,7 +106,7 @@ def make_baseline(run: StoredRun) -> Baseline:
 
 
 def judged_answers(run: StoredRun, cell_id: str) -> JudgedAnswers:
-    """The answers of a stored row."""
+    """The answers of a stored result."""
     answers = run.answers[cell_id]
     order = np.argsort(answers.ids)
     return JudgedAnswers(
@@ -115,7 +115,7 @@ def judged_answers(run: StoredRun, cell_id: str) -> JudgedAnswers:
 
 
 def unpack(baseline: Baseline) -> Mapping[str, JudgedAnswers]:
-    """The answers of every row by cell id; raises StoreError when the file was changed by hand."""
+    """The answers of every result by cell id; raises StoreError when the file was changed by hand."""
     tasks = {task.data.task: _unpack_task(task) for task in baseline.tasks}
     return {result.cell.id: _unpack_answers(result, tasks.get(result.cell.task)) for result in baseline.rows}
 
@@ -143,7 +143,7 @@ def read_baseline(path: Path) -> Baseline:
         where = ".".join(map(str, first["loc"]))
         raise StoreError(f"{path} is no whole baseline: {where}: {first['msg']}; {AGAIN}") from error
     if not baseline.rows:
-        raise StoreError(f"{path} holds no row, so nothing would be compared; {AGAIN}")
+        raise StoreError(f"{path} holds no result, so nothing would be compared; {AGAIN}")
     _refuse_twice(path, "row", (result.cell.id for result in baseline.rows))
     _refuse_twice(path, "task", (task.data.task for task in baseline.tasks))
     return baseline
@@ -201,14 +201,14 @@ def _unpack_task(task: BaselineTask) -> tuple[np.ndarray, np.ndarray, int]:
 
 def _unpack_answers(kept: BaselineResult, task: tuple[np.ndarray, np.ndarray, int] | None) -> JudgedAnswers:
     if task is None:
-        raise StoreError(f"the baseline's row {kept.cell.id} is of a task it does not hold; {AGAIN}")
+        raise StoreError(f"the baseline's result {kept.cell.id} is of a task it does not hold; {AGAIN}")
     ids, labels, classes = task
     answered = np.unpackbits(_unpack(kept.answered, np.dtype("u1")))[: len(ids)].astype(bool)
     predictions = _unpack(kept.predictions, LABEL_TYPE)
     if len(answered) != len(ids) or answered.sum() != len(predictions):
-        raise StoreError(f"the baseline's row {kept.cell.id} has a wrong number of answers; {AGAIN}")
+        raise StoreError(f"the baseline's result {kept.cell.id} has a wrong number of answers; {AGAIN}")
     if ((predictions < -1) | (predictions >= classes)).any():
-        raise StoreError(f"the baseline's row {kept.cell.id} answers what none of {classes} classes is; {AGAIN}")
+        raise StoreError(f"the baseline's result {kept.cell.id} answers what none of {classes} classes is; {AGAIN}")
     return JudgedAnswers(ids=ids[answered], labels=labels[answered], predictions=predictions)
 
 

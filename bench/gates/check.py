@@ -1,4 +1,4 @@
-"""Judges a run against a baseline: every row on the items both answered."""
+"""Judges a run against a baseline: every result on the items both answered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.errors import NotComparable
 from bench.gates.baseline import Baseline, BaselineResult, JudgedAnswers, judged_answers, unpack
-from bench.gates.quality_rules import MARGIN, SEED_SPREAD, Sides, judge, measure_spread, unchanged
+from bench.gates.quality_rules import DEFAULT_RULE, QualityRule, Sides, judge, measure_spread, unchanged
 from bench.results.records import Cell, Result, StoredRun
 from bench.results.verdicts import Check, CheckedResult, Judgement, Reason, SeedSpread, Verdict
 from bench.types import DataCard, SplitSizes
@@ -20,7 +20,7 @@ Key = tuple[str, str, str | None, int, str | None, str | None, str | None]
 
 @dataclass(frozen=True)
 class _Pair:
-    """A row of the baseline and the run's row of that name, with the answers of both."""
+    """A result of the baseline and the run's result of that name, with the answers of both."""
 
     kept: BaselineResult
     result: Result
@@ -42,28 +42,28 @@ class _Pair:
 
 @dataclass(frozen=True)
 class _Question:
-    """What is to be judged of a row: the sides' answers, and how far trainings differ where the row was retrained."""
+    """What is to be judged of a result: the sides' answers, and how far trainings differ where it was retrained."""
 
     sides: Sides
     unchanged: bool
     spread: SeedSpread | None
 
 
-def check_run(run: StoredRun, baseline: Baseline, margin: float = MARGIN, seed_spread: float = SEED_SPREAD) -> Check:
-    """Judge every row of the baseline at a margin; seed_spread is assumed where fewer than 3 seeds a side tell it.
+def check_run(run: StoredRun, baseline: Baseline, rule: QualityRule = DEFAULT_RULE) -> Check:
+    """Judge every result of the baseline by a rule.
 
-    Both are shares. Raises NotComparable when a task both have is of other data or other labels, they have no task in
-    common, or the run has a row twice; StoreError for a damaged baseline.
+    Raises NotComparable when a task both have is of other data or other labels, they have no task in
+    common, or the run has a result twice; StoreError for a damaged baseline.
     """
     _refuse_other_data(run, baseline)
     results = results_by_key(run)
     pairs = _pairs(run, baseline, results)
-    questions = _questions(pairs, seed_spread)
+    questions = _questions(pairs, rule.seed_spread)
     judged_together = len({id(question) for question in questions.values() if not question.unchanged})
     judgements = {
-        cell_id: unchanged(len(question.sides.labels), margin)
+        cell_id: unchanged(len(question.sides.labels), rule.margin)
         if question.unchanged
-        else judge(question.sides, margin, judged_together, question.spread)
+        else judge(question.sides, rule.margin, judged_together, question.spread)
         for cell_id, question in questions.items()
     }
     known = {result_key(kept.cell) for kept in baseline.rows}
@@ -72,14 +72,14 @@ def check_run(run: StoredRun, baseline: Baseline, margin: float = MARGIN, seed_s
         baseline_commit=baseline.commit,
         run_commit=(run.environment.get("git") or {}).get("commit"),
         same_hardware=hardware is not None and hardware == baseline.hardware_sha256,
-        margin=margin,
-        rows=tuple(_checked(kept.cell, results.get(result_key(kept.cell)), run, judgements) for kept in baseline.rows),
+        margin=rule.margin,
+        rows=tuple(_conclude(kept.cell, results.get(result_key(kept.cell)), run, judgements) for kept in baseline.rows),
         new_rows=tuple(result.cell for key, result in results.items() if key not in known and result.quality),
     )
 
 
 def _pairs(run: StoredRun, baseline: Baseline, results: Mapping[Key, Result]) -> list[_Pair]:
-    """The rows that both have answers of."""
+    """The results that both have answers of."""
     answers, found = unpack(baseline), []
     for kept in baseline.rows:
         result = results.get(result_key(kept.cell))
@@ -89,7 +89,7 @@ def _pairs(run: StoredRun, baseline: Baseline, results: Mapping[Key, Result]) ->
 
 
 def _questions(pairs: Iterable[_Pair], seed_spread: float) -> dict[str, _Question]:
-    """By the baseline's cell id; the seeds of a retrained row are one question, which stands for each of its rows."""
+    """By the baseline's cell id; the seeds of what was trained again are one question that stands for each."""
     groups: dict[Key, list[_Pair]] = {}
     for pair in pairs:
         cell = pair.kept.cell
@@ -120,7 +120,7 @@ def _sides(group: Sequence[_Pair]) -> Sides | None:
     return Sides(labels, given[::2], given[1::2], len(group[0].result.data.class_names))
 
 
-def _checked(cell: Cell, result: Result | None, run: StoredRun, judgements: Mapping[str, Judgement]) -> CheckedResult:
+def _conclude(cell: Cell, result: Result | None, run: StoredRun, judgements: Mapping[str, Judgement]) -> CheckedResult:
     if result is None:
         return CheckedResult(cell=cell, verdict=Verdict.MISSING, reason=Reason.NOT_IN_RUN)
     if result.cell.id not in run.answers:
@@ -165,15 +165,17 @@ def _sizes(sizes: SplitSizes) -> str:
 
 
 def results_by_key(run: StoredRun) -> dict[Key, Result]:
-    """The run's results by their row; raises NotComparable where two results claim to be the same row."""
+    """The run's results by what names them in every run; raises NotComparable where two have one name."""
     found: dict[Key, Result] = {}
     for result in run.results:
         other = found.setdefault(result_key(result.cell), result)
         if other is not result:
-            raise NotComparable(f"{run.folder} has the same row twice ({other.cell.id} and {result.cell.id}); drop one")
+            raise NotComparable(
+                f"{run.folder} has the same result twice ({other.cell.id} and {result.cell.id}); drop one"
+            )
     return found
 
 
 def result_key(cell: Cell) -> Key:
-    """What makes two rows the same row in two runs; the id also holds code and versions, which may change."""
+    """What names a result in every run; the id also holds code and versions, which may change."""
     return (cell.task, cell.recipe, cell.base_model, cell.seed, cell.engine, cell.precision, cell.machine)

@@ -1,4 +1,4 @@
-"""Makes every row of a baseline a test of a run folder, as a pytest plugin."""
+"""Makes every result of a baseline a test of a run folder, as a pytest plugin."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Add a test a row of the baseline; raises pytest.UsageError for files that cannot be read or compared."""
+    """Add a test a result of the baseline; raises pytest.UsageError for files that cannot be read or compared."""
     run, baseline = config.getoption(RUN), config.getoption(BASELINE)
     if run is None and baseline is None:
         return
@@ -47,11 +47,11 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 
 class Regression(Exception):
-    """A row regressed or failed; its text is all a reader needs."""
+    """A result regressed or failed; its text is all a reader needs."""
 
 
 class GatedResult(pytest.Item):
-    """Fails when the row regressed or failed, is skipped when it is not settled or missing."""
+    """Fails when the result regressed or failed, is skipped when it is not settled or missing."""
 
     def __init__(self, *, checked: CheckedResult, told: str, **options: Any) -> None:
         super().__init__(**options)

@@ -1,14 +1,15 @@
-"""Judges whether a row became worse: non-inferiority of accuracy and of macro F1 on the same test items."""
+"""Judges whether a result became worse: non-inferiority of accuracy and of macro F1 on the same test items."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import hypot, sqrt
+from math import hypot, isfinite, sqrt
 
 import numpy as np
 from scipy import special
 
+from bench.errors import UsageError
 from bench.quality.differences import (
     CONFIDENCE,
     ItemValues,
@@ -22,11 +23,30 @@ from bench.quality.scores import macro_scores
 from bench.results.records import Interval
 from bench.results.verdicts import Judgement, Metric, MetricJudgement, SeedSpread, Verdict, worst
 
-MARGIN = 0.005  # what a row may lose, as a share, where the user states nothing else
+MARGIN = 0.005  # what a result may lose, as a share, where the user states nothing else
 SEED_SPREAD = 0.01  # between trainings of one recipe, where fewer than 3 seeds a side tell it
 FEWEST_SEEDS = 3
 MOST_SEEDS = 50
 FALSE_ALARMS = 0.01  # of a whole check in which nothing became worse
+
+
+@dataclass(frozen=True)
+class QualityRule:
+    """What a result may lose, and how far trainings of one recipe differ where fewer than 3 seeds tell it; shares."""
+
+    margin: float = MARGIN
+    seed_spread: float = SEED_SPREAD
+
+    @classmethod
+    def of_points(cls, margin: float, seed_spread: float) -> QualityRule:
+        """From points, as a user states them; raises UsageError for what is no number."""
+        for option, points in (("--margin", margin), ("--seed-spread", seed_spread)):
+            if not isfinite(points):
+                raise UsageError(f"{option} {points} is no number of points")
+        return cls(margin / 100, seed_spread / 100)
+
+
+DEFAULT_RULE = QualityRule()
 
 
 @dataclass(frozen=True)
@@ -74,7 +94,7 @@ def judge(
     sides: Sides, margin: float = MARGIN, judged_together: int = 1, spread: SeedSpread | None = None
 ) -> Judgement:
     """PASS: both lower 95 % bounds are above -margin. REGRESSED: an upper bound is below 0, at a level corrected for
-    two figures of so many rows (in 1 % of checks without a change at most). Else INCONCLUSIVE.
+    two figures of so many results (in 1 % of checks without a change at most). Else INCONCLUSIVE.
 
     spread: that of training seeds, which widens every bound.
     """

@@ -1,4 +1,4 @@
-"""Judges the speed of a checked run: every row's base and head found on this machine and measured by turns."""
+"""Judges the speed of a checked run: every result's base and head found on this machine and measured by turns."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def gate_speed(
     options: SpeedOptions,
     console: RunConsole,
 ) -> Check:
-    """The check with every row's speed judged.
+    """The check with every result's speed judged.
 
     Raises NotComparable when one of the two was made on another machine, NotAvailable when a classifier or the texts
     are not here.
@@ -100,7 +100,7 @@ def _measured(speed: tuple[SpeedJudgement, ...]) -> str:
 
 
 def worker_task(result: Result, run: StoredRun, classifier: Path) -> WorkerTask:
-    """The row as its run served it, with this classifier; raises NotAvailable when its texts are not here."""
+    """The result as its run served it, with this classifier; raises NotAvailable when its texts are not here."""
     data = find_stored(cache_dir(), result.data)
     if data is None:
         raise NotAvailable(f"{result.cell.task}: the texts are not in the cache; run the suite on this machine first")

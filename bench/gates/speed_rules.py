@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr
 
 from bench.machine.crowding import is_beside_others
 from bench.quality.stats import percentile_interval
@@ -96,10 +96,12 @@ def aligned_ranks(seconds: np.ndarray) -> float:
     the turns (the aligned rank test of Hodges and Lehmann 1962). Ranks of the seconds as they are would tell long
     texts from short ones (benchmarks/planned_turns.md).
     """
-    ranks = stats.rankdata(seconds / np.median(seconds, axis=1, keepdims=True)).reshape(seconds.shape)
+    from scipy.stats import rankdata
+
+    ranks = rankdata(seconds / np.median(seconds, axis=1, keepdims=True)).reshape(seconds.shape)
     spread = float(np.sqrt(ranks.var(axis=1).sum()))
     beyond = float((ranks[:, -1] - ranks.mean(axis=1)).sum())
-    return float(2 * stats.norm.sf(abs(beyond) / spread)) if spread else 1.0
+    return float(2 * ndtr(-abs(beyond) / spread)) if spread else 1.0
 
 
 def base_noise(base: np.ndarray, again: np.ndarray) -> float:
@@ -122,4 +124,6 @@ def _bootstrap(ratios: np.ndarray) -> np.ndarray:
 
 def _centre(ratios: np.ndarray) -> np.ndarray:
     """The mean of the turns but for a quarter at either end."""
-    return np.asarray(stats.trim_mean(ratios, TRIMMED, axis=-1))
+    from scipy.stats import trim_mean
+
+    return np.asarray(trim_mean(ratios, TRIMMED, axis=-1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,18 +12,27 @@ from pathlib import Path
 from bench.errors import StoreError
 
 FOLDER = "BENCH_MACHINE_LOCK"  # a folder that all jobs of the machine see, where /tmp is each job's own
-DOOR, ROOM = "bench-machine.door.lock", "bench-machine.room.lock"
+DOOR, ROOM = "bench-machine{}.door.lock", "bench-machine{}.room.lock"
 
 
 @contextmanager
-def machine_held(alone: bool) -> Iterator[None]:
-    """Wait for the machine: alone, or beside others that need not be alone.
+def machine_held(alone: bool, gpu: str | None = None) -> Iterator[None]:
+    """Wait for the machine, or for one GPU of it: alone, or beside others that need not be alone.
 
+    gpu: what CUDA_VISIBLE_DEVICES calls it, where it is all that is measured; others may use the rest of the machine.
     Who waits to be alone holds the door meanwhile, so that newcomers queue behind. Raises StoreError where the lock's
     folder cannot be used.
     """
     with ExitStack() as stack:
-        door, room = stack.enter_context(_opened(DOOR)), stack.enter_context(_opened(ROOM))
+        stack.enter_context(_held("", alone and gpu is None))
+        if gpu is not None:
+            stack.enter_context(_held(f".gpu-{re.sub(r'[^A-Za-z0-9-]', '-', gpu)}", alone))
+        yield
+
+
+@contextmanager
+def _held(what: str, alone: bool) -> Iterator[None]:
+    with _open(DOOR.format(what)) as door, _open(ROOM.format(what)) as room:
         fcntl.flock(door, fcntl.LOCK_EX)
         fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(door, fcntl.LOCK_UN)
@@ -30,7 +40,7 @@ def machine_held(alone: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[int]:
+def _open(name: str) -> Iterator[int]:
     """A file that every user may lock; made once, because a system may forbid O_CREAT on another user's file."""
     path = Path(os.environ.get(FOLDER) or "/tmp") / name  # noqa: S108 - the machine's own place, whatever TMPDIR says
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -46,7 +46,7 @@ def merge_adapter(
     target = cache_dir() / "models" / f"merged-{folder.resolve().name[:40]}-{digest.hexdigest()[:12]}"
     if not is_ready(target):
         with disk_errors(name, target), whole_folder(target) as scratch:
-            _merged(name, folder, config, base).save_pretrained(scratch)
+            _merge(name, folder, config, base).save_pretrained(scratch)
             for file in OPTIONAL:
                 source = next((at / file for at in (folder, base.path) if (at / file).is_file()), None)
                 if source is not None and not (scratch / file).exists():
@@ -63,7 +63,7 @@ def _place(folder: Path, wanted: str, revision: str | None) -> str:
     return f"{wanted}@{revision}" if revision and revision != "main" else wanted
 
 
-def _merged(name: str, folder: Path, config: dict[str, Any], base: BaseWeights) -> Any:
+def _merge(name: str, folder: Path, config: dict[str, Any], base: BaseWeights) -> Any:
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors import safe_open
 

@@ -49,7 +49,7 @@ class ModelSpec(Record):
 
     Without a max_length it reads what its own files have room for. `body_millions`: weights in its layers, embeddings
     left out, for estimates of time.
-    Without a pinned revision the newest is taken, and its commit stands in the origin and in every row's weights.
+    Without a pinned revision the newest is taken, and its commit stands in the origin and in every result's weights.
     """
 
     title: str

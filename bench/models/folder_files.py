@@ -25,6 +25,7 @@ PACKED = "pip install 'text-classifier-bench[vllm]', `vllm serve` the folder and
 
 def model_files(folder: Path, named: str) -> dict[str, Path]:
     """Config, weights and tokenizer by name; raises AssetError for what is missing, cut off, or a git-lfs pointer."""
+    _refuse_dead_links(folder, named)
     if settings := next((name for name in PACKED_SETTINGS if (folder / name).is_file()), None):
         raise NotAvailable(f"{named}: its weights are packed ({settings}), which no engine here reads; {PACKED}")
     weights = weight_files(folder, named)
@@ -38,6 +39,13 @@ def model_files(folder: Path, named: str) -> dict[str, Path]:
         if path.suffix == ".safetensors":
             check_safetensors(path, f"{named}/{path.name}")
     return files
+
+
+def _refuse_dead_links(folder: Path, named: str) -> None:
+    """A folder copied out of the hub's cache may hold links alone, to files that stayed there."""
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink() and not path.exists() and path.suffix in (".json", ".safetensors", ".bin", ".model"):
+            raise AssetError(f"{named}/{path.name} is a link to {path.readlink()}, which is not there; copy the file")
 
 
 def weight_files(folder: Path, named: str) -> dict[str, Path]:
@@ -80,6 +88,8 @@ def _instead(folder: Path) -> str:
         return f", only {gguf[0]}; a GGUF file is served by llama.cpp: name its server with --endpoint"
     if pickled := [name for name in names if name in OTHER_WEIGHTS or name.endswith((".bin", ".pt", ".pth"))]:
         return f", only {pickled[0]}; convert it with save_pretrained: only {PICKLED_WEIGHTS} is converted here"
+    if inner := sorted(path.name for path in folder.iterdir() if (path / "config.json").is_file()):
+        return f"; name one of its folders, such as {inner[-1]}"
     return "; name a folder that save_pretrained has written"
 
 

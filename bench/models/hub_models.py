@@ -49,19 +49,19 @@ def fetch_model(name: str, progress: Progress | None) -> tuple[Path, str]:
         commit, files = list_files(repo, revision, "model")
     except NotAvailable as error:
         raise NotAvailable(f"base model {name}: there is no such folder, and from the hub: {error}") from error
-    wanted = _wanted(name, files, lambda file: _fetched(repo, file, commit))
+    wanted = _wanted(name, files, lambda file: _fetch(repo, file, commit))
     folder: Path | None = None
     for at, file in enumerate(wanted):
         if progress is not None:
             progress(f"downloading {repo}", at, len(wanted))
-        path = _fetched(repo, file, commit)
+        path = _fetch(repo, file, commit)
         folder = path.parents[file.count("/")]
     assert folder is not None  # noqa: S101 - _wanted names a config at least
     _remember(folder, revision, commit)
     return folder, commit
 
 
-def _fetched(repo: str, file: str, commit: str) -> Path:
+def _fetch(repo: str, file: str, commit: str) -> Path:
     path = fetch_file(repo, file, commit)
     if path is None:
         raise AssetError(f"{repo}@{commit[:8]} lists {file} and does not have it")

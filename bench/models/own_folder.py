@@ -59,13 +59,13 @@ def hub_model(name: str, progress: Progress | None, find_base: FindBase) -> Base
 def _of_folder(name: str, folder: Path, origin: str, progress: Progress | None, find_base: FindBase) -> BaseWeights:
     settings = read_sentence_settings(folder, name)
     if not is_adapter(folder):
-        return _prepared(name, folder, origin, settings)
+        return _prepare(name, folder, origin, settings)
     merged, how, base = merge_adapter(name, folder, progress, find_base)
     settings = replace(settings, folder=merged) if settings else settings_of_base(base, merged)
-    return _prepared(name, merged, f"{origin}, {how}", settings)
+    return _prepare(name, merged, f"{origin}, {how}", settings)
 
 
-def _prepared(name: str, folder: Path, origin: str, settings: SentenceSettings | None) -> BaseWeights:
+def _prepare(name: str, folder: Path, origin: str, settings: SentenceSettings | None) -> BaseWeights:
     files = model_files(settings.folder if settings else folder, name)
     key = {file: file_sha256(path) for file, path in files.items()}
     told = [repr(settings), origin, str(FORM)]
@@ -91,7 +91,7 @@ def _copy(name: str, files: dict[str, Path], scratch: Path) -> None:
 
 
 def _convert(name: str, files: dict[str, Path], scratch: Path) -> str:
-    """Make safetensors of pickled weights; what the row says of it."""
+    """Make safetensors of pickled weights; what the result says of it."""
     parts = [path for file, path in files.items() if file.endswith(".bin")]
     if not parts:
         return ""

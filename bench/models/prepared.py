@@ -68,7 +68,7 @@ def content_sha256(files: dict[str, str]) -> str:
 
 
 def ensure_tokenizer(named: str, folder: Path) -> str:
-    """Older folders carry a vocabulary only: transformers makes tokenizer.json of it; what the row says of that."""
+    """Older folders carry a vocabulary only: transformers makes tokenizer.json of it; what the result says of that."""
     told = ""
     if not (folder / TOKENIZER).exists():
         from transformers import AutoTokenizer

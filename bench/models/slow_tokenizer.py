@@ -30,7 +30,7 @@ SPACE = "\u2581"
 
 
 def compare_with_slow(folder: Path, named: str) -> str:
-    """What the row says of the comparison; raises AssetError where the two read texts differently.
+    """What the result says of the comparison; raises AssetError where the two read texts differently.
 
     Texts are made of the vocabulary itself, so that every language that it knows occurs, and of awkward ones.
     """

@@ -9,8 +9,8 @@ from bench.errors import UsageError, unknown_name
 from bench.machine.environment import default_device
 from bench.models.architectures import random_recipes
 from bench.plan.engines import backend_of, default_engines, load_engines, read_engines
-from bench.plan.prompts import OwnPrompts, prompted, study_of
-from bench.plan.recipes import default_recipes, parse_setting, recipes_for, varied
+from bench.plan.prompts import OwnPrompts, set_prompts, study_of
+from bench.plan.recipes import default_recipes, parse_setting, recipes_for, vary
 from bench.plan.request import SCENARIOS, RunRequest
 from bench.plan.studies import Study, load_study
 from bench.plan.tiers import load_tier
@@ -62,7 +62,7 @@ def choose_device(name: str | None) -> str:
 
 
 def choose_recipes(request: RunRequest, models: ModelSet, study: Study | None) -> tuple[Recipe, ...]:
-    """The recipes named by method, id or row, the study's or the default ones; set and varied as asked for."""
+    """The recipes named by method, id or system, the study's or the default ones; set and varied as asked for."""
     if request.weights == "random":
         return _random_recipes(request, study)
     recipes = recipes_for(models, request.recipes)
@@ -77,12 +77,12 @@ def choose_recipes(request: RunRequest, models: ModelSet, study: Study | None) -
         chosen = default_recipes(models, request.recipes)
     if request.settings:
         changes = dict(map(parse_setting, request.settings))
-        chosen = varied(chosen, ",".join(f"{name}={value}" for name, value in changes.items()), changes)
-    chosen = prompted(_based(chosen, request.bases), request.prompts)
+        chosen = vary(chosen, ",".join(f"{name}={value}" for name, value in changes.items()), changes)
+    chosen = set_prompts(_base(chosen, request.bases), request.prompts)
     return study.expand(tuple(chosen)) if study else tuple(chosen)
 
 
-def _based(recipes: list[Recipe], bases: tuple[str, ...]) -> list[Recipe]:
+def _base(recipes: list[Recipe], bases: tuple[str, ...]) -> list[Recipe]:
     """The recipes once on every base named, those that have none as they are; UsageError where none has one."""
     if not bases:
         return recipes
@@ -92,7 +92,7 @@ def _based(recipes: list[Recipe], bases: tuple[str, ...]) -> list[Recipe]:
     for recipe in recipes:
         own = {"role": None, "stands_for": None}
         changed += (
-            [one.model_copy(update={**own, "base_model": base}) for base in bases for one in varied([recipe], base)]
+            [one.model_copy(update={**own, "base_model": base}) for base in bases for one in vary([recipe], base)]
             if recipe.role or recipe.base_model
             else [recipe]
         )
@@ -116,7 +116,7 @@ def _random_recipes(request: RunRequest, study: Study | None) -> tuple[Recipe, .
 
 
 def _is_named(recipe: Recipe, name: str, recipes: list[Recipe]) -> bool:
-    """An id names its recipe alone; a row or a method names all of it."""
+    """An id names its recipe alone; a system or a method names all of it."""
     if any(one.id == name for one in recipes):
         return recipe.id == name
     return name in (recipe.row, recipe.method)

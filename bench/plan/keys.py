@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import registry
+from bench.classifiers.folder import MANIFEST
 from bench.files.cache import file_sha256
 from bench.machine.environment import TRAINING_PACKAGES, hardware_fingerprint, package_versions
 from bench.machine.precision import weight_bits
@@ -16,10 +17,10 @@ from bench.plan.import_graph import digest_of, source_digest
 from bench.plan.tiers import Tier
 from bench.types import SCHEMA_VERSION, BaseWeights, Classifier, Dataset, EngineSpec, Recipe, Scenario
 
-# what runs in a training's and in a measurement's own process, and what makes the row of the parts
+# what runs in a training's and in a measurement's own process, and what makes the result of the parts
 _FIT_JOB = "bench.execution.fit_job"
 # what is asked of them; it imports trainings too, whose code changes no cell
-_ASKS = Path(__file__).parents[1] / "execution" / "measuring.py"
+_ASKS = {name: Path(__file__).parents[1] / "execution" / name for name in ("entries.py", "measuring.py")}
 _MEASURE_JOBS = ("bench.execution.measure_job", "bench.execution.memory_job", "bench.execution.cells")
 
 
@@ -61,10 +62,12 @@ def classifier_key(
 
 
 def _files_of(recipe: Recipe) -> dict[str, str]:
-    """The content of every file that a hyperparameter names, such as vectors_file."""
+    """The content of every file that a hyperparameter names, such as vectors_file, and of a teacher's manifest."""
     named = {
         name: Path(str(value)).expanduser() for name, value in recipe.params.items() if name.endswith("_file") and value
     }
+    if recipe.params.get("teacher"):
+        named["teacher"] = Path(str(recipe.params["teacher"])).expanduser() / MANIFEST
     return {name: file_sha256(path) for name, path in named.items() if path.is_file()}
 
 
@@ -94,7 +97,7 @@ def cell_key(
             "hardware": hardware_fingerprint(),
             "versions": package_versions(),
             "code": source_digest(measuring_modules(engine)),
-            "asked": digest_of({_ASKS.name: _ASKS}),
+            "asked": digest_of(_ASKS),
         }
     )
 

@@ -10,10 +10,12 @@ from typing import Any
 from bench.data.reading import Reading
 from bench.plan.prompts import OwnPrompts, read_question, read_template
 from bench.plan.request import RunRequest
+from bench.plan.shards import parse_shard
 
 Names = str | Iterable[str]
 AnyPath = str | os.PathLike[str]
 
+SPREAD = ("shard", "store", "jobs", "devices", "executor", "ray_address", "ray_accelerator", "with_classifiers")
 _RENAMED = {"backends": "engines", "backends_file": "engines_file"}
 
 
@@ -29,6 +31,17 @@ def make_request(given: Mapping[str, Any]) -> RunRequest:
     )
     named = {_RENAMED.get(name, name): value for name, value in settled.items()}
     return RunRequest(reading=reading, prompts=prompts, **named)
+
+
+def take_spread(given: Mapping[str, Any]) -> dict[str, Any]:
+    """How `bench.run` is spread over workers: `given` has a value for each of SPREAD."""
+    shard, store, devices = given["shard"], given["store"], given["devices"]
+    return {
+        **given,
+        "shard": parse_shard(shard) if shard else None,
+        "store": None if store is None else os.fspath(store),
+        "devices": None if devices is None else ",".join(_names(devices) or ()),
+    }
 
 
 def _names(given: Names | None) -> tuple[str, ...] | None:

@@ -34,7 +34,7 @@ class TaskPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run whose every name exists."""
+    """A run whose every name exists. `beside`: whether others train on the machine's other cores meanwhile."""
 
     tasks: tuple[TaskPlan, ...]
     recipes: tuple[Recipe, ...]
@@ -55,6 +55,7 @@ class Plan:
     recalibrate: bool = False
     budget_s: float | None = None
     family_engines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    beside: bool = False
 
     @property
     def few_engines(self) -> bool:

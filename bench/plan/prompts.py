@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.plan.recipes import varied
+from bench.plan.recipes import vary
 from bench.plan.studies import Study, Variant
-from bench.text.prompts import IN_QUESTION, check_template, reworded
+from bench.text.prompts import IN_QUESTION, check_template, reword
 from bench.types import Dataset, Recipe, Record, Wording
 
 ASKING = ("zero-shot", "generate", "sft", "served")  # methods whose hyperparameters are a prompt's
@@ -82,7 +82,7 @@ def _read_json(option: str, path: Path) -> dict[str, str]:
     return content
 
 
-def prompted(recipes: Iterable[Recipe], own: OwnPrompts) -> list[Recipe]:
+def set_prompts(recipes: Iterable[Recipe], own: OwnPrompts) -> list[Recipe]:
     """The recipes, those that ask a language model with the own prompts; UsageError where none does."""
     recipes = list(recipes)
     if not own.templates and not own.shared:
@@ -98,7 +98,7 @@ def prompted(recipes: Iterable[Recipe], own: OwnPrompts) -> list[Recipe]:
             changed.append(recipe)
             continue
         for variant in _variants(own):
-            changed += varied([recipe], variant.name, variant.params)
+            changed += vary([recipe], variant.name, variant.params)
     return changed
 
 
@@ -119,7 +119,7 @@ def check_words(recipes: Iterable[Recipe], tasks: Iterable[Dataset]) -> None:
             continue
         for data in tasks:
             try:
-                reworded(data.prompt, Wording.model_validate(words), data.class_names)
+                reword(data.prompt, Wording.model_validate(words), data.class_names)
             except UsageError as error:
                 raise UsageError(f"{data.name}, recipe '{recipe.id}': {error}") from error
 

@@ -105,7 +105,7 @@ def _built_in() -> tuple[dict[str, list[str]], dict[str, RecipeSpec]]:
     return defaults, {name: _spec(str(path), name, fields) for name, fields in content.items()}
 
 
-def varied(
+def vary(
     recipes: Iterable[Recipe], name: str, params: dict[str, Any] | None = None, cut: TrainCut | None = None
 ) -> list[Recipe]:
     """The recipes with other hyperparameters or on another cut of train, each under an id that says so."""

@@ -28,6 +28,21 @@ class Shard:
 
 
 @dataclass(frozen=True)
+class Turns:
+    """How the workers of one launch divide a run: each takes the next piece, of those that `count` workers need.
+
+    token: tells this launch from others; name: this worker, to people.
+    """
+
+    token: str
+    count: int
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
 class Piece:
     """A classifier of a shard, its task, recipe and seed, and the engines by which the shard measures it.
 
@@ -49,19 +64,25 @@ def parse_shard(text: str) -> Shard:
     return Shard(int(found[1]), int(found[2]))
 
 
+def queue(items: Sequence[Item], count: int) -> list[Piece]:
+    """The pieces in the order in which `count` workers take them: trainings first, and of these the longest."""
+    classifiers = [list(of_one) for _, of_one in groupby(items, key=lambda item: (item.task, item.recipe, item.seed))]
+    fair_s = sum(map(_seconds, items)) / count
+    pieces = [piece for of_one in classifiers for piece in _pieces(of_one, fair_s)]
+    return sorted(pieces, key=lambda piece: (not piece.first, -piece.expected_s))
+
+
 def divide(items: Sequence[Item], count: int) -> list[list[Piece]]:
     """Each shard's classifiers in the order in which it takes them; longest first to the shard with least to do.
 
     A classifier longer than a fair share is cut: one shard trains it and does the most of it, others do the rest in
     small pieces after their own trainings, those first whose training is over first.
     """
-    classifiers = [list(of_one) for _, of_one in groupby(items, key=lambda item: (item.task, item.recipe, item.seed))]
-    fair_s = sum(map(_seconds, items)) / count
-    pieces = [piece for of_one in classifiers for piece in _pieces(of_one, fair_s)]
+    pieces = queue(items, count)
     cut = {piece.classifier for piece in pieces if not piece.first}
     parts: list[list[Piece]] = [[] for _ in range(count)]
     busy_s = [0.0] * count
-    for piece in sorted((piece for piece in pieces if piece.first), key=lambda piece: -piece.expected_s):
+    for piece in (piece for piece in pieces if piece.first):
         shard = min(range(count), key=busy_s.__getitem__)
         parts[shard].append(piece)
         busy_s[shard] += piece.expected_s

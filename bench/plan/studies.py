@@ -10,7 +10,7 @@ from pydantic import Field
 
 from bench.errors import unknown_name
 from bench.files.toml import check_fields, read_toml, read_users_toml
-from bench.plan.recipes import varied
+from bench.plan.recipes import vary
 from bench.types import Recipe, Record, TrainCut
 
 
@@ -42,7 +42,7 @@ class Study(Record):
             one
             for recipe in recipes
             for variant in self.variants
-            for one in varied([_without(recipe, variant.without)], variant.name, variant.params, variant.cut)
+            for one in vary([_without(recipe, variant.without)], variant.name, variant.params, variant.cut)
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import fdtrc, stdtrit
 
 from bench.quality.ranking import SIGNIFICANT
 from bench.types import Record
@@ -37,7 +37,7 @@ class Across(Record):
     """
 
     suites: tuple[str, ...]
-    methods: tuple[AcrossMethod, ...]
+    rows: tuple[AcrossMethod, ...]
     critical_difference: float | None
     friedman_p: float | None
     groups: tuple[tuple[str, ...], ...]
@@ -53,19 +53,21 @@ def compare_across(suites: Sequence[str], scores: Mapping[str, Sequence[float]])
     Parameters: `suites`, N names; `scores`, for each of k >= 2 methods its N macro F1. Raises ValueError for fewer than
     two methods or suites, and for scores that are not one a suite.
 
-    Example: compare_across(("a", "b"), {"lora": (0.9, 0.8), "tfidf": (0.7, 0.8)}).methods[0].mean_rank == 1.25
+    Example: compare_across(("a", "b"), {"lora": (0.9, 0.8), "tfidf": (0.7, 0.8)}).rows[0].mean_rank == 1.25
     """
+    from scipy.stats import rankdata
+
     if len(scores) < 2 or len(suites) < 2 or any(len(each) != len(suites) for each in scores.values()):
         raise ValueError("at least two methods with a score on each of at least two suites are needed")
     table = np.asarray(list(scores.values()), dtype=np.float64)
-    ranks = stats.rankdata(-table, axis=0)
+    ranks = rankdata(-table, axis=0)
     compared = [_row(name, scores[name], ranks[at], len(scores)) for at, name in enumerate(scores)]
     compared.sort(key=lambda method: (method.mean_rank, method.name))
     tested = len(suites) >= FEWEST_SUITES_FOR_TEST
     apart = critical_difference(len(scores), len(suites)) if tested else None
     return Across(
         suites=tuple(suites),
-        methods=tuple(compared),
+        rows=tuple(compared),
         critical_difference=apart,
         friedman_p=_friedman_p(table) if tested else None,
         groups=_groups(compared, apart),
@@ -81,7 +83,9 @@ def _row(name: str, scores: Sequence[float], ranks: np.ndarray, methods: int) ->
 
 def critical_difference(methods: int, suites: int) -> float:
     """The least difference of two mean ranks that Nemenyi's test tells apart at 5 %, over all pairs of methods."""
-    q = float(stats.studentized_range.ppf(1 - SIGNIFICANT, methods, np.inf)) / np.sqrt(2)
+    from scipy.stats import studentized_range
+
+    q = float(studentized_range.ppf(1 - SIGNIFICANT, methods, np.inf)) / np.sqrt(2)
     return float(q * np.sqrt(methods * (methods + 1) / (6 * suites)))
 
 
@@ -92,7 +96,7 @@ def rank_interval(ranks: np.ndarray, methods: int) -> tuple[float, float]:
     benchmarks/mean_rank_interval.md.
     """
     with_ends = np.append(ranks, [1.0, methods])
-    half = float(stats.t.ppf(0.975, len(ranks) - 1) * with_ends.std(ddof=1) / np.sqrt(len(ranks)))
+    half = float(stdtrit(len(ranks) - 1, 0.975) * with_ends.std(ddof=1) / np.sqrt(len(ranks)))
     mean = float(with_ends.mean())
     own = float(ranks.mean())
     return max(1.0, min(own, mean - half)), min(float(methods), max(own, mean + half))
@@ -100,14 +104,16 @@ def rank_interval(ranks: np.ndarray, methods: int) -> tuple[float, float]:
 
 def _friedman_p(table: np.ndarray) -> float | None:
     """Iman and Davenport's F of Friedman's statistic, as Demsar recommends; two methods are tested by Nemenyi alone."""
+    from scipy.stats import friedmanchisquare
+
     methods, suites = table.shape
     if methods < 3 or np.ptp(table, axis=0).max() == 0:
         return None
-    chi2 = float(stats.friedmanchisquare(*table).statistic)
+    chi2 = float(friedmanchisquare(*table).statistic)
     left = suites * (methods - 1) - chi2
     if left <= 0:
         return 0.0
-    return float(stats.f.sf((suites - 1) * chi2 / left, methods - 1, (methods - 1) * (suites - 1)))
+    return float(fdtrc(methods - 1, (methods - 1) * (suites - 1), (suites - 1) * chi2 / left))
 
 
 def _groups(methods: Sequence[AcrossMethod], apart: float | None) -> tuple[tuple[str, ...], ...]:

@@ -17,7 +17,7 @@ macro precision, which a rare class ruins, with fewer than `TEXTS_FOR_PRECISION`
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri
 
 from bench.results.records import Interval
 
@@ -27,7 +27,7 @@ TEXTS_WITH_GAPS = 20
 TEXTS_FOR_PRECISION = 100
 GAPS = 0.05
 _PRIOR_TEXTS = 1.0
-Z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
+Z = float(ndtri(0.5 + CONFIDENCE / 2))
 
 
 def class_mean_interval(right: np.ndarray, texts: np.ndarray, tested: np.ndarray) -> Interval:

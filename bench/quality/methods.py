@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from bench.quality.differences import CONFIDENCE, ItemValues, lower_bound, macro_f1_values, upper_bound
 from bench.quality.intervals import items_needed
@@ -99,8 +99,8 @@ def _judge(
     shaky = sum(part**2 / (count - 1) for part, count in zip(of_seeds, counts, strict=True))
     freedom = variance**2 / shaky if shaky else np.inf
     error = np.sqrt(variance)
-    half = stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) * error
-    return float(half), min(1.0, max(least_p, float(2 * stats.t.sf(abs(difference) / error, freedom))))
+    half = stdtrit(freedom, 0.5 + CONFIDENCE / 2) * error
+    return float(half), min(1.0, max(least_p, float(2 * stdtr(freedom, -abs(difference) / error))))
 
 
 def _on(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy.special import betaincinv
 
 from bench.errors import DataError
 from bench.quality.stats import mcnemar
-from bench.results.records import Answers, Flip, FreeWriting, Parity
+from bench.results.certificates import Flip, FreeWriting, Parity
+from bench.results.records import Answers
 from bench.types import Precision
 
 REQUIRED: dict[Precision, float] = {"fp32": 0.999, "fp16": 0.995, "bf16": 0.995, "int8": 0.99, "unstated": 0.99}
@@ -78,7 +79,7 @@ def certify_constraint(constrained: Answers, free: Answers) -> FreeWriting:
 
 
 def constraint_warnings(free: FreeWriting | None) -> tuple[str, ...]:
-    """What a row says where its constraint changes what the model would have answered by itself."""
+    """What a result says where its constraint changes what the model would have answered by itself."""
     if free is None or free.passed:
         return ()
     if free.equal_labels is None:
@@ -91,7 +92,7 @@ def constraint_warnings(free: FreeWriting | None) -> tuple[str, ...]:
 
 def most_changed(changed: int, n: int) -> float:
     """The exact upper 95 % bound of a share (Clopper and Pearson 1934, one-sided): 9 % for none of 32."""
-    return 1.0 if changed == n else float(stats.beta.ppf(CONFIDENCE, changed + 1, n - changed))
+    return 1.0 if changed == n else float(betaincinv(changed + 1, n - changed, CONFIDENCE))
 
 
 def items_to_judge(required: float) -> int:

@@ -108,9 +108,9 @@ class _Exchange:
         if self.items <= MOST_ENUMERATED:
             exchanges = np.indices((2,) * self.items, dtype=np.float32).reshape(self.items, -1).T
             return float(min(1.0, 2 * (np.sign(difference) * self.differences(exchanges) >= abs(difference)).mean()))
-        return self._drawn_p(difference, random, draws)
+        return self._draw_p(difference, random, draws)
 
-    def _drawn_p(self, difference: float, random: np.random.Generator, draws: int) -> float:
+    def _draw_p(self, difference: float, random: np.random.Generator, draws: int) -> float:
         """Twice the tail: exchanging all items turns the difference round, so that both tails are equal."""
         sign, weights = np.sign(difference), self._weights * np.sign(difference)
         steepness = _tilt(weights, self.counts, abs(difference))

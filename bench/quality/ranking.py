@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri
 
 from bench.machine.threads import usable_cores
 from bench.quality.differences import macro_f1_difference
@@ -193,5 +193,5 @@ def smallest_detectable_difference(test: Randomised, paired: Paired, class_count
     (z(1 - 0.05 / pairs / 2) + z(0.8)) standard deviations of the difference under exchange (Connor 1987 for shares);
     where no answers differ, one discordant item's worth is assumed.
     """
-    reach = stats.norm.ppf(1 - SIGNIFICANT / pairs / 2) + stats.norm.ppf(POWER)
+    reach = ndtri(1 - SIGNIFICANT / pairs / 2) + ndtri(POWER)
     return float(reach * max(test.spread, float(np.sqrt(item_variance(paired, class_count)))))

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import fisher_exact
 
 from bench.quality.stats import holm, wilson
 from bench.results.records import Interval
@@ -40,6 +39,8 @@ def slices_of(right: np.ndarray, parts: Mapping[str, np.ndarray]) -> list[Slice]
 
 
 def _fisher(right: np.ndarray, part: np.ndarray) -> float:
+    from scipy.stats import fisher_exact
+
     inside, outside = int(right[part].sum()), int(right[~part].sum())
     table = [[inside, int(part.sum()) - inside], [outside, int((~part).sum()) - outside]]
     return float(fisher_exact(table).pvalue)

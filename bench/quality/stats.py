@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from bench.results.records import Interval
 
@@ -15,14 +15,18 @@ CALIBRATION_BINS = 15
 
 def wilson(successes: int, n: int) -> Interval:
     """A share with its Wilson 95 % interval (Wilson 1927); n must be at least 1."""
-    interval = stats.binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
+    from scipy.stats import binomtest
+
+    interval = binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
     return Interval(value=successes / n, low=float(interval.low), high=float(interval.high))
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
     """Exact two-sided p of McNemar's test (1947) from the discordant pairs: right in one system, wrong in the other."""
+    from scipy.stats import binomtest
+
     discordant = only_first + only_second
-    return 1.0 if discordant == 0 else float(stats.binomtest(only_first, discordant, 0.5).pvalue)
+    return 1.0 if discordant == 0 else float(binomtest(only_first, discordant, 0.5).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -39,7 +43,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def another_value(values: Sequence[float]) -> tuple[float, float]:
     """Where one more value of the same kind falls in 95 % of cases: Student's prediction interval; 2 values or more."""
     n = len(values)
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / n)
+    half = stdtrit(n - 1, (1 + CONFIDENCE) / 2) * np.std(values, ddof=1) * np.sqrt(1 + 1 / n)
     return float(np.mean(values) - half), float(np.mean(values) + half)
 
 

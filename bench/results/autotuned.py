@@ -1,4 +1,4 @@
-"""Records what `--autotune` found for a row."""
+"""Records what `--autotune` found for a result."""
 
 from __future__ import annotations
 

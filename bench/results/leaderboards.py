@@ -29,7 +29,7 @@ class Leaderboard(Protocol):
         """One HTML file that shows the same and the evidence."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able: every row's full figures, None where there is none."""
+        """JSON-able: every result's full figures, None where there is none."""
 
     def print(self, console: Console, full: bool = True) -> None:
         """Print on a console, as wide as it is: everything, or one screen a task."""

@@ -1,4 +1,4 @@
-"""Merges several machines' runs into one run folder, each row marked with its machine."""
+"""Merges several machines' runs into one run folder, each result marked with its machine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def merge_runs(folders: Sequence[Path], out: Path) -> None:
         out.rmdir()
     with whole_folder(out) as scratch:
         pairs = zip(runs, machines, strict=True)
-        results = [result for run, machine in pairs for result in _copied(run, machine, scratch)]
+        results = [result for run, machine in pairs for result in _copy(run, machine, scratch)]
         write_json(scratch / ENVIRONMENT, {"machines": _environments(runs, machines)})
         write_record(scratch / SETTINGS, _settings([run.settings for run in runs], results))
 
@@ -78,7 +78,7 @@ def _refuse_duplicates(runs: Sequence[StoredRun], machines: Sequence[str]) -> No
             seen[key] = run.folder
 
 
-def _copied(run: StoredRun, machine: str, target: Path) -> Iterable[Result]:
+def _copy(run: StoredRun, machine: str, target: Path) -> Iterable[Result]:
     """The run's results under ids of their own, with the files that the reports read."""
     for result in run.results:
         cell = result.cell.model_copy(update={"id": f"{result.cell.id}.{machine}", "machine": machine})

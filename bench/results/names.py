@@ -19,7 +19,7 @@ RelativeFile = Annotated[
 
 
 def result_name(task: str, recipe: str, seed: int, engine: str | None) -> str:
-    """How the id of a row's cell begins, before the content hash; engine None: it never came to one."""
+    """How the id of a result's cell begins, before the content hash; engine None: it never came to one."""
     return f"{classifier_name(task, recipe, seed)}.{file_name(engine or 'none', 40)}"
 
 

@@ -14,7 +14,7 @@ _HERE = Path(__file__).parent
 class PublishedFigure(Record):
     """One figure as its write-up (`source`) prints it, beside the recipe that does the same.
 
-    `suite` is the task of bench/suites it was measured on, `row` its row among the published systems, `setting` a
+    `suite` is the task of bench/suites it was measured on, `row` the published system (A1 ... D2), `setting` a
     number of training or test texts. `value` keeps the published digits; an empty `hardware` was not stated.
     """
 

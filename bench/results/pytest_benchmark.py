@@ -1,4 +1,4 @@
-"""Writes speed rows as pytest-benchmark's JSON and reads them back, for its `compare` and its histograms."""
+"""Writes speed results as pytest-benchmark's JSON and reads them back, for its `compare` and its histograms."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import DataError, StoreError
-from bench.results.records import ImportedBenchmark, Result, StoredRun
+from bench.results.records import Result, StoredRun
 from bench.results.speed_records import QUERIES_FOR, LoadRun, LoadSummary
 from bench.results.store import read_latencies
-from bench.types import first_problem
+from bench.types import Record, first_problem
 
 FORMAT_VERSION = "5.1.0"  # the release of pytest-benchmark whose fields these are
 TUKEY = 1.5
@@ -22,8 +22,20 @@ NS_PER_S = 1e9
 MS_PER_S = 1e3
 
 
+class ImportedBenchmark(Record):
+    """A benchmark of somebody's pytest-benchmark file; percentiles None where the file's rounds do not support them."""
+
+    name: str
+    group: str | None
+    rounds: int
+    rate_rps: float
+    p50_ms: float
+    p90_ms: float | None
+    p99_ms: float | None
+
+
 def export_run(run: StoredRun) -> dict[str, Any]:
-    """JSON-able: a benchmark a row and scenario, its rounds in seconds a text; raises StoreError where there is none.
+    """JSON-able: a benchmark a result and scenario, its rounds in seconds a text; StoreError where there is none.
 
     `single`: a round a query, from the stored latencies of all runs; `offline`: a round a LoadGen run.
     """
@@ -33,7 +45,7 @@ def export_run(run: StoredRun) -> dict[str, Any]:
         for summary in result.load.values()
     ]
     if not benchmarks:
-        raise StoreError(f"{run.folder} has no speed row to export")
+        raise StoreError(f"{run.folder} has no speed result to export")
     environment, git = run.environment, run.environment.get("git") or {}
     finished = [result.finished_at for result in run.results if result.finished_at]
     return {

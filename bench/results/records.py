@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import ConfigDict, Field
 
 from bench.results.autotuned import Tuning
+from bench.results.certificates import FreeWriting, Parity
 from bench.results.names import FileName, RelativeFile
 from bench.results.speed_records import LoadRun, LoadSummary, Work
 from bench.types import SCHEMA_VERSION, DataCard, FitRecord, Prediction, Record, Scenario, WeightsChoice
@@ -28,7 +29,7 @@ class Status(enum.StrEnum):
 
 
 class Cell(Record):
-    """One row of a leaderboard: a task, a recipe, a training seed, an engine (None: it never came to an engine).
+    """What is measured once: a task, a recipe, a training seed, an engine (None: it never came to an engine).
 
     `machine` names where it was measured in a run merged of several machines' runs (`bench merge`).
     """
@@ -50,7 +51,7 @@ class Cell(Record):
 
 
 class SessionCard(Record):
-    """The loaded engine as the row shows it; bytes of resident memory at its peak, seconds apart.
+    """The loaded engine as the result shows it; bytes of resident memory at its peak, seconds apart.
 
     peak_rss_bytes: of a fresh process that loads and answers; peak_rss_missing says why there is none.
     """
@@ -122,25 +123,6 @@ class Quality(Record):
         return sum(score.support == 0 for score in self.per_class)
 
 
-class FreeWriting(Record):
-    """A constrained classifier against the same one writing freely in the same engine: the constraint's certificate.
-
-    items: texts that both answered; both_valid: those for which both named a class, on which alone they are compared.
-    equal_labels: of these, None where there are none; required: the share that passes; lost, won: texts that only free
-    writing, only the constraint has right; free_valid_share: of all items.
-    """
-
-    items: int
-    both_valid: int
-    equal_labels: float | None
-    required: float
-    lost: int
-    won: int
-    mcnemar_p: float
-    free_valid_share: float
-    passed: bool
-
-
 class MeasuredPart(Record):
     """What one process measured of a cell; a cell of several repeats has several.
 
@@ -166,15 +148,6 @@ class MeasuredPart(Record):
     free_writing: FreeWriting | None = None
 
 
-class Flip(Record):
-    """A test item whose label differs from the reference engine's; margin is the reference's top-two gap."""
-
-    id: int
-    reference: int
-    label: int
-    margin: float
-
-
 @dataclass(frozen=True)
 class Answers:
     """A cell's predictions file: item ids int64 (n,), true labels int64 (n,), and what was answered."""
@@ -184,31 +157,6 @@ class Answers:
     prediction: Prediction
 
 
-class Parity(Record):
-    """Same classifier, other engine: the certificate against Hugging Face eager fp32.
-
-    `changed_at_most`: the share of changed labels that so many texts leave possible (95 %, exact binomial);
-    `items_to_judge`: how many texts without a change it takes to hold the bar against that.
-    """
-
-    reference: str
-    items: int
-    same_tokens: bool | None
-    equal_labels: float
-    required: float
-    largest_probability_difference: float
-    mcnemar_p: float
-    passed: bool
-    flips: tuple[Flip, ...]
-    changed_at_most: float | None = None
-    items_to_judge: int | None = None
-
-    @property
-    def judged(self) -> bool:
-        """Whether the texts were enough to say that the bar is kept."""
-        return self.changed_at_most is not None and self.changed_at_most <= 1 - self.required
-
-
 class Result(Record):
     """Everything about one cell; written whole or not at all.
 
@@ -216,6 +164,7 @@ class Result(Record):
     over_budget: SKIPPED because the time given had no room for it, so that another run measures it.
     beside_others: whether other processes were at work meanwhile, so that its rates are no rates of the machine.
     validation_file: the classifier's answers to validation texts, by its reference engine; None where it was not asked.
+    node: the host that measured it, in a run of many workers; environment.json has its machine card.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -245,6 +194,7 @@ class Result(Record):
     beside_others: bool = False
     wall_s: float | None = None
     finished_at: str | None = None
+    node: str | None = None
 
     @property
     def without_reference(self) -> bool:
@@ -258,18 +208,6 @@ class Result(Record):
         A passed certificate says so; a classifier without a reference was measured as it is served.
         """
         return self.parity.passed if self.parity else self.without_reference and self.quality is not None
-
-
-class ImportedBenchmark(Record):
-    """A benchmark of somebody's pytest-benchmark file; percentiles None where the file's rounds do not support them."""
-
-    name: str
-    group: str | None
-    rounds: int
-    rate_rps: float
-    p50_ms: float
-    p90_ms: float | None
-    p99_ms: float | None
 
 
 class RunSettings(Record):

@@ -11,7 +11,7 @@ from bench.types import Record, Scenario
 
 
 class Verdict(enum.StrEnum):
-    """What the gate says of a row; FAILED and MISSING rows have no answers to judge."""
+    """What the gate says of a result; FAILED and MISSING results have no answers to judge."""
 
     PASS = "PASS"  # noqa: S105 - a verdict
     REGRESSED = "REGRESSED"
@@ -38,7 +38,7 @@ class Metric(enum.StrEnum):
 class MetricJudgement(Record):
     """The verdict on one figure: `difference`, new minus old, as a share with its 95 % interval.
 
-    `highest` is its upper bound at the level that is corrected over all rows. An INCONCLUSIVE verdict has what would
+    `highest` is its upper bound at the level that is corrected over all results. An INCONCLUSIVE verdict has what would
     settle it if the shares stayed what they are: so many items, or so many training seeds a side; None where nothing
     of the kind would.
     """
@@ -66,8 +66,8 @@ class SeedSpread(Record):
 class Judgement(Record):
     """The verdict on n paired items: both figures must be no worse by the `margin`, a share.
 
-    `lost` items only the old row has right, `won` only the new one (means over the training seeds). `unchanged`: the
-    same classifier gave the same answers. `spread` where the row was trained again and came out otherwise.
+    `lost` items only the old result has right, `won` only the new one (means over the training seeds). `unchanged`: the
+    same classifier gave the same answers. `spread` where the result was trained again and came out otherwise.
     """
 
     verdict: Verdict
@@ -112,7 +112,7 @@ class SpeedJudgement(Record):
 
 
 class Reason(enum.StrEnum):
-    """Why a row has no answers to judge, or why its speed could not be measured."""
+    """Why a result has no answers to judge, or why its speed could not be measured."""
 
     NOT_IN_RUN = "not in this run"
     NO_COMMON_ITEM = "no test item in common"
@@ -121,9 +121,9 @@ class Reason(enum.StrEnum):
 
 
 class CheckedResult(Record):
-    """A row of the baseline and what became of it; `judgement` where there are answers, `speed` where it was asked for.
+    """A result of the baseline and what became of it; `judgement` where there are answers, `speed` where it was asked.
 
-    `status` and `detail` are those of the run's row where it has no answers, or what the speed gate failed of.
+    `status` and `detail` are those of the run's result where it has no answers, or what the speed gate failed of.
     """
 
     cell: Cell
@@ -136,18 +136,18 @@ class CheckedResult(Record):
 
     @property
     def name(self) -> str:
-        """The row as a person calls it: recipe, base model, seed, engine."""
+        """The result as a person calls it: recipe, base model, seed, engine."""
         base = f" ({self.cell.base_model.rsplit('/', 1)[-1]})" if self.cell.base_model else ""
         return f"{self.cell.recipe}{base} s{self.cell.seed} {self.cell.engine or '-'}"
 
     @property
     def bad(self) -> bool:
-        """Whether this row alone makes the check fail."""
+        """Whether this result alone makes the check fail."""
         return self.verdict in {Verdict.REGRESSED, Verdict.FAILED}
 
 
 class Check(Record):
-    """All rows of a baseline, in its order, and the run's rows that the baseline does not have."""
+    """All results of a baseline, in its order, and the run's results that the baseline does not have."""
 
     baseline_commit: str | None
     run_commit: str | None
@@ -158,9 +158,9 @@ class Check(Record):
 
     @property
     def verdict(self) -> Verdict:
-        """REGRESSED when any row regressed or failed; else INCONCLUSIVE when any is not settled or missing, or none is.
+        """REGRESSED when any result regressed or failed; else INCONCLUSIVE when one is unsettled or missing, or none.
 
-        A check without a row has compared nothing.
+        A check without a result has compared nothing.
         """
         if any(checked.bad for checked in self.rows):
             return Verdict.REGRESSED
@@ -207,12 +207,12 @@ class Swap(Record):
 
     @property
     def repairs(self) -> bool:
-        """Whether the row is no longer called regressed."""
+        """Whether the result is no longer called regressed."""
         return self.judgement is not None and self.judgement.verdict is not Verdict.REGRESSED
 
 
 class Attribution(Record):
-    """A regressed row, what was swapped, and the versions that differ (package, base, head).
+    """A regressed result, what was swapped, and the versions that differ (package, base, head).
 
     `again` is the head asked once more with nothing swapped: where it is not regressed now, or does not run, no swap
     would tell anything and none was made.
@@ -227,5 +227,5 @@ class Attribution(Record):
 
     @property
     def culprits(self) -> tuple[Part, ...]:
-        """The parts each of which repairs the row by itself; empty when none does."""
+        """The parts each of which repairs the result by itself; empty when none does."""
         return tuple(swap.part for swap in self.swaps if swap.repairs)

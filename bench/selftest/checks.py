@@ -117,11 +117,11 @@ def _faulty(name: str, **fault: Any) -> EngineSpec:
 
 
 def engine_checks(results: dict[str, Result]) -> Iterator[SelfCheck]:
-    """What the rows of the faulty engines say; raises BenchError when the run itself failed."""
+    """What the results of the faulty engines say; raises BenchError when the run itself failed."""
     for name in ENGINES:
         if name not in results or results[name].parity is None:
             reason = results[name].reason if name in results else next(iter(results.values())).reason
-            raise BenchError(f"the self-test's engine '{name}' has no row to judge: {reason}")
+            raise BenchError(f"the self-test's engine '{name}' has no result to judge: {reason}")
     yield _honest(results["honest"])
     yield _ceiling(results["does-nothing"])
     yield _certificate(message("an engine that reads nothing"), results["does-nothing"])

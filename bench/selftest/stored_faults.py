@@ -88,10 +88,10 @@ def cross_metric_rank() -> SelfCheck:
 
 
 def judge_rank(found: Comparison, best: str) -> SelfCheck:
-    """Whoever is called better must be the row that stands first, by a p that is not accuracy's."""
+    """Whoever is called better must be the result that stands first, by a p that is not accuracy's."""
     by_accuracy = abs(np.log(max(found.p, 1e-300)) - np.log(max(found.accuracy_p, 1e-300))) < np.log(1.2)
     if found.ahead != best:
-        said = message("the lower row called better")
+        said = message("the lower result called better")
     else:
         said = message("tested by accuracy") if by_accuracy else message("tested by macro F1")
     return SelfCheck(

@@ -52,16 +52,16 @@ def read_point(
     valid, _ = read_verdict(log_folder)
     summary = (log_folder / "mlperf_log_summary.txt").read_text(encoding="utf-8")
     record = batcher.record
-    limited_ms = _logged_ms(summary, percentile)
-    completed = _logged(summary, r"^Completed samples per second\s*: ([\d.e+]+)")
+    limited_ms = _read_log_ms(summary, percentile)
+    completed = _read_log(summary, r"^Completed samples per second\s*: ([\d.e+]+)")
     believed = not batcher.lost and not failed_requests
     held = believed and (valid if purpose == "confirm" else limited_ms <= limit_ms)
     figures = dict.fromkeys(_FIGURES)
     if not batcher.lost:
         figures = {
             "rate_rps": completed,
-            "p50_ms": _logged_ms(summary, 50.0),
-            "p90_ms": _logged_ms(summary, 90.0) if len(record.waits_ns) >= QUERIES_FOR[90.0] else None,
+            "p50_ms": _read_log_ms(summary, 50.0),
+            "p90_ms": _read_log_ms(summary, 90.0) if len(record.waits_ns) >= QUERIES_FOR[90.0] else None,
             "limited_ms": limited_ms,
             **_queue_figures(record, completed, batcher.concurrency),
         }
@@ -91,11 +91,11 @@ def _queue_figures(record: QueueRecord, rate_rps: float, concurrency: int) -> di
     }
 
 
-def _logged_ms(summary: str, percentile: float) -> float:
-    return _logged(summary, rf"^{percentile:.2f} percentile latency \(ns\)\s*: (\d+)") / NS_PER_MS
+def _read_log_ms(summary: str, percentile: float) -> float:
+    return _read_log(summary, rf"^{percentile:.2f} percentile latency \(ns\)\s*: (\d+)") / NS_PER_MS
 
 
-def _logged(summary: str, pattern: str) -> float:
+def _read_log(summary: str, pattern: str) -> float:
     found = re.search(pattern, summary, re.MULTILINE)
     if found is None:
         raise BenchError(f"LoadGen's summary has no line like {pattern}; another version of mlcommons-loadgen?")

@@ -49,7 +49,7 @@ def highest_holding(probe: Try, bounds: Bounds, out_of_time: Callable[[], bool])
     return low
 
 
-def confirmed(confirm: Try, rate_rps: float, lowest_rps: float) -> float | None:
+def confirm_rate(confirm: Try, rate_rps: float, lowest_rps: float) -> float | None:
     """The first rate from `rate_rps` downwards whose three confirmations all hold; None when the steps run out."""
     for step in (*STEPS_DOWN, None):
         if all(confirm(rate_rps).held for _ in range(CONFIRMATIONS)):

@@ -34,7 +34,7 @@ LIMITS_LONG: dict[Purpose, float] = {"search": 4.0, "confirm": 10.0}  # at less,
 
 @dataclass(frozen=True)
 class ServerRun:
-    """One LoadGen run: its point, LoadGen's verdict, and what a row shows of the run that stands for it.
+    """One LoadGen run: its point, LoadGen's verdict, and what a result shows of the run that stands for it.
 
     latencies_ns int64 (queries,), issue_delays_ns the part of it by which LoadGen was late; empty when not traced.
     """

@@ -12,7 +12,7 @@ from bench.plan.tiers import Tier
 from bench.results.speed_records import LoadRun, ServerPoint, ServerSearch, Stages
 from bench.speed.capacity import Capacity, batch_budget, expected_tokens, find_capacity, lone_latency_ms
 from bench.speed.figures import NS_PER_MS, describe_failures, describe_retries, latency_figures
-from bench.speed.rate_search import CONFIRMATIONS, Bounds, confirmed, highest_holding
+from bench.speed.rate_search import CONFIRMATIONS, Bounds, confirm_rate, highest_holding
 from bench.speed.server_runs import ServerRun, ServerTest, confirmation_queries
 from bench.types import Progress, Session
 
@@ -78,7 +78,7 @@ def _find(test: ServerTest, capacity: Capacity) -> float | None:
     if best is None:
         return None
     test.percentile = min(test.percentile, affordable_percentile(tier, best))
-    return confirmed(test.confirm, best, bounds.lowest_rps)
+    return confirm_rate(test.confirm, best, bounds.lowest_rps)
 
 
 def affordable_percentile(tier: Tier, rate_rps: float) -> float:

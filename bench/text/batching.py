@@ -10,12 +10,14 @@ import numpy as np
 Order = Literal["sorted", "given"]
 
 
-def pack(lengths: np.ndarray, token_budget: int, max_batch: int, order: Order = "sorted") -> list[np.ndarray]:
+def pack(
+    lengths: np.ndarray, token_budget: int, max_batch: int, order: Order = "sorted", equal_lengths: bool = False
+) -> list[np.ndarray]:
     """Cut rows into batches of at most `token_budget` tokens, padding counted, and `max_batch` rows.
 
     lengths int (n,) in tokens; returns int64 positions into it, every row in exactly one batch. "sorted" puts rows of
     like length together, longest first, so that memory peaks in the first batch; "given" keeps the order. A row longer
-    than the budget is a batch of its own.
+    than the budget is a batch of its own. With `equal_lengths` no batch needs padding.
     """
     rows = np.argsort(-lengths, kind="stable") if order == "sorted" else np.arange(len(lengths))
     batches: list[np.ndarray] = []
@@ -23,7 +25,8 @@ def pack(lengths: np.ndarray, token_budget: int, max_batch: int, order: Order = 
     for end, length in enumerate(lengths[rows].tolist()):
         widened = max(longest, length)
         count = end - start + 1
-        if count > 1 and (count > max_batch or count * widened > token_budget):
+        other = equal_lengths and length != longest
+        if count > 1 and (other or count > max_batch or count * widened > token_budget):
             batches.append(rows[start:end])
             start, widened = end, length
         longest = widened

@@ -55,7 +55,7 @@ def _places(template: str) -> list[str]:
     return [match[2] for match in _PLACE.finditer(template) if match[2]]
 
 
-def reworded(prompt: Prompt, wording: Wording, class_names: Sequence[str]) -> Prompt:
+def reword(prompt: Prompt, wording: Wording, class_names: Sequence[str]) -> Prompt:
     """The prompt with what the wording changes; raises UsageError for words that are not one a class."""
     changes: dict[str, object] = {}
     if wording.template is not None:

@@ -24,7 +24,7 @@ def stratified_order(labels: np.ndarray, seed: int = DATA_SEED) -> np.ndarray:
     return np.lexsort((random.permutation(len(labels)), keys)).astype(np.int64)
 
 
-def stratified_cut(labels: np.ndarray, share: float, seed: int = DATA_SEED) -> tuple[np.ndarray, np.ndarray]:
+def cut_stratified(labels: np.ndarray, share: float, seed: int = DATA_SEED) -> tuple[np.ndarray, np.ndarray]:
     """Rows kept and rows cut, both int64 and ascending: `share` of each class, at least one, never all of a class."""
     random = np.random.RandomState(seed)
     cut = np.zeros(len(labels), dtype=bool)

@@ -37,7 +37,7 @@ class TrainCut(Record):
 class Recipe(Record):
     """One way to make a classifier: a training method, the role of its base model, hyperparameters.
 
-    `row` is its row among the published systems, `needs` what it takes beyond a small machine, `stands_for` the
+    `row` names its published system, `needs` what it takes beyond a small machine, `stands_for` the
     published base model that a small one stands in for. A variant made by a study or by --set names the recipe it
     varies (`variant_of`) and in what (`variant`).
     """
@@ -103,6 +103,7 @@ class FitRecord(Record):
     """What training cost: wall times in seconds, apart from each other.
 
     saved_bytes: what has to be kept of the training, beside the base model where the method leaves that as it is.
+    beside_others: whether other trainings ran on the machine meanwhile, so that its seconds are none of the machine.
     """
 
     fit_s: float
@@ -119,6 +120,12 @@ class FitRecord(Record):
     precision: str | None = None
     curve: tuple[CurvePoint, ...] = ()
     notes: tuple[str, ...] = ()
+    beside_others: bool = False
+
+    @property
+    def alone_s(self) -> float | None:
+        """fit_s as a figure of the machine; None where others trained on it meanwhile."""
+        return None if self.beside_others else self.fit_s
 
 
 class Manifest(Record):

@@ -1,1 +1,1 @@
-"""Advises which row to deploy for stated demands."""
+"""Advises which result to deploy for stated demands."""

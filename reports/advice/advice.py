@@ -1,4 +1,4 @@
-"""Chooses the row to deploy: the demands, the intervals and the paired tests put together."""
+"""Chooses the result to deploy: the demands, the intervals and the paired tests put together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reports.content.standing import Standing, standing_of
 
 Rule = Literal["cheapest", "best", "automated"]
 SIGNIFICANT = 0.05
-FIRST_VOLUME = 2.0  # nobody has fewer texts: below it, one row is the cheaper one from the start
+FIRST_VOLUME = 2.0  # nobody has fewer texts: below it, one result is the cheaper one from the start
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class BreakEven:
 
 @dataclass(frozen=True)
 class Rivalry:
-    """The chosen row against the runner-up: `f1` is the paired difference of macro F1, chosen minus runner-up.
+    """The chosen result against the runner-up: `f1` is the paired difference of macro F1, chosen minus runner-up.
 
     `faster` is the ratio of the rates; `rates_apart` whether their ranges are.
     """
@@ -76,14 +76,14 @@ class Advice:
 
     @property
     def sure(self) -> bool:
-        """Whether every demand on the chosen row is met by the whole of its interval."""
+        """Whether every demand on the chosen result is met by the whole of its interval."""
         return self.chosen is not None and all(check.fate == "met" for check in self.chosen.checks)
 
 
 def advise(
     run: StoredRun, demands: Demands, lengths: OwnLengths | None = None, between: tuple[str, str] | None = None
 ) -> tuple[Advice, ...]:
-    """One advice a task of the run; raises UsageError when `between` names a row that no task has."""
+    """One advice a task of the run; raises UsageError when `between` names a result that no task has."""
     tasks = tasks_of(run)
     if between is not None:
         _refuse_unknown(tasks, between)
@@ -154,7 +154,7 @@ def _seen(candidate: Candidate) -> float:
 
 
 def _worse(task: TaskResults, standing: Standing, rule: Rule, best: Candidate, other: Candidate, others: int) -> bool:
-    """Whether a row is told apart from the best one; `others` are compared with it."""
+    """Whether a result is told apart from the best one; `others` are compared with it."""
     if rule == "best":
         return _apart(standing, best, other)
     if best.automation is None or other.automation is None:
@@ -179,7 +179,7 @@ def _distance(candidate: Candidate) -> tuple[bool, float, float]:
 
 
 def nearest_on(candidates: Sequence[Candidate], what: str) -> Candidate | None:
-    """The row that comes nearest to one demand, or goes furthest beyond it."""
+    """The result that comes nearest to one demand, or goes furthest beyond it."""
     deployable = [candidate for candidate in candidates if candidate.refused is None]
     known = [
         (check, candidate)
@@ -246,10 +246,10 @@ def _refuse_unknown(tasks: Sequence[TaskResults], between: tuple[str, str]) -> N
     known = {candidate.name for task in tasks for candidate in candidates_of(task, Demands(), None)}
     for name in between:
         if name not in known:
-            raise unknown_name("row", name, known)
+            raise unknown_name("result", name, known)
 
 
 def _changing(task: TaskResults) -> list[str]:
-    """The rows that are left out because their engine changes answers."""
+    """The results that are left out because their engine changes answers."""
     results = ((group, result) for group, result in task.cells() if result.quality and not result.keeps_answers)
     return [f"{group.name}/{result.cell.engine}" for group, result in results]

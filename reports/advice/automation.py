@@ -1,4 +1,4 @@
-"""Says what the advice has on automation: how many texts the row answers alone, the rest to a person."""
+"""Says what the advice has on automation: how many texts the result answers alone, the rest to a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists the rows that could be deployed, with what they give and cost, and how each demand fares on each."""
+"""Lists the results that could be deployed, with what they give and cost, and how each demand fares on each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reports.render.words import message
 
 ONE_RUN_MARGIN = 0.10  # measurement.md: differences under 10 % are none where there is one run
 
-DEPLOYABLE = frozenset({Status.OK, Status.UNSTABLE})  # an UNSTABLE row's rates are not known, its answers are
+DEPLOYABLE = frozenset({Status.OK, Status.UNSTABLE})  # an UNSTABLE result's rates are not known, its answers are
 
 Fate = Literal["met", "likely", "unlikely", "not met", "unknown"]
 
@@ -37,7 +37,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Check:
-    """How a row fares on one demand. `chance` of meeting it where the interval says one; `reason` when unknown.
+    """How a result fares on one demand. `chance` of meeting it where the interval says one; `reason` when unknown.
 
     `shortfall` is how far the value is from the demand, as a share of it; 0 where it meets it.
     """
@@ -60,7 +60,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A row that keeps its classifier's answers: training in machine seconds, a text in machine seconds.
+    """A result that keeps its classifier's answers: training in machine seconds, a text in machine seconds.
 
     `refused`: why it must not be deployed, whatever it meets. automation: what it may answer alone, where demanded.
     """
@@ -92,9 +92,9 @@ class Candidate:
     def training_s(self) -> float | None:
         """Training, its evaluation and tokenising, and the engine's conversion; nothing else costs before use."""
         fit, session = self.group.fit, self.result.session
-        if fit is None or session is None:
+        if fit is None or fit.alone_s is None or session is None:
             return None
-        return fit.fit_s + fit.evaluate_s + fit.tokenise_s + session.convert_s
+        return fit.alone_s + fit.evaluate_s + fit.tokenise_s + session.convert_s
 
     @property
     def text_s(self) -> float | None:
@@ -102,7 +102,7 @@ class Candidate:
 
 
 def candidates_of(task: TaskResults, demands: Demands, lengths: OwnLengths | None) -> list[Candidate]:
-    """Every row with answers whose certificate passed, in the plan's order."""
+    """Every result with answers whose certificate passed, in the plan's order."""
     results = [(group, result) for group, result in task.cells() if result.quality and result.keeps_answers]
     return [_candidate(task, group, result, demands, lengths) for group, result in results]
 
@@ -110,7 +110,7 @@ def candidates_of(task: TaskResults, demands: Demands, lengths: OwnLengths | Non
 def _candidate(
     task: TaskResults, group: Group, result: Result, demands: Demands, lengths: OwnLengths | None
 ) -> Candidate:
-    assert result.quality is not None  # noqa: S101 - the rows are chosen by it
+    assert result.quality is not None  # noqa: S101 - the results are chosen by it
     summary = _serving(result, demands)
     rate, p99, reason = _speed(summary)
     if summary is None and usable(result, "offline"):
@@ -244,7 +244,7 @@ def _accuracy_check(found: Automation | None, wanted: float) -> Check:
 def _check(
     what: str, measured: Measured | None, wanted: float, sign: int, reason: str | None, summary: LoadSummary | None
 ) -> Check:
-    """sign 1: at least the demand; -1: at most. A row measured beside others may be faster than that, never slower."""
+    """sign 1: at least the demand; -1: at most. What was measured beside others may be faster, never slower."""
     if measured is None:
         return Check(what, "unknown", None, wanted, reason=reason)
     fate = _fate(measured, wanted, sign)

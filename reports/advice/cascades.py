@@ -1,4 +1,4 @@
-"""Decides whether to offer a cascade of two rows: it must beat every single row that could be deployed."""
+"""Decides whether to offer a cascade of two results: it must beat every single result that could be deployed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MARGIN = 0.005  # the loss of macro F1 that counts as none, as in bench check
 
 @dataclass(frozen=True)
 class Offer:
-    """A cascade that beats every single row: better by the paired test where `better`, else not worse and faster.
+    """A cascade that beats every single result: better by the paired test where `better`, else not worse and faster.
 
     Latencies in milliseconds, one request at a time; None where they were not measured or their raw values are gone.
     """
@@ -41,7 +41,7 @@ def offer_of(
 ) -> Offer | None:
     """The cascade chosen on validation, where the test texts show that it beats each of `rows`; None where not.
 
-    Demands of time and of automation are demands on a served row, which a computed cascade is not: none is offered.
+    Demands of time and of automation are demands on a served result, which a computed cascade is not: none is offered.
     """
     found = best_cascade(task)
     if found is None or not candidates or not _may_be_weighed(found, demands):
@@ -82,10 +82,10 @@ def _not_worse(difference: Any) -> bool:
 
 
 def offer_lines(offer: Offer) -> Iterator[str]:
-    """What the cascade is, what it gives, and which rows it beats in what."""
+    """What the cascade is, what it gives, and which results it beats in what."""
     found = offer.cascade
     yield message(
-        "A cascade beats every single row: {first} answers, texts below a confidence of {threshold} ({share}) go to "
+        "A cascade beats every single result: {first} answers, texts below a confidence of {threshold} ({share}) go to "
         "{second}: macro F1 {f1}, {rate} texts/s; computed, not served; chosen on validation, tested on test",
         first=found.first.name,
         second=found.second.name,

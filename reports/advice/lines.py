@@ -26,7 +26,7 @@ def lines_of(advice: Advice) -> Iterator[str]:
         if advice.runner_up:
             yield _runner_up(advice)
         else:
-            yield message("Runner-up: none, no other row meets the demands")
+            yield message("Runner-up: none, no other result meets the demands")
         if advice.chosen and (break_even := _towards(advice)):
             yield _break_even(break_even)
     if advice.offer:
@@ -38,7 +38,7 @@ def lines_of(advice: Advice) -> Iterator[str]:
 
 def _none_meets(advice: Advice) -> Iterator[str]:
     deployable = [candidate for candidate in advice.candidates if candidate.refused is None]
-    yield message("No row meets the demands") if deployable else message("No row of this task can be deployed")
+    yield message("No result meets the demands") if deployable else message("No result of this task can be deployed")
     if not deployable:
         return
     nearest = advice.candidates[0]
@@ -46,7 +46,7 @@ def _none_meets(advice: Advice) -> Iterator[str]:
     for check in nearest.checks:
         candidate = nearest_on(advice.candidates, check.what)
         if candidate is None:
-            yield message("{demand}: not measured on any row", demand=message(check.what))
+            yield message("{demand}: not measured on any result", demand=message(check.what))
         else:
             [own] = [each for each in candidate.checks if each.what == check.what]
             yield message(
@@ -177,15 +177,15 @@ def _break_even(each: BreakEven) -> str:
 
 def _warnings(advice: Advice) -> Iterator[str]:
     if advice.rule == "cheapest":
-        yield message("Rule: the highest rate among the rows that meet the demands")
+        yield message("Rule: the highest rate among the results that meet the demands")
     elif advice.rule == "automated":
         yield message(
-            "Rule: the row that automates the most, by the texts its threshold was chosen on; of rows whose share of "
-            "the test texts cannot be told apart, the one with the highest rate"
+            "Rule: the result that automates the most, by the texts its threshold was chosen on; of results whose "
+            "share of the test texts cannot be told apart, the one with the highest rate"
         )
     else:
         yield message(
-            "Rule: the best macro F1; of rows the paired tests cannot tell apart, the one with the highest rate"
+            "Rule: the best macro F1; of results the paired tests cannot tell apart, the one with the highest rate"
         )
     if advice.own_texts is not None:
         yield message(
@@ -196,7 +196,7 @@ def _warnings(advice: Advice) -> Iterator[str]:
     if advice.excluded:
         yield message("Left out, because the engine changes answers: {rows}", rows=", ".join(advice.excluded))
     if refused := [candidate.name for candidate in advice.candidates if candidate.refused]:
-        yield message("Must not be deployed, because the row is INVALID: {rows}", rows=", ".join(refused))
+        yield message("Must not be deployed, because the result is INVALID: {rows}", rows=", ".join(refused))
     if beside := [candidate.name for candidate in advice.candidates if candidate.beside_others]:
         yield message(
             "Measured beside others, so faster than their rates say; a demand that they miss is not known: {rows}",

@@ -57,10 +57,10 @@ class AdvicePage:
 
 
 def table_of(advice: Advice) -> Table:
-    """Every row that keeps its answers, in the order of the rule; rows that do not meet the demands below."""
+    """Every result that keeps its answers, in the order of the rule; results that do not meet the demands below."""
     price = advice.demands.price_per_hour
     columns = (
-        Column("row"),
+        Column("result"),
         Column("meets"),
         numbers("macro F1"),
         *((numbers("automated"), numbers("right")) if advice.rule == "automated" else ()),
@@ -68,7 +68,7 @@ def table_of(advice: Advice) -> Table:
         numbers("p99", "ms"),
         numbers("training", from_width=90),
         *((numbers("1M texts", "price"),) if price is not None else ()),
-        Column("cheaper than the chosen row", from_width=100),
+        Column("cheaper than the chosen result", from_width=100),
     )
     best = advice.candidates[:MOST_ROWS]
     rows = tuple(_row(advice, candidate, price) for candidate in best)
@@ -78,8 +78,8 @@ def table_of(advice: Advice) -> Table:
     if scenarios:
         notes.insert(0, message("rate, p99: LoadGen {scenarios}", scenarios=", ".join(scenarios)))
     if hidden:
-        notes.append(message("{hidden} more rows", hidden=hidden))
-    return Table("Rows that could be deployed", columns, rows, tuple(notes))
+        notes.append(message("{hidden} more results", hidden=hidden))
+    return Table("Results that could be deployed", columns, rows, tuple(notes))
 
 
 def _row(advice: Advice, candidate: Candidate, price: float | None) -> Row:

@@ -29,14 +29,16 @@ def _trainable_share(told: Told) -> float | None:
 
 def training_rate(fit: FitRecord | None) -> float | None:
     """Texts a second over all steps, as the training time is; None where nothing was trained in steps."""
-    if fit is None or not fit.fit_s or not fit.examples or not fit.steps or not fit.epochs:
+    if fit is None or not fit.alone_s or not fit.examples or not fit.steps or not fit.epochs:
         return None
-    return fit.examples * fit.epochs / fit.fit_s
+    return fit.examples * fit.epochs / fit.alone_s
 
 
 def _total_s(told: Told) -> float | None:
     fit, predict_s = told.fit, told.result.predict_s
-    return fit.fit_s + fit.evaluate_s + fit.tokenise_s + predict_s if fit and predict_s is not None else None
+    if fit is None or fit.alone_s is None or predict_s is None:
+        return None
+    return fit.alone_s + fit.evaluate_s + fit.tokenise_s + predict_s
 
 
 def _predict_texts(told: Told) -> int | None:
@@ -50,7 +52,7 @@ def text_s(told: Told) -> float | None:
 
 
 _OF_TRAINING = (
-    ResultColumn("training_fit_s", _of_fit("fit_s"), numbers("training"), figures.duration),
+    ResultColumn("training_fit_s", _of_fit("alone_s"), numbers("training"), figures.duration),
     ResultColumn("training_evaluate_s", _of_fit("evaluate_s"), numbers("evaluate"), figures.duration),
     ResultColumn("training_tokenise_s", _of_fit("tokenise_s"), numbers("tokenise"), figures.duration),
     ResultColumn(

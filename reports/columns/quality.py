@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bench.quality.chance import below_chance
+from bench.quality.chance import below_chance, right_in_other_order
 from bench.quality.selective import Automation
-from bench.results.records import Parity, Result, Status
+from bench.results.certificates import Parity
+from bench.results.records import Result, Status
 from reports.columns.column import Layouts, Place, ResultColumn, Told, interval_names, split_interval
 from reports.content.automation import automation_of, coverage_cell
 from reports.content.results import TaskResults
@@ -54,6 +55,8 @@ def status_mark(result: Result) -> str:
         marks.append(message("changes answers"))
     if result.quality and below_chance(result.quality):
         marks.append(message("below chance"))
+    elif result.quality and right_in_other_order(result.quality):
+        marks.append(message("other order?"))
     if result.status is not Status.OK:
         marks.append(message("speed {status}", status=message(result.status.value)))
     elif any(summary.beside_others for summary in result.load.values()):
@@ -105,13 +108,13 @@ _OF_RESULT = (
         lambda rank: rank[1],
         fields=("rank", "rank_range"),
         split=tuple,
-        explained=message("the places that the paired tests leave open to the row's classifier"),
+        explained=message("the places that the paired tests leave open to the result's classifier"),
     ),
     ResultColumn(
         "group",
         lambda told: told.standing.letters.get(told.result.cell.id),
         Column("group"),
-        explained=message("rows with a letter in common cannot be told apart by the paired tests"),
+        explained=message("results with a letter in common cannot be told apart by the paired tests"),
     ),
     ResultColumn("classifier", lambda told: told.group.name, Column("classifier")),
     ResultColumn("method", lambda told: told.group.method, Column("method")),

@@ -1,1 +1,1 @@
-"""Finds what is to be said before any layout: rows, standing, speed and published figures."""
+"""Finds what is to be said before any layout: results, standing, speed and published figures."""

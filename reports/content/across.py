@@ -31,7 +31,7 @@ def across_suites(tasks: Sequence[TaskResults]) -> tuple[Across, tuple[str, ...]
 
 
 def _answers_of(task: TaskResults) -> dict[str, list[Answers]]:
-    """Every method's answers, a file a seed, by the row that speaks for its classifier."""
+    """Every method's answers, a file a seed, by the result that speaks for its classifier."""
     found: dict[str, list[Answers]] = {}
     for group in task.groups:
         if group.shown and group.shown.cell.id in task.answers:

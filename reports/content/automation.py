@@ -1,4 +1,4 @@
-"""Computes how much each row may answer alone, from its stored answers: thresholds, curves, calibration."""
+"""Computes how much each result may answer alone, from its stored answers: thresholds, curves, calibration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEPT = ("held", "likely held")
 
 
 def automation_of(task: TaskResults, result: Result, target: float) -> Automation | None:
-    """What the row's threshold for a target accuracy gives; None where it has no answers or too few chose it."""
+    """What the result's threshold for a target accuracy gives; None where it has no answers or too few chose it."""
     answers = task.answers.get(result.cell.id)
     if answers is None:
         return None
@@ -36,19 +36,19 @@ def automation_of(task: TaskResults, result: Result, target: float) -> Automatio
 
 
 def area_of(task: TaskResults, result: Result) -> Interval | None:
-    """The row's area under the risk-coverage curve."""
+    """The result's area under the risk-coverage curve."""
     answers = task.answers.get(result.cell.id)
     return area_under_risk_coverage(answers) if answers is not None else None
 
 
 def calibration_of(task: TaskResults, result: Result) -> Calibration | None:
-    """What the temperature fitted on validation does to the row's probabilities; None without validation answers."""
+    """What the temperature fitted on validation does to the result's probabilities; None without validation answers."""
     answers, validation = task.answers.get(result.cell.id), task.validation.get(result.cell.id)
     return calibration(validation, answers) if answers is not None and validation is not None else None
 
 
 def shown_results(task: TaskResults, standing: Standing) -> list[tuple[Group, Result]]:
-    """One row a classifier, which stands for it, best first."""
+    """One result a classifier, which stands for it, best first."""
     results = [(group, group.shown) for group in task.groups if group.shown and group.shown.cell.id in task.answers]
     places = standing.places
     return sorted(results, key=lambda entry: places.get(entry[1].cell.id, len(places)))

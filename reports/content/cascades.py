@@ -11,30 +11,16 @@ import numpy as np
 from bench.quality.cascades import Handover, cascade, cascade_p99_ms, cascade_rate, choose_handover, common, handed_on
 from bench.quality.scores import measure_quality
 from bench.results.records import Answers, Interval, Result
-from bench.results.speed_records import QUERIES_FOR, LoadSummary
+from bench.results.speed_records import QUERIES_FOR
 from bench.types import Scenario
-from reports.content.results import Group, TaskResults
-from reports.content.speed import median_run, ranked, usable
-
-_SCENARIOS: tuple[Scenario, ...] = ("offline", "single")
-
-
-@dataclass(frozen=True)
-class Member:
-    """A row of a cascade and its measured rate."""
-
-    group: Group
-    result: Result
-    load: LoadSummary
-
-    @property
-    def name(self) -> str:
-        return f"{self.group.name}/{self.result.cell.engine}"
+from reports.content.members import Member, members_by_machine
+from reports.content.results import TaskResults
+from reports.content.speed import median_run, usable
 
 
 @dataclass(frozen=True)
 class Cascade:
-    """Two rows of one machine; share: of the test texts, handed on to the second. Rates in 1/s, seconds a text."""
+    """Two results of one machine; share: of the test texts, handed on to the second. Rates in 1/s, seconds a text."""
 
     first: Member
     second: Member
@@ -62,9 +48,9 @@ class Cascade:
 
 
 def cascades_of(task: TaskResults) -> list[Cascade]:
-    """One cascade a pair of classifiers whose validation answers are stored, in each machine's fastest rows.
+    """One cascade a pair of classifiers whose validation answers are stored, in each machine's fastest results.
 
-    Rates are those of the first scenario that any row has, offline before single.
+    Rates are those of the first scenario that any result has, offline before single.
     """
     if "cascades" not in task.counted:
         task.counted["cascades"] = list(_cascades(task))
@@ -79,28 +65,10 @@ def best_cascade(task: TaskResults) -> Cascade | None:
 
 
 def _cascades(task: TaskResults) -> Iterator[Cascade]:
-    results = [
-        (group, result) for group, result in task.cells() if result.keeps_answers and result.cell.id in task.validation
-    ]
-    scenario = next((name for name in _SCENARIOS if any(ranked(result, name) for _, result in results)), None)
-    if scenario is None:
-        return
-    for machine in dict.fromkeys(result.cell.machine for _, result in results):
-        members = _fastest([(group, result) for group, result in results if result.cell.machine == machine], scenario)
+    for members in members_by_machine(task):
         for first, second in permutations(members, 2):
             if first.load.rate_rps > second.load.rate_rps and (found := _cascade(task, first, second)):
                 yield found
-
-
-def _fastest(results: list[tuple[Group, Result]], scenario: Scenario) -> list[Member]:
-    """One row a classifier."""
-    fastest: dict[str, Member] = {}
-    for group, result in results:
-        load = ranked(result, scenario)
-        known = fastest.get(group.name)
-        if load and (known is None or load.rate_rps > known.load.rate_rps):
-            fastest[group.name] = Member(group, result, load)
-    return list(fastest.values())
 
 
 def _cascade(task: TaskResults, first: Member, second: Member) -> Cascade | None:
@@ -123,7 +91,7 @@ def _cascade(task: TaskResults, first: Member, second: Member) -> Cascade | None
 def latencies_of(found: Cascade, read: Callable[[str], np.ndarray]) -> tuple[float, float | None] | None:
     """Mean and p99 in milliseconds, one request at a time, from raw latencies; p99 None where queries are too few.
 
-    None where a row was not measured so, or its raw latencies are gone.
+    None where a result was not measured so, or its raw latencies are gone.
     """
     raw = [_latencies_ns(member.result, read) for member in (found.first, found.second)]
     if any(each is None or not len(each) for each in raw):

@@ -1,4 +1,4 @@
-"""Finds the rows of a task that no other row of the same machine beats on quality and speed at once."""
+"""Finds the results of a task that no other result of the same machine beats on quality and speed at once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SCENARIOS: tuple[Scenario, ...] = ("offline", "single")
 
 
 def pareto_cells(task: TaskResults) -> frozenset[str]:
-    """Cell ids of the rows that keep their classifier's answers and stand on their machine's line.
+    """Cell ids of the results that keep their classifier's answers and stand on their machine's line.
 
-    The rate is that of the first scenario which any such row has, offline before single.
+    The rate is that of the first scenario which any such result has, offline before single.
     """
     results = [result for _, result in task.cells() if result.quality and result.keeps_answers]
     scenario = next((name for name in _SCENARIOS if any(ranked(result, name) for result in results)), None)
@@ -30,7 +30,7 @@ def pareto_cells(task: TaskResults) -> frozenset[str]:
 
 
 def _points(results: list[Result], scenario: Scenario) -> dict[str, tuple[float, float]]:
-    """Macro F1 and rate of every row whose rate can be believed and held against others."""
+    """Macro F1 and rate of every result whose rate can be believed and held against others."""
     return {
         result.cell.id: (result.quality.macro_f1.value, summary.rate_rps)
         for result in results

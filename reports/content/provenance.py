@@ -62,7 +62,7 @@ def lead(data: DataCard, rows: int, settings: RunSettings, environment: Mapping[
     """Rows, test texts, source and machine in a line."""
     machines = environment.get("machines") or [environment]
     parts = (
-        message("{rows:,} rows", rows=rows),
+        message("{rows:,} results", rows=rows),
         _part(data.sizes.test, data.full_sizes.test, message("test")),
         _source(data.source),
         _served(machines[0], settings) if len(machines) == 1 else message("{count} machines", count=len(machines)),
@@ -71,7 +71,7 @@ def lead(data: DataCard, rows: int, settings: RunSettings, environment: Mapping[
 
 
 def machine_of(run: StoredRun, result: Result) -> str | None:
-    """The row's machine in a merged run, else the run's hardware fingerprint, shortened; None where it is not known."""
+    """The result's machine in a merged run, else the run's hardware fingerprint, shortened; None where unknown."""
     fingerprint = run.environment.get("hardware_sha256")
     return result.cell.machine or (fingerprint[:SHORT] if fingerprint else None)
 

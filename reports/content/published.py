@@ -1,4 +1,4 @@
-"""Finds the published figures that belong beside a task's rows: marked as published, never ranked."""
+"""Finds the published figures that belong beside a task's results: marked as published, never ranked."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def published_origin(figure: PublishedFigure) -> str:
 
 
 def departures(task: TaskResults, group: Group) -> list[str]:
-    """In what our row is not the published system: a stand-in model, fewer texts."""
+    """In what our result is not the published system: a stand-in model, fewer texts."""
     found: list[str] = []
     sizes, full = task.data.sizes, task.data.full_sizes
     if group.stands_for:

@@ -217,7 +217,8 @@ def _ranges_apart(ahead: Contender, behind: Contender) -> str | None:
 def _training(of_machine: Sequence[Group]) -> Iterator[str]:
     contenders = []
     for groups in _by_recipe(of_machine):
-        times = [group.fit.fit_s for group in groups if group.fit and group.fit.fit_s >= SMALL_TRAINING_S]
+        alone_s = [group.fit.alone_s for group in groups if group.fit]
+        times = [seconds for seconds in alone_s if seconds is not None and seconds >= SMALL_TRAINING_S]
         if times:
             middle = median(times)
             contenders.append(Contender(f"{groups[0].recipe} {figures.duration(middle)}", -middle))

@@ -12,7 +12,7 @@ from bench.types import DataCard, FitRecord
 
 @dataclass(frozen=True)
 class Group:
-    """One trained classifier (a recipe and a seed, on one machine) and its rows, one an engine."""
+    """One trained classifier (a recipe and a seed, on one machine) and its results, one an engine."""
 
     name: str
     recipe: str
@@ -38,12 +38,12 @@ class Group:
 
     @property
     def reference(self) -> Result | None:
-        """The row that the others' parity certificates are measured against; None where it was not run."""
+        """The result that the others' parity certificates are measured against; None where it was not run."""
         return next((result for result in self.results if is_reference(result)), None)
 
     @property
     def shown(self) -> Result | None:
-        """The row whose answers stand for the classifier: the reference's, else the first that has some."""
+        """The result whose answers stand for the classifier: the reference's, else the first that has some."""
         answered = [result for result in self.results if result.quality]
         return next((result for result in answered if is_reference(result)), answered[0] if answered else None)
 
@@ -59,7 +59,7 @@ class Group:
 
 @dataclass(frozen=True)
 class TaskResults:
-    """Everything the tables of one task are made of; `validation`: the classifier's answers there, by each row's id.
+    """Everything the tables of one task are made of; `validation`: the classifier's answers there, by each result's id.
 
     `counted` keeps figures that several tables print.
     """
@@ -74,14 +74,14 @@ class TaskResults:
     counted: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def cells(self) -> Iterator[tuple[Group, Result]]:
-        """Every row with its classifier, in the plan's order."""
+        """Every result with its classifier, in the plan's order."""
         for group in self.groups:
             for result in group.results:
                 yield group, result
 
 
 def is_reference(result: Result) -> bool:
-    """Whether the row's own engine is the one its certificate compares it with."""
+    """Whether the result's own engine is the one its certificate compares it with."""
     return result.parity is not None and result.parity.reference == result.cell.engine
 
 

@@ -53,7 +53,7 @@ class ScorePoint:
 
 @dataclass(frozen=True)
 class ScoreLine:
-    """Our row's points, or those of a published system."""
+    """Our result's points, or those of a published system."""
 
     name: str
     points: tuple[ScorePoint, ...]
@@ -97,7 +97,7 @@ def published_curves_of(task: TaskResults) -> list[PublishedCurve]:
 
 
 def score_charts(task: TaskResults) -> Iterator[ScoreChart]:
-    """The study, and the first test texts of row D2, as far as the task has them."""
+    """The study, and the first test texts of system D2, as far as the task has them."""
     recipes = {recipe: [each for each in groups if each.shown] for recipe, groups in varied_recipes(task).items()}
     if any(len(groups) > 1 for groups in recipes.values()):
         yield _study(task, {recipe: groups for recipe, groups in recipes.items() if groups})
@@ -144,7 +144,7 @@ def _points(groups: list[Group], by_size: bool, accuracy: bool) -> tuple[ScorePo
 
 def _point(group: Group, by_size: bool, accuracy: bool) -> ScorePoint:
     quality: Quality | None = group.shown.quality if group.shown else None
-    assert quality is not None  # noqa: S101 - a shown row has answers
+    assert quality is not None  # noqa: S101 - a shown result has answers
     at = float(group.fit.examples or 1) if by_size and group.fit else group.variant or ""
     return _at(at, quality.accuracy if accuracy else quality.macro_f1)
 
@@ -174,12 +174,12 @@ def _full_size(task: TaskResults, figure: PublishedFigure) -> int | None:
 
 
 def instructed(task: TaskResults) -> list[Group]:
-    """The classifiers of row D2 whose answers are there."""
+    """The classifiers of system D2 whose answers are there."""
     return [each for each in task.groups if each.system == _ROW and each.shown and each.shown.cell.id in task.answers]
 
 
 def published_instructed(task: TaskResults) -> dict[str, list[PublishedFigure]]:
-    """The published accuracies of row D2, all systems, whichever of them were run here."""
+    """The published accuracies of system D2, all systems, whichever of them were run here."""
     found: dict[str, list[PublishedFigure]] = {}
     for figure in Published(task).figures:
         if figure.row == _ROW and figure.metric == "accuracy":

@@ -19,7 +19,7 @@ STAR = "*"  # after a rate measured beside others
 
 
 def verdict(result: Result, scenario: Scenario) -> str:
-    """LoadGen's verdict, or UNSTABLE where the row's runs differ too much to name one rate."""
+    """LoadGen's verdict, or UNSTABLE where the result's runs differ too much to name one rate."""
     summary = result.load.get(scenario)
     if summary is None:
         return MISSING
@@ -40,12 +40,12 @@ def beside_others(result: Result, scenario: Scenario) -> bool:
 
 
 def ranked(result: Result, scenario: Scenario) -> LoadSummary | None:
-    """The figures of a scenario that may be held against those of other rows; None where there are none."""
+    """The figures of a scenario that may be held against those of other results; None where there are none."""
     return None if beside_others(result, scenario) else usable(result, scenario)
 
 
 def crowd_notes(results: Iterable[Result], scenarios: Iterable[Scenario] = SCENARIOS) -> tuple[str, ...]:
-    """What the star of a rate means, where some row has one."""
+    """What the star of a rate means, where some result has one."""
     wanted = tuple(scenarios)
     crowds = [result.load[name].crowding for result in results for name in wanted if beside_others(result, name)]
     worst = max((crowd for crowd in crowds if crowd), key=lambda crowd: crowd.held_up, default=None)
@@ -68,14 +68,14 @@ def median_run(summary: LoadSummary) -> LoadRun | None:
 
 
 def against_reference(group: Group, result: Result, scenario: Scenario) -> float | None:
-    """The row's rate over that of the reference engine with the same classifier."""
+    """The result's rate over that of the reference engine with the same classifier."""
     own = usable(result, scenario)
     reference = usable(group.reference, scenario) if group.reference else None
     return own.rate_rps / reference.rate_rps if own and reference and reference.rate_rps > 0 else None
 
 
 def limit_notes(results: Iterable[Result]) -> tuple[str, ...]:
-    """The limits themselves, one a precision; nothing where no row has any."""
+    """The limits themselves, one a precision; nothing where no result has any."""
     limits = {result.work.limits.precision: result.work.limits for result in results if result.work}
     if not limits:
         return ()
@@ -134,7 +134,7 @@ def precision_of(result: Result) -> str:
 
 
 def weight_notes(results: Iterable[Result]) -> tuple[str, ...]:
-    """What 7 bits are, where a row has them."""
+    """What 7 bits are, where a result has them."""
     if any(result.session and result.session.details.get("weight_bits") == 7 for result in results):
         return (
             message(
@@ -164,7 +164,7 @@ def price_per_million(result: Result, scenario: Scenario, price_per_hour: float 
 
 
 def search_of(result: Result) -> tuple[LoadRun, ServerSearch] | None:
-    """The run that stands for a row's server figures and how its rate was found; None where it was not measured."""
+    """The run that stands for a result's server figures and how its rate was found; None where it was not measured."""
     summary = result.load.get("server")
     run = median_run(summary) if summary else None
     return (run, run.server) if run and run.server else None

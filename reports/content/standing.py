@@ -16,14 +16,14 @@ METHOD_SEEDS = 3
 
 @dataclass(frozen=True)
 class Standing:
-    """The ranking of every row that has answers (None where no row has), and the comparisons of methods."""
+    """The ranking of every result that has answers (None where no result has), and the comparisons of methods."""
 
     ranking: Ranking | None
     methods: tuple[MethodComparison, ...] = ()
 
     @property
     def ranks(self) -> Mapping[str, int]:
-        """The best rank that each row may have."""
+        """The best rank that each result may have."""
         return self.ranking.ranks if self.ranking else {}
 
     @property
@@ -41,16 +41,16 @@ class Standing:
 
     @cached_property
     def places(self) -> Mapping[str, int]:
-        """The order of the rows."""
+        """The order of the results."""
         return {name: place for place, name in enumerate(self.ranking.rows)} if self.ranking else {}
 
     @property
     def speakers(self) -> Mapping[str, str]:
-        """The row that speaks for each row's classifier, in the order of the rows."""
+        """The result that speaks for each result's classifier, in the order of the results."""
         return {name: self.ranking.stands_for[name] for name in self.ranking.rows} if self.ranking else {}
 
     def rank_range(self, name: str) -> str | None:
-        """A row's rank, or the ranks it may have; None for a row without one."""
+        """A result's rank, or the ranks it may have; None for a result without one."""
         if self.ranking is None or name not in self.ranks:
             return None
         first, last = self.ranking.ranks[name], self.ranking.last_ranks[name]
@@ -69,7 +69,7 @@ def standing_of(task: TaskResults) -> Standing:
 
 
 def _speakers(task: TaskResults) -> dict[str, str]:
-    """The row that speaks for each row's classifier: the shown one where the engine keeps its answers, else itself.
+    """The result that speaks for each result's classifier: the shown one where the engine keeps its answers, or itself.
 
     The same trained classifier on two machines is one.
     """

@@ -1,4 +1,4 @@
-"""Follows the figures of a row over several run folders: quality on the same texts, rates on the same machine."""
+"""Follows the figures of a result over several run folders: quality on the same texts, rates on the same machine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RunPoint:
 
 @dataclass(frozen=True)
 class Series:
-    """A row's figure over the runs that have it, and what the tests say; p-values are Holm's over all series."""
+    """A result's figure over the runs that have it, and what the tests say; p-values are Holm's over all series."""
 
     task: str
     fingerprint: str

@@ -17,7 +17,7 @@ from reports.content.standing import Standing
 
 
 def task_record(task: TaskResults, standing: Standing) -> dict[str, Any]:
-    """One task: its data, its rows, and what the paired tests say of them."""
+    """One task: its data, its results, and what the paired tests say of them."""
     return {
         "task": task.data.task,
         "comparable": task.data.source.kind != "sample",
@@ -47,7 +47,7 @@ def _row(task: TaskResults, standing: Standing, group: Group, result: Result) ->
 
 
 def _automation(task: TaskResults, group: Group, result: Result) -> dict[str, Any]:
-    """What may be automated at each target; of the row that stands for its classifier the area and the temperature too.
+    """What may be automated at each target; of the result that stands for its classifier also area and temperature.
 
     None where that is not known.
     """

@@ -140,7 +140,7 @@ def scores_record(task: TaskResults, standing: Standing, language: str) -> list[
 
 
 def matrices_record(results: Sequence[Result]) -> dict[str, Any]:
-    """Per-class scores and confusions of every row; rows that answered alike share one.
+    """Per-class scores and confusions of every row; results that answered alike share one.
 
     With more than MOST_MATRIX_CLASSES classes the weakest classes and the most frequent confusions stand for all.
     """

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.results.records import Answers, Flip, Result
+from bench.results.certificates import Flip
+from bench.results.records import Answers, Result
 from reports.content.results import Group, TaskResults, is_reference
 from reports.render.markdown import clean
 

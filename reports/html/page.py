@@ -70,7 +70,10 @@ def render_page(
         "footer": say(_footer(), language),
         "words": {} if language == ENGLISH else catalogue(language),
     }
-    scripts = [*_vendored(), f'(() => {{\n"use strict";\n{"".join(_own(f"{name}.js") for name in SCRIPTS)}}})();\n']
+    scripts = [
+        *_vendor(),
+        f'(() => {{\n"use strict";\n{"".join(_own(f"{name}.js") for name in SCRIPTS)}}})();\n',
+    ]
     style = _own("page.css")
     return Template(_own("page.html")).substitute(
         policy=_policy(scripts, [style, _plot_style(scripts)]),
@@ -142,7 +145,7 @@ def vendored_files() -> dict[str, dict[str, str]]:
     return tomllib.loads(_own("vendor/vendor.toml"))
 
 
-def _vendored() -> list[str]:
+def _vendor() -> list[str]:
     """Each library's file as it was published, its licences before it."""
     libraries = vendored_files().values()
     return [f"/*!\n{_own('vendor/' + each['licence'])}*/\n{_own('vendor/' + each['file'])}" for each in libraries]

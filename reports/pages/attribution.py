@@ -1,4 +1,4 @@
-"""Shows what made each regressed row worse: as a table, as markdown and as JSON-able data."""
+"""Shows what made each regressed result worse: as a table, as markdown and as JSON-able data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class AttributionPage:
-    """All regressed rows; none is a page too."""
+    """All regressed results; none is a page too."""
 
     rows: Sequence[Attribution]
     language: str = ENGLISH
@@ -59,7 +59,7 @@ class AttributionPage:
 
     def _tables(self) -> list[Table]:
         tables = [_table(attribution) for attribution in self.rows] or [
-            Table("No row became worse", (Column("row"),), ())
+            Table("No result became worse", (Column("result"),), ())
         ]
         return [say_table(table, self.language) for table in tables]
 
@@ -77,7 +77,8 @@ def _table(attribution: Attribution) -> Table:
     changed = [f"{name} {base or MISSING} -> {head or MISSING}" for name, base, head in attribution.versions]
     notes = (
         message(
-            "accuracy, F1: new minus the baseline's; a part did it when the row is no longer REGRESSED with the base's"
+            "accuracy, F1: new minus the baseline's; a part did it when the result is no longer REGRESSED with "
+            "the base's"
         ),
         message("versions that differ: {versions}", versions=", ".join(changed) or message("none")),
         *([_NOT_AGAIN] if attribution.again.repairs else []),

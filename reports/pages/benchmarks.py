@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from bench.results.records import ImportedBenchmark
+from bench.results.pytest_benchmark import ImportedBenchmark
 from reports.render import figures
 from reports.render.figures import MISSING
 from reports.render.markdown import clean

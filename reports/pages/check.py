@@ -21,7 +21,7 @@ from reports.render.table import Column, Row, Table, numbers, say_table, to_mark
 from reports.render.words import ENGLISH, joined, message, say
 
 _COLUMNS = (
-    Column("row"),
+    Column("result"),
     Column("verdict"),
     numbers("texts"),
     numbers("lost", from_width=120),
@@ -37,7 +37,7 @@ _NO_SPEED = message(
     "speed is not judged here: a stored rate was measured at another time (bench check --speed measures both)"
 )
 _SPEED_COLUMNS = (
-    Column("row"),
+    Column("result"),
     Column("scenario"),
     Column("verdict"),
     numbers("base", "texts/s", from_width=90),
@@ -88,12 +88,12 @@ class CheckPage:
         return {"verdict": str(self.check.verdict), **self.check.model_dump(mode="json")}
 
     def line(self, checked: CheckedResult) -> str:
-        """A row's verdict and why, in English."""
+        """A result's verdict and why, in English."""
         return f"{checked.verdict}: {say(explain_checked(checked) or message('nothing to say'), ENGLISH)}"
 
     @property
     def junit(self) -> str:
-        """JUnit XML, a test case a row: regressed and failed rows are failures, unsettled and missing ones skipped."""
+        """JUnit XML, a test case a result: regressed and failed: failures, unsettled and missing: skipped."""
         suite = ElementTree.Element("testsuite", name="bench check", tests=str(len(self.check.rows)))
         suite.set("failures", str(sum(checked.bad for checked in self.check.rows)))
         unsettled = (Verdict.INCONCLUSIVE, Verdict.MISSING)
@@ -129,7 +129,7 @@ class CheckPage:
             ),
         ]
         if self.check.new_rows:
-            parts.append(message("{count} rows are not in the baseline", count=len(self.check.new_rows)))
+            parts.append(message("{count} results are not in the baseline", count=len(self.check.new_rows)))
         if not self.check.same_hardware:
             parts.append(message("on other hardware than the baseline's"))
         return joined("; ", parts)
@@ -150,7 +150,7 @@ def _table(task: str, checked: Sequence[CheckedResult], margin: float) -> Table:
     worst_first = sorted(checked, key=lambda each: _ORDER.index(each.verdict))
     rule = message(
         "PASS: both 95 % intervals are above minus the margin of {margin:g} points; REGRESSED: one is below 0, at a "
-        "level corrected for all rows and both figures; else INCONCLUSIVE",
+        "level corrected for all results and both figures; else INCONCLUSIVE",
         margin=round(100 * margin, 6),
     )
     notes = (_FIGURES, rule) if any(each.speed for each in checked) else (_FIGURES, rule, _NO_SPEED)
@@ -158,7 +158,7 @@ def _table(task: str, checked: Sequence[CheckedResult], margin: float) -> Table:
 
 
 def _speed_tables(task: str, checked: Sequence[CheckedResult]) -> list[Table]:
-    """None where no row's speed was judged."""
+    """None where no result's speed was judged."""
     lines = [(each.name, part) for each in checked for part in each.speed]
     lines.sort(key=lambda line: _ORDER.index(line[1].verdict))
     shown = tuple(_speed_row(name, part) for name, part in lines)

@@ -22,7 +22,7 @@ MOST_LINES = 12
 SCORES = ("macro F1", "accuracy")
 _COLUMNS = (
     Column("task"),
-    Column("row"),
+    Column("result"),
     Column("figure"),
     numbers("runs"),
     numbers("first"),

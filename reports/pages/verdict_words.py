@@ -42,7 +42,7 @@ _UNTRIED = {
 
 
 def explain_checked(checked: CheckedResult) -> str | None:
-    """What a reader of a row's verdict must know beside it; None where that is nothing."""
+    """What a reader of a result's verdict must know beside it; None where that is nothing."""
     parts = [*_explain_reason(checked), *(_explain_quality(checked.judgement) if checked.judgement else ())]
     parts += [told for part in checked.speed if (told := explain_speed(part))]
     return joined("; ", parts) if parts else None

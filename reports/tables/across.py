@@ -23,7 +23,7 @@ def across_table(across: Across, left_out: Sequence[str]) -> Table:
         numbers("wins"),
         *(numbers(suite, "macro F1", 90 + 14 * at) for at, suite in enumerate(suites, 1)),
     )
-    rows = tuple(_row(method, len(suites)) for method in across.methods)
+    rows = tuple(_row(method, len(suites)) for method in across.rows)
     return Table("Methods across suites", columns, rows, (*_notes(across), *_left_out(left_out)))
 
 

@@ -48,7 +48,7 @@ def cascade_tables(task: TaskResults) -> list[Table]:
         for each in found[:MOST_CASCADES]
     )
     computed = message(
-        "computed, not measured: answers from the stored ones on test, the rate from both rows' measured {scenario} "
+        "computed, not measured: answers from the stored ones on test, the rate from both results' measured {scenario} "
         "rates, one machine doing both; best on validation first",
         scenario=message(found[0].scenario),
     )

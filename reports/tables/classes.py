@@ -1,4 +1,4 @@
-"""Looks into the best row: its score in each class, and what it takes for what."""
+"""Looks into the best result: its score in each class, and what it takes for what."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _per_class(who: str, quality: Quality) -> Table:
         if hidden
         else ()
     )
-    return Table(message("Classes of the best row: {who}, weakest first", who=who), columns, rows, notes)
+    return Table(message("Classes of the best result: {who}, weakest first", who=who), columns, rows, notes)
 
 
 def _confusions(who: str, result: Result) -> Table:

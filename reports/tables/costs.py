@@ -1,4 +1,4 @@
-"""Shows what a row costs: to train, to hold in memory, to store, to load, and to serve a million texts."""
+"""Shows what a result costs: to train, to hold in memory, to store, to load, and to serve a million texts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cost_tables(task: TaskResults) -> list[Table]:
 
 
 def _without_memory(task: TaskResults) -> list[str]:
-    """Which rows have no peak memory, and why."""
+    """Which results have no peak memory, and why."""
     missing = {
         f"{group.name} {result.cell.engine}": result.session.peak_rss_missing
         for group, result in task.cells()

@@ -1,4 +1,4 @@
-"""Lists the rows without figures, or with figures that cannot be believed, and why."""
+"""Lists the results without figures, or with figures that cannot be believed, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shows accuracy on the first 16 ... 512 test texts, as the write-up of the instructed models (row D2) prints it."""
+"""Shows accuracy on the first 16 ... 512 test texts, as the write-up of the instructed models (system D2) prints it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from reports.tables.quality import RANK_NOTE, ordered_answers, quality_notes
 
 _NOTES = (
     message(
-        "Pareto: no row of this machine that keeps its answers has both a better macro F1 and a higher rate "
+        "Pareto: no result of this machine that keeps its answers has both a better macro F1 and a higher rate "
         "(offline where measured, else RPS)"
     ),
     message(
@@ -21,7 +21,9 @@ _NOTES = (
         "is lower); a person answers the rest; see How much can be automated"
     ),
     message("RPS, latency: one request at a time; memory: peak of the serving process; size: what the engine loads"),
-    message("details, intervals and the tests behind the ranks: the tables below; rows without figures: at their end"),
+    message(
+        "details, intervals and the tests behind the ranks: the tables below; results without figures: at their end"
+    ),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bench.results.records import Parity
+from bench.results.certificates import Parity
 from reports.columns.column import told_of
 from reports.columns.leaderboard import result_table
 from reports.columns.quality import unsure

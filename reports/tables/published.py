@@ -11,8 +11,8 @@ from reports.render.table import Column, Row, Table, numbers
 from reports.render.words import joined, message
 
 _COLUMNS = (
-    Column("row"),
-    Column("published system"),
+    Column("system"),
+    Column("published as"),
     numbers("published accuracy"),
     Column("published hardware", from_width=110),
     Column("classifier here"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.quality.chance import below_chance
+from bench.quality.chance import below_chance, right_in_other_order
 from bench.results.records import Result
 from reports.columns.column import Told, told_of
 from reports.columns.leaderboard import result_table
@@ -79,7 +79,7 @@ def _notes(task: TaskResults) -> tuple[str, ...]:
             message("texts: {shown} of {all:,} test texts answered", shown=shown, all=task.data.full_sizes.test)
         )
     if len(counts) > 1:
-        notes.append(message("rows that answered other texts are compared on those that both answered"))
+        notes.append(message("results that answered other texts are compared on those that both answered"))
     stand_ins = dict.fromkeys(
         message(
             "{recipe}: {small} stands in for {published}; not a reproduction",
@@ -97,8 +97,20 @@ def _notes(task: TaskResults) -> tuple[str, ...]:
 
 
 def _below_chance(task: TaskResults) -> dict[str, None]:
-    """A warning for each classifier that guessing would beat."""
-    return dict.fromkeys(
+    """A warning for each classifier that guessing would beat, or that other places of its classes would mend."""
+    other = dict.fromkeys(
+        message(
+            "{name}: right in {share:.1%} of {texts:,} texts, but in {other:.1%} if its classes were in another order: "
+            "are the labels in another order?",
+            name=group.name,
+            share=row.quality.accuracy.value,
+            texts=row.quality.n,
+            other=share,
+        )
+        for group, row in task.cells()
+        if row.quality and not below_chance(row.quality) and (share := right_in_other_order(row.quality))
+    )
+    return other | dict.fromkeys(
         message(
             "{name}: right in {share:.1%} of {texts:,} texts, significantly less than guessing among {classes} classes "
             "(p = {p:.1g}): are the labels in another order?",
@@ -134,9 +146,9 @@ def _classifiers(told: list[Told]) -> Table:
         return table
     return replace(
         table,
-        columns=(Column("row"), *table.columns),
+        columns=(Column("system"), *table.columns),
         rows=tuple((group.system or MISSING, *row) for group, row in zip(groups, table.rows, strict=True)),
-        notes=(*table.notes, message("row: the published system that the recipe is (A1 to D2; bench list --recipes)")),
+        notes=(*table.notes, message("system: the published one that the recipe is (A1 to D2; bench list --recipes)")),
     )
 
 

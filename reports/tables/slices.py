@@ -19,7 +19,7 @@ from reports.render.words import joined, message
 LONGEST_NAME = 40
 _NOTES = (
     message(
-        "share of texts answered right; quarters by the tokens that the first row's classifier reads of each text; "
+        "share of texts answered right; quarters by the tokens that the first result's classifier reads of each text; "
         "slices of fewer than 20 texts are left out"
     ),
     message(

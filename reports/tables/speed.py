@@ -41,7 +41,7 @@ def rps_tables(task: TaskResults) -> list[Table]:
 
 
 def stage_tables(task: TaskResults) -> list[Table]:
-    """One row a scenario of a row whose figures can be believed."""
+    """One row a scenario of a result whose figures can be believed."""
     table = _stages(task)
     return [table] if table.rows else []
 
@@ -128,7 +128,7 @@ def _notes(task: TaskResults) -> tuple[str, ...]:
     if single_runs:
         notes.append(
             message(
-                "tier {tiers}: one run a row, so there is no range: take differences under 10 % for none",
+                "tier {tiers}: one run a result, so there is no range: take differences under 10 % for none",
                 tiers=", ".join(single_runs),
             )
         )

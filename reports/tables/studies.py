@@ -75,7 +75,7 @@ def _variant(group: Group, first: float | None, seeds: bool) -> Row:
         group.variant or MISSING,
         *((str(group.seed),) if seeds else ()),
         figures.count(fit.examples if fit else None),
-        figures.duration(fit.fit_s if fit else None),
+        figures.duration(fit.alone_s if fit else None),
         figures.plus_minus(quality.macro_f1) if quality else MISSING,
         figures.plus_minus(quality.accuracy) if quality else MISSING,
         figures.points(change),

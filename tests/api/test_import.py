@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
 import subprocess
@@ -14,7 +15,9 @@ import pytest
 
 import bench
 from bench.data.reading import Reading
+from bench.execution.spread import Spread
 from bench.machine import companions
+from bench.plan.keywords import SPREAD
 from bench.plan.prompts import OwnPrompts
 from bench.plan.request import RunRequest
 
@@ -82,10 +85,12 @@ def test_run_takes_every_choice_of_the_command() -> None:
     fields = {**RunRequest.model_fields, **Reading.model_fields, **OwnPrompts.model_fields}
     for taken_apart in ("reading", "prompts"):
         del fields[taken_apart]
-    assert {RENAMED.get(name, name) for name in parameters} - {"progress"} == set(fields)
+    spread = {field.name: field.default for field in dataclasses.fields(Spread)}
+    assert set(spread) == set(SPREAD)
+    assert {RENAMED.get(name, name) for name in parameters} - {"progress"} == {*fields, *spread}
     for name, parameter in parameters.items():
         if name != "progress":
-            default = fields[RENAMED.get(name, name)].default
+            default = spread[name] if name in spread else fields[RENAMED.get(name, name)].default
             assert parameter.default == (None if default == () and name != "suites" else default), name
 
 

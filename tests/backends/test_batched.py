@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_classifiers import sequence_bert, tiny_texts
+from tiny_classifiers import finish, sequence_bert, tiny_texts
+from tiny_models import TINY, save_tokenizer
+from transformers import AutoModelForSequenceClassification, BertConfig, ConvBertConfig, FNetConfig
 
+from backends.eager import EagerBackend
 from backends.shared.batched import BatchedSession, BatchLimits, batching_details
 from backends.shared.torch_session import torch_forward
 from bench.classifiers.modules import load_module
 from bench.plan.engines import load_engines
 from bench.text.tokens import load_tokenizer
-from bench.types import Classifier, EngineSpec, SessionInfo
+from bench.types import Classifier, EngineSpec, SessionInfo, Workplace
 
 TEXTS = tiny_texts(50)
 LIMITS = BatchLimits(token_budget=256, max_batch=16)
@@ -105,3 +108,28 @@ def test_padding_is_counted_as_it_is_computed(classifier: Classifier) -> None:
     given = session.predict(TEXTS)
     assert session.clock.real_tokens == given.token_counts.sum()
     assert session.clock.padded_tokens == sum(device.sizes) > session.clock.real_tokens
+
+
+MIXING = {
+    "fnet": FNetConfig(vocab_size=80, hidden_size=32, num_hidden_layers=1, intermediate_size=64, num_labels=3),
+    "convbert": ConvBertConfig(**TINY, num_labels=3),
+    "bert": BertConfig(**TINY, num_labels=3),
+}
+
+
+@pytest.mark.parametrize("family", MIXING)
+def test_a_text_is_answered_alike_alone_and_beside_longer_ones(family: str, tmp_path: Path) -> None:
+    """Fourier transforms and convolutions mix padding into the texts, which are then batched by their lengths."""
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_config(MIXING[family])
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
+    model.save_pretrained(tmp_path)
+    save_tokenizer(tmp_path)
+    session = EagerBackend(load_engines()["eager"], Workplace("cpu", 1, tmp_path)).load(finish(tmp_path, "sequence"))
+    texts = tuple(f"goal {'team ' * (number % 7)}coach" for number in range(20))
+    together = session.predict(texts)
+    assert session.clock.batches == (1 if family == "bert" else 7)
+    assert ("equal_lengths" in session.info.details) == (family != "bert")
+    alone = np.concatenate([session.predict([text]).probabilities for text in texts])
+    np.testing.assert_allclose(together.probabilities, alone, atol=1e-5)

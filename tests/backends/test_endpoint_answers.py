@@ -94,6 +94,7 @@ def test_a_refused_text_has_no_latency_and_no_rate(tmp_path: Path, server: Fault
         Reply(403, {"error": "missing scope api.model.read"}),
         Reply(404, "no such page"),
         Reply(200, "[" * 100_000),
+        Reply(302, "", {"location": "/login"}),
     ],
 )
 def test_an_odd_list_of_models_refuses_no_server_that_answers(tmp_path: Path, server: Faulty, models: Reply) -> None:
@@ -185,6 +186,8 @@ def raw_server(packed: dict[str, bytes]) -> Any:
         ({"content": "odd"}, "stop", 1, Ending.WHOLE),
         ({"content": [{"type": "text", "text": "odd"}]}, "stop", 1, Ending.WHOLE),
         ({"content": "odd because"}, "length", 1, Ending.CUT_OFF),
+        ({"content": "odd and"}, "content_filter", 1, Ending.CUT_OFF),
+        ({"content": ""}, "content_filter", -1, Ending.EMPTY),
         ({"content": None}, "stop", -1, Ending.EMPTY),
         ({"content": ""}, "length", -1, Ending.EMPTY),
         ({"content": "<think>odd"}, "stop", -1, Ending.EMPTY),

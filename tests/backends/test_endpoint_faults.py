@@ -140,7 +140,6 @@ def test_nobody_listens(tmp_path: Path, server: Faulty) -> None:
     [
         (Reply(body={"data": [{"id": "tiny-2"}, {"id": "large"}]}), "has no model 'tiny'; it serves tiny-2"),
         (Reply(401, {"error": f"bad key {KEY}"}), r"wants another key \(HTTP 401\); it refuses the key in MY_KEY"),
-        (Reply(307, "", {"location": "http://127.0.0.1:9/"}), r"no address of this server \(HTTP 307\)"),
     ],
 )
 def test_a_wrong_server_is_named_at_once(
@@ -160,6 +159,13 @@ def test_a_wrong_server_is_named_at_once(
     assert server.asked == []
     assert set(server.keys) == {f"Bearer {KEY}"}
     assert KEY not in f"{caught.value} {caught.value.__cause__} {capfd.readouterr()}"
+
+
+def test_a_redirection_is_named_and_not_followed(tmp_path: Path, server: Faulty) -> None:
+    server.answer = lambda _, __: Reply(307, "", {"location": "https://127.0.0.1:9/v1/login"})
+    named = r"/classify redirects to https://127\.0\.0\.1:9/v1/login \(HTTP 307\), which is not followed"
+    with session(tmp_path, server.options) as opened, pytest.raises(EndpointFailed, match=named):
+        opened.predict(TEXTS)
 
 
 @pytest.mark.parametrize(("owner", "field"), [("llamacpp", "cache_prompt"), ("vllm", "cache_salt"), ("me", None)])
@@ -310,6 +316,8 @@ def test_without_any_class_among_the_logprobs_there_is_no_valid_answer(tmp_path:
     ("options", "message"),
     [
         ({"url": "localhost:8000"}, "url: is no address"),
+        ({"url": "http://127.0.0.1:99999/v1"}, "url: is no address"),
+        ({"url": "http://my host/v1"}, "url: is no address"),
         ({"url": "http://me:secret@host/v1"}, "url: must hold no user, password or query"),
         ({"url": "http://host/v1?key=secret"}, "url: must hold no user, password or query"),
         ({"url": "http://host/v1", "concurency": 3}, "did you mean concurrency"),

@@ -177,7 +177,7 @@ def test_openvino_is_for_cpus_and_names_what_is_missing(monkeypatch: pytest.Monk
 
 def test_openvino_that_fell_back_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenVINO takes a precision as a hint; asked for another one it must not pass for a row of the first."""
-    model = onnx_export.exported(network(tmp_path / "classifier"), "fp32", tmp_path / "cache")
+    model = onnx_export.export_onnx(network(tmp_path / "classifier"), "fp32", tmp_path / "cache")
     compiled = openvino_engine.compile_for_cpu(model, "fp32", threads=1)
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
     compile_model = openvino.Core.compile_model

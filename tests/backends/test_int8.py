@@ -20,7 +20,7 @@ from onnx.reference import ReferenceEvaluator
 from saturation import LARGEST_SUM, MatMulInteger, saturating_product
 from tiny_classifiers import sequence_bert, sequence_gpt2, sequence_llama, sequence_qwen3, tiny_texts
 
-from backends.onnx.export import exported
+from backends.onnx.export import export_onnx
 from backends.onnx.session import onnx_forward, open_session
 from bench import registry
 from bench.classifiers.modules import load_module
@@ -176,8 +176,8 @@ def highest_pair(weights: np.ndarray) -> int:
 @pytest.mark.parametrize("make", MAKERS)
 def test_every_weight_of_an_export_keeps_to_its_bits(make: Callable[[Path], Classifier], tmp_path: Path) -> None:
     classifier = make(tmp_path / "classifier")
-    narrow = exported(classifier, "int8", tmp_path / "cache", bits=7)
-    wide = exported(classifier, "int8", tmp_path / "cache", bits=8)
+    narrow = export_onnx(classifier, "int8", tmp_path / "cache", bits=7)
+    wide = export_onnx(classifier, "int8", tmp_path / "cache", bits=8)
     assert narrow != wide
     kept = quantised_weights(narrow)
     assert kept
@@ -194,7 +194,7 @@ def test_a_whole_export_under_saturating_arithmetic(make: Callable[[Path], Class
     ids, mask = pad(tokenizer.encode(TEXTS).ids, np.arange(len(TEXTS)), tokenizer.pad_id)
     found = {}
     for bits in (7, 8):
-        model = exported(classifier, "int8", tmp_path / "cache", bits=bits)
+        model = export_onnx(classifier, "int8", tmp_path / "cache", bits=bits)
         evaluator = ReferenceEvaluator(str(model), new_ops=[MatMulInteger])
         names = evaluator.input_names
         feeds = {"input_ids": ids, "attention_mask": mask}
@@ -203,7 +203,7 @@ def test_a_whole_export_under_saturating_arithmetic(make: Callable[[Path], Class
         found[bits] = float(np.abs(saturated - whole).max())
     assert found[7] == 0
     assert found[8] > 0.05
-    model = exported(classifier, "int8", tmp_path / "cache", bits=7)
+    model = export_onnx(classifier, "int8", tmp_path / "cache", bits=7)
     with_7_bits = onnx_forward(open_session(model, "cpu", threads=1))(ids, mask)
     module = load_module(classifier)
     np.testing.assert_allclose(with_7_bits, eager_logits(module, ids, mask), atol=0.5)

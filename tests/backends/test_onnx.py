@@ -41,7 +41,7 @@ def batch(classifier: Classifier) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_provider_that_fell_back_is_an_error(tmp_path: Path) -> None:
     """A session that was asked for CUDA and got the CPU must not pass for a GPU row."""
-    model = onnx_export.exported(network(tmp_path / "classifier"), "fp32", tmp_path / "cache")
+    model = onnx_export.export_onnx(network(tmp_path / "classifier"), "fp32", tmp_path / "cache")
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     onnx_session.check_provider(session.get_providers(), "CPUExecutionProvider")
     with pytest.raises(NotAvailable, match="fell back from CUDAExecutionProvider to CPUExecutionProvider"):
@@ -52,8 +52,8 @@ def test_a_provider_that_fell_back_is_an_error(tmp_path: Path) -> None:
 
 def test_an_export_is_made_once_and_for_this_classifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, cache = sequence_bert(tmp_path / "first"), tmp_path / "cache"
-    model = onnx_export.exported(first, "fp32", cache)
-    small = onnx_export.exported(first, "int8", cache)
+    model = onnx_export.export_onnx(first, "fp32", cache)
+    small = onnx_export.export_onnx(first, "int8", cache)
     assert small != model
     assert small.stat().st_size < model.stat().st_size
 
@@ -61,15 +61,15 @@ def test_an_export_is_made_once_and_for_this_classifier(tmp_path: Path, monkeypa
         raise AssertionError("exported again")
 
     monkeypatch.setattr(onnx_export, "export", fail)
-    assert onnx_export.exported(first, "fp32", cache) == model
-    assert onnx_export.exported(first, "int8", cache) == small
+    assert onnx_export.export_onnx(first, "fp32", cache) == model
+    assert onnx_export.export_onnx(first, "int8", cache) == small
     with pytest.raises(AssertionError, match="exported again"):
-        onnx_export.exported(network(tmp_path / "second"), "fp32", cache)
+        onnx_export.export_onnx(network(tmp_path / "second"), "fp32", cache)
     assert [file.name for file in cache.rglob("*") if file.name.startswith(".")] == []
 
 
 def test_int8_weights_have_a_scale_for_each_channel(tmp_path: Path) -> None:
-    graph = onnx.load(onnx_export.exported(sequence_bert(tmp_path / "c"), "int8", tmp_path / "cache")).graph
+    graph = onnx.load(onnx_export.export_onnx(sequence_bert(tmp_path / "c"), "int8", tmp_path / "cache")).graph
     scales = [tensor for tensor in graph.initializer if tensor.name.endswith("_scale")]
     assert scales
     assert all(len(tensor.dims) == 1 and tensor.dims[0] > 1 for tensor in scales)
@@ -97,7 +97,7 @@ def test_an_export_that_is_not_equal_is_refused(module: nn.Module, reason: str, 
 
 def test_an_export_takes_any_batch_and_length(tmp_path: Path) -> None:
     classifier = sequence_bert(tmp_path / "classifier")
-    model = onnx_export.exported(classifier, "fp32", tmp_path / "cache")
+    model = onnx_export.export_onnx(classifier, "fp32", tmp_path / "cache")
     forward = onnx_session.onnx_forward(onnx_session.open_session(model, "cpu", threads=1))
     generator = np.random.default_rng(0)
     module = onnx_export.load_module(classifier)
@@ -127,7 +127,7 @@ def test_weights_too_large_for_one_file_stand_beside_it(
 
     def files(cache: Path, name: str) -> list[Path]:
         precision = load_engines()[name].precision
-        return sorted(onnx_export.exported(classifier, precision, cache).parent.iterdir())
+        return sorted(onnx_export.export_onnx(classifier, precision, cache).parent.iterdir())
 
     inside = answers(tmp_path / "inside")
     assert [file.name for file in files(tmp_path / "inside", name)] == ["model.onnx"]
@@ -169,7 +169,7 @@ def test_onnx_runtime_has_no_16_bit_products_on_cpus(tmp_path: Path) -> None:
 def test_an_fp16_export_computes_in_fp16_and_answers_alike(make: Any, tmp_path: Path) -> None:
     """ONNX Runtime casts its products to fp32 here, which the graph and its rounding of all else survive."""
     classifier = make(tmp_path / "classifier")
-    model = onnx_export.exported(classifier, "fp16", tmp_path / "cache")
+    model = onnx_export.export_onnx(classifier, "fp16", tmp_path / "cache")
     assert weight_types(model) == {TensorProto.FLOAT16}
     logits = onnx_session.onnx_forward(onnx_session.open_session(model, "cpu", threads=1))(*batch(classifier))
     assert logits.dtype == np.float32
@@ -180,7 +180,7 @@ def test_an_fp16_export_computes_in_fp16_and_answers_alike(make: Any, tmp_path: 
 def test_a_bf16_export_is_right_and_refused_on_cpus(make: Any, tmp_path: Path) -> None:
     """OpenVINO reads and computes it; ONNX Runtime has no kernel for it here."""
     classifier = make(tmp_path / "classifier")
-    whole = onnx_export.exported(classifier, "fp32", tmp_path / "cache")
+    whole = onnx_export.export_onnx(classifier, "fp32", tmp_path / "cache")
     onnx_precision.to_16_bits(whole, tmp_path / "model.onnx", "bf16")
     ids, mask = batch(classifier)
     assert weight_types(tmp_path / "model.onnx") == {TensorProto.BFLOAT16}
@@ -189,7 +189,7 @@ def test_a_bf16_export_is_right_and_refused_on_cpus(make: Any, tmp_path: Path) -
     assert logits.dtype == np.float32
     np.testing.assert_allclose(logits, expected_logits(classifier), atol=0.3, rtol=0.1)
     with pytest.raises(NotAvailable, match=r"cannot run this model on CPU.*Could not find an implementation"):
-        onnx_export.exported(classifier, "bf16", tmp_path / "cache")
+        onnx_export.export_onnx(classifier, "bf16", tmp_path / "cache")
 
 
 def weight_types(model: Path) -> set[int]:
@@ -214,7 +214,7 @@ def expected_logits(classifier: Classifier) -> np.ndarray:
 def test_bound_buffers_give_the_same_answers(tmp_path: Path) -> None:
     """The way that GPUs take, with buffers bound in the CPU's memory."""
     classifier = sequence_bert(tmp_path / "classifier")
-    model = onnx_export.exported(classifier, "fp32", tmp_path / "cache")
+    model = onnx_export.export_onnx(classifier, "fp32", tmp_path / "cache")
     session = onnx_session.open_session(model, "cpu", threads=1)
     names = [node.name for node in session.get_inputs()]
     bound = onnx_session.bound_forward(session, names, "cpu")
@@ -243,7 +243,7 @@ def test_products_that_strayed_to_the_cpu_are_an_error(tmp_path: Path) -> None:
     )
     with pytest.raises(NotAvailable, match="put 2 MatMul on CPUExecutionProvider instead of CUDAExecutionProvider"):
         onnx_session.check_placement({"CPUExecutionProvider": Counter(MatMul=2, Shape=9)}, "CUDAExecutionProvider")
-    model = onnx_export.exported(sequence_qwen3(tmp_path / "classifier"), "fp32", tmp_path / "cache")
+    model = onnx_export.export_onnx(sequence_qwen3(tmp_path / "classifier"), "fp32", tmp_path / "cache")
     placed = onnx_session.placement(onnx_session.open_session(model, "cpu", threads=1))
     with pytest.raises(NotAvailable, match="MatMul on CPUExecutionProvider"):
         onnx_session.check_placement(placed, "CUDAExecutionProvider")

@@ -59,6 +59,12 @@ READ: dict[tuple[str, ...], list[tuple[str, str | None]]] = {
         ("$\\boxed{B}$", "B"),
         ("<answer>B</answer>", "B"),
         ("B<|im_end|>", "B"),
+        ("Final answer: $B$", "B"),
+        ("It costs $B", None),
+        ("A is the answer.", "A"),
+        ("A is clearly the best choice", "A"),
+        ("A - because it fits", "A"),
+        ("I think I know: a game is the topic", None),
         ("H is not right; the text says G", "G"),
         ("C\n\nText: foo\nAnswer: A", "C"),
     ],
@@ -102,6 +108,10 @@ READ: dict[tuple[str, ...], list[tuple[str, str | None]]] = {
         ("No.", "no"),
         ("The answer is no.", "no"),
         ("Yes, it is.", "yes"),
+        ("There is no evidence of that.", None),
+        ("I have no idea", None),
+        ("no, because there's no evidence", "no"),
+        ("**No** evidence.", "no"),
         ("No, it is not.", "no"),
     ],
     ("World (politics)", "World (sports)"): [
@@ -144,6 +154,8 @@ READ: dict[tuple[str, ...], list[tuple[str, str | None]]] = {
         ('{"label": "neg', None),
         ("The answer is **positive**", "positive"),
         ("positive (not negative)", "positive"),
+        ("neutral (leaning negative)", "neutral"),
+        ("positive\nnegative\nneutral", None),
         ("“Negative”", "negative"),
         ("label=positive", "positive"),
         ("It's positive, I'd say, nothing negative here.", "positive"),
@@ -175,6 +187,8 @@ READ: dict[tuple[str, ...], list[tuple[str, str | None]]] = {
         ("Sports. No, wait: Business.", "Business"),
         ("The article is about world-class football, so Sports.", "Sports"),
         ("Science", None),
+        ("World\nSports\nBusiness", None),
+        ("1. World\n2. Sports", None),
     ],
     ("体育", "财经", "科技"): [
         ("这是体育新闻", "体育"),
@@ -217,6 +231,10 @@ READ: dict[tuple[str, ...], list[tuple[str, str | None]]] = {
     ("us", "US"): [
         ("US", "US"),
         ("us", "us"),
+    ],
+    ("US", "World"): [
+        ("Tell us more.", None),
+        ("This is US news", "US"),
     ],
     ("0", "1"): [
         ("1", "1"),

@@ -205,6 +205,20 @@ def test_list_and_doctor_for_people() -> None:
         assert max(len(line) for line in done.stdout.splitlines()) <= 80
 
 
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no device that is always full")
+def test_a_full_disk_behind_standard_output_is_an_error() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from bench.cli.main import main; main()", "list", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (6, 1)
+    assert "no disk space left" in done.stderr
+
+
 @pytest.mark.slow
 def test_own_data_end_to_end(tmp_path: Path) -> None:
     """A user's own file: run, report again from the files, train, predict; no network and no base model."""

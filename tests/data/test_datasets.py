@@ -15,7 +15,7 @@ from own_texts import ids, numbered, own, refusal, write_tsv
 from bench.data.assembly import Limits
 from bench.data.prepared import open_dataset, save_dataset
 from bench.errors import DataError
-from bench.text.splits import stratified_cut, stratified_order
+from bench.text.splits import cut_stratified, stratified_order
 
 pytestmark = pytest.mark.usefixtures("no_caches")
 
@@ -43,7 +43,7 @@ def test_the_stratified_order_is_a_permutation_of_which_every_prefix_is_stratifi
 
 @given(LABELS, st.floats(0.05, 0.5), st.integers(0, 2**32 - 1))
 def test_a_cut_is_disjoint_complete_and_stratified(labels: np.ndarray, share: float, seed: int) -> None:
-    kept, cut = stratified_cut(labels, share, seed)
+    kept, cut = cut_stratified(labels, share, seed)
     assert sorted([*kept.tolist(), *cut.tolist()]) == list(range(len(labels)))
     for label, count in Counter(labels.tolist()).items():
         taken = int((labels[cut] == label).sum())
@@ -55,7 +55,7 @@ def test_another_seed_is_another_cut_and_the_same_seed_the_same() -> None:
     labels = np.arange(200) % 3
     assert (stratified_order(labels, 1) == stratified_order(labels, 1)).all()
     assert not (stratified_order(labels, 1) == stratified_order(labels, 2)).all()
-    assert not (stratified_cut(labels, 0.2, 1)[1] == stratified_cut(labels, 0.2, 2)[1]).all()
+    assert not (cut_stratified(labels, 0.2, 1)[1] == cut_stratified(labels, 0.2, 2)[1]).all()
 
 
 @given(st.integers(3, 40), st.integers(3, 40))

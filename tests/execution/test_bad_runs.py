@@ -116,7 +116,7 @@ def test_a_row_that_is_there_twice_is_not_judged_by_either() -> None:
     )
     answers = {**RUN.answers, f"{CELL}.again": RUN.answers[CELL]}
     run: StoredRun = replace(RUN, results=(*RUN.results, twice), answers=answers)
-    with pytest.raises(NotComparable, match=r"the same row twice.*again"):
+    with pytest.raises(NotComparable, match=r"the same result twice.*again"):
         check_run(run, make_baseline(RUN))
 
 

@@ -16,7 +16,8 @@ import pytest
 from bench.data.reading import AS_IT_IS, Reading
 from bench.errors import DataError, UsageError
 from bench.execution.predict import Predictor
-from bench.execution.predict_files import answer_columns, label_file, read_lines, rows_of
+from bench.execution.predict_columns import answer_columns
+from bench.execution.predict_files import label_file, read_lines, rows_of
 from bench.machine.terminal import make_streams_safe
 from bench.types import Dataset, Recipe
 from trainers.tfidf import TfidfTrainer
@@ -164,6 +165,43 @@ def test_records_of_a_list_come_out_as_they_were(tmp_path: Path, predictor: Pred
     assert [{key: row[key] for key in before} for row, before in zip(found, records, strict=True)] == records
     assert [row["label"] for row in found] == ["pos", "neg"]
     assert found[1].keys() == {"data", "tags", "label", "confidence", "probabilities"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"id,text\n1,superb\rstew\n2,dreadful\n",
+        b'id,text\r\n1,"superb\rstew"\r\n2,dreadful\r\n',
+        b"id,text\n\r1,superb\n\r2,dreadful\n\r",
+        b"id,text\r\r\n1,superb\r\r\n2,dreadful\r\r\n",
+        b"id,text\n1,superb\n2,dreadful\n\x1a",
+        "id,text\n1,superb\u2028\x85\x0c\x1c\n2,dreadful\n".encode(),
+    ],
+)
+def test_strange_line_ends_are_no_rows(tmp_path: Path, predictor: Predictor, content: bytes) -> None:
+    path, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    path.write_bytes(content)
+    assert label_file(predictor, path, AS_IT_IS, out, as_json=False) == 2
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["id"], row["label"]) for row in rows] == [("1", "pos"), ("2", "neg")]
+
+
+def test_a_row_that_does_not_fit_makes_no_single_column(tmp_path: Path, predictor: Predictor) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("id,text\n1,superb\n2,dreadful, really\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"in\.csv line 3 has 3 columns, line 1 has 2"):
+        list(rows_of(predictor, path, AS_IT_IS))
+
+
+def test_half_of_a_surrogate_pair_is_named_or_written_by_its_number(tmp_path: Path, predictor: Predictor) -> None:
+    path, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    path.write_text('{"text": "superb \\ud83d"}\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"in\.jsonl line 1: the text is not valid Unicode"):
+        label_file(predictor, path, AS_IT_IS, out, as_json=False)
+    path.write_text('{"text": "superb", "by": "\\ud83d"}\r{"text": "dreadful"}', encoding="utf-8")
+    assert label_file(predictor, path, AS_IT_IS, out, as_json=False) == 2
+    assert json.loads(out.read_text(encoding="utf-8").splitlines()[0])["by"] == "\ud83d"
 
 
 # ---------------------------------------------------------------- where the rows go

@@ -67,7 +67,7 @@ def test_every_cell_is_done_failed_or_left(tmp_path: Path) -> None:
 def test_the_command_says_it_for_people_and_for_machines(tmp_path: Path) -> None:
     store_of(tmp_path)
     said = bench("status", str(tmp_path)).stdout
-    assert said.startswith("2 of 6 rows done, 1 waiting, 2 failed; 0 workers; nobody works on it")
+    assert said.startswith("2 of 6 results done, 1 waiting, 2 failed; 0 workers; nobody works on it")
     assert "failed: mine tfidf s0 onnx: CRASH: died of SIGSEGV" in said
     assert json.loads(bench("status", str(tmp_path), "--json").stdout)["waiting"] == 1
     assert_one_line_error(bench("status", str(tmp_path / "empty")), 6, "no run began in")

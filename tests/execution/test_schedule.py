@@ -159,7 +159,7 @@ def test_what_comes_before_the_run_names_rows_seconds_and_what_does_not_fit(tmp_
 
     assert announced(Budget()) == pytest.approx(whole_s + REPORT_S, abs=1)
     assert lines[0] == "how long these take cannot be told: toy served-letters"
-    assert lines[1].startswith("3 rows in about ")
+    assert lines[1].startswith("3 results in about ")
     assert "cheap ones first: toy tfidf" in lines[1]
     cheaper_s = whole_s - steps[2].expected_s
     assert announced(Budget(cheaper_s + REPORT_S + 1)) == pytest.approx(cheaper_s + REPORT_S, abs=1)

@@ -95,6 +95,11 @@ def test_the_machine_is_held_by_one_or_shared(tmp_path: Path, monkeypatch: pytes
     with machine_held(alone=True):
         assert not is_free(fcntl.LOCK_SH)
     assert is_free(fcntl.LOCK_EX)
+    with machine_held(alone=True, gpu="0"), machine_held(alone=True, gpu="GPU-1/a"):
+        assert is_free(fcntl.LOCK_SH), "the rest of the machine is for all"
+        assert not is_free(fcntl.LOCK_EX)
+        with (tmp_path / "bench-machine.gpu-0.room.lock").open() as room, pytest.raises(BlockingIOError):
+            fcntl.flock(room, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def test_what_cannot_be_divided_is_refused(tmp_path: Path) -> None:

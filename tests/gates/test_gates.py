@@ -14,6 +14,7 @@ from synthetic_runs import full_run, sample_run, without_figures
 from bench.errors import NotComparable, StoreError
 from bench.gates.baseline import judged_answers, make_baseline, read_baseline, unpack, write_baseline
 from bench.gates.check import check_run
+from bench.gates.quality_rules import QualityRule
 from bench.results.records import Status, StoredRun
 from bench.results.verdicts import Check, Metric, Reason, Verdict
 from reports.pages.check import CheckPage
@@ -201,7 +202,7 @@ def test_the_luck_of_one_training_is_not_called_a_regression() -> None:
     assert row.judgement.spread
     assert (row.judgement.spread.seeds, row.judgement.spread.measured) == (1, False)
     assert "1 seeds: 1 points between seeds are assumed" in CheckPage(check_run(lost, base)).markdown
-    (itself,) = [row for row in check_run(lost, base, seed_spread=0.0).rows if row.cell.id == cell_id]
+    (itself,) = [row for row in check_run(lost, base, QualityRule(seed_spread=0.0)).rows if row.cell.id == cell_id]
     assert itself.verdict is Verdict.REGRESSED
     ready_made = [
         each.model_copy(update={"fit": each.fit and each.fit.model_copy(update={"trainable_parameters": 0})})
@@ -232,7 +233,9 @@ def test_the_margin_is_the_users() -> None:
     assert rows_named(check, Verdict.PASS) != [row.name for row in check.rows]
     run = full_run()
     cell_id = "agnews.lora.s0.eager"
-    wide = check_run(with_answers(run, cell_id, losing(run.answers[cell_id], 12, 4)), make_baseline(run), margin=0.02)
+    wide = check_run(
+        with_answers(run, cell_id, losing(run.answers[cell_id], 12, 4)), make_baseline(run), QualityRule(margin=0.02)
+    )
     assert wide.verdict is Verdict.PASS
     assert "worse, by less than the margin" in CheckPage(wide).markdown
     assert "minus the margin of 2 points" in CheckPage(wide).markdown
@@ -248,8 +251,8 @@ UNREADABLE = {
     "text": ('"a text"', "a text"),
     "null": ("null", "nothing"),
     "other": ('{"machine_info": {}, "benchmarks": []}', "no whole baseline"),
-    "no-rows": (json.dumps({**json.loads(BASELINE_TEXT), "rows": []}), "holds no row"),
-    "nothing": (json.dumps({**json.loads(BASELINE_TEXT), "rows": [], "tasks": []}), "holds no row"),
+    "no-rows": (json.dumps({**json.loads(BASELINE_TEXT), "rows": []}), "holds no result"),
+    "nothing": (json.dumps({**json.loads(BASELINE_TEXT), "rows": [], "tasks": []}), "holds no result"),
     "row-twice": (json.dumps({**json.loads(BASELINE_TEXT), "rows": 2 * json.loads(BASELINE_TEXT)["rows"]}), "2 times"),
 }
 

@@ -91,6 +91,19 @@ def _tensorflow(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "tf_model.h5")
 
 
+def _linked(folder: Path) -> None:
+    """As a snapshot of the hub's cache that was copied without what it links to."""
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").symlink_to("../../blobs/0123")
+
+
+def _checkpoints(folder: Path) -> None:
+    for step in ("checkpoint-100", "checkpoint-200"):
+        (folder / step).mkdir()
+        (folder / step / "config.json").write_text("{}")
+    (folder / "model.safetensors").unlink()
+
+
 def _packed(folder: Path) -> None:
     save_file({"a.qweight": torch.zeros(2, dtype=torch.int32)}, folder / "model.safetensors")
 
@@ -125,6 +138,8 @@ WRONG: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "unknown": (_config(model_type="strange"), AssetError, r"model_type 'strange' is unknown to transformers"),
     "gptq": (_config(quantization_config={"quant_method": "gptq"}), NotAvailable, r"packed \(gptq\).*bench\[vllm\]"),
     "awq": (_config(quantization_config={"quant_method": "awq", "bits": 4}), NotAvailable, r"packed \(awq\)"),
+    "a dead link": (_linked, AssetError, r"mine/model\.safetensors is a link to \.\./\.\./blobs/0123, which is not"),
+    "checkpoints": (_checkpoints, AssetError, r"has no safetensors; name one of its folders, such as checkpoint-200"),
     "old gptq": (_put("quantize_config.json", b"{}"), NotAvailable, r"mine: its weights are packed \(quantize_config"),
     "packed weights": (_packed, NotAvailable, r"mine/model\.safetensors holds packed weights \(a\.qweight\)"),
     "mlx": (_config(quantization={"bits": 4}), NotAvailable, r"mine: its weights are packed"),

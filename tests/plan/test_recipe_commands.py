@@ -13,7 +13,7 @@ from tiny_trainings import FAST, fit, logits_of, recipe
 
 from bench.errors import UsageError
 from bench.execution.search import load_space, recipe_toml
-from bench.plan.recipes import varied
+from bench.plan.recipes import vary
 from bench.types import Dataset, Recipe
 
 
@@ -99,7 +99,7 @@ def test_a_tuned_recipe_is_toml() -> None:
         "role": "encoder",
         "params": {"r": 4, "targets": ["q", "v"]},
     }
-    assert varied([made], "x")[0].variant_of == "a b"
+    assert vary([made], "x")[0].variant_of == "a b"
 
 
 @pytest.mark.slow

@@ -25,12 +25,12 @@ def names(count: int) -> tuple[str, ...]:
 def test_the_published_example_comes_out() -> None:
     """The paper: mean ranks 3.143, 2.000, 2.893, 1.964; F 3.69 (5 % at 2.85); critical difference 1.25."""
     across = compare_across(names(14), DEMSAR)
-    means = {row.name: row.mean_rank for row in across.methods}
+    means = {row.name: row.mean_rank for row in across.rows}
     assert means == pytest.approx({"c45": 3.143, "m": 2.0, "cf": 2.893, "m+cf": 1.964}, abs=0.001)
     assert across.critical_difference == pytest.approx(1.25, abs=0.01)
     assert across.friedman_p is not None
     assert 0.01 < across.friedman_p < 0.05
-    assert across.methods[0].name == "m+cf"
+    assert across.rows[0].name == "m+cf"
     assert across.groups == (("m+cf", "m", "cf", "c45"),)
 
 
@@ -41,8 +41,8 @@ def test_the_critical_values_are_those_of_the_paper(methods: int, q: float) -> N
 
 def test_ranks_ties_and_wins_by_hand() -> None:
     across = compare_across(("a", "b"), {"lora": (0.9, 0.8), "tfidf": (0.7, 0.8), "svm": (0.8, 0.7)})
-    rows = {row.name: row for row in across.methods}
-    assert [row.name for row in across.methods] == ["lora", "tfidf", "svm"]
+    rows = {row.name: row for row in across.rows}
+    assert [row.name for row in across.rows] == ["lora", "tfidf", "svm"]
     assert (rows["lora"].mean_rank, rows["tfidf"].mean_rank, rows["svm"].mean_rank) == (1.25, 2.25, 2.5)
     assert rows["lora"].win_rate == pytest.approx(3.5 / 4)
     assert rows["svm"].win_rate == pytest.approx(1 / 4)
@@ -52,7 +52,7 @@ def test_few_suites_tell_nothing_apart() -> None:
     across = compare_across(names(4), {"a": (0.9,) * 4, "b": (0.1,) * 4})
     assert (across.critical_difference, across.friedman_p) == (None, None)
     assert across.groups == (("a", "b"),)
-    assert compare_across(names(2), {"a": (1, 1), "b": (0, 0)}).methods[0].low is None
+    assert compare_across(names(2), {"a": (1, 1), "b": (0, 0)}).rows[0].low is None
 
 
 def test_a_method_that_always_wins_stands_apart() -> None:
@@ -60,7 +60,7 @@ def test_a_method_that_always_wins_stands_apart() -> None:
     assert across.groups == (("b", "c"),)
     assert across.friedman_p is not None
     assert across.friedman_p < 0.001
-    low, high = across.methods[0].low, across.rows[0].high
+    low, high = across.rows[0].low, across.rows[0].high
     assert (low, high) == pytest.approx((1.0, 1.483), abs=0.01)  # 12 suites: not certainly the first on the next
 
 
@@ -75,9 +75,9 @@ def test_equal_methods_are_seldom_told_apart() -> None:
 @given(st.lists(st.lists(st.floats(0, 1), min_size=5, max_size=5), min_size=2, max_size=6))
 def test_ranks_and_wins_add_up(table: list[list[float]]) -> None:
     across = compare_across(names(5), {str(at): scores for at, scores in enumerate(table)})
-    assert np.mean([row.mean_rank for row in across.methods]) == pytest.approx((len(table) + 1) / 2)
-    assert np.mean([row.win_rate for row in across.methods]) == pytest.approx(0.5)
-    assert all(row.low is not None and row.low <= row.mean_rank + 1e-9 for row in across.methods)
+    assert np.mean([row.mean_rank for row in across.rows]) == pytest.approx((len(table) + 1) / 2)
+    assert np.mean([row.win_rate for row in across.rows]) == pytest.approx(0.5)
+    assert all(row.low is not None and row.low <= row.mean_rank + 1e-9 for row in across.rows)
 
 
 @pytest.mark.parametrize("scores", [{"a": (1.0, 1.0)}, {"a": (1.0,), "b": (1.0,)}, {"a": (1.0, 1.0), "b": (1.0,)}])

@@ -7,7 +7,7 @@ import pytest
 import synthetic_runs as synthetic
 from answers import answers_of, noisy_answers
 
-from bench.quality.chance import below_chance, quality_warnings
+from bench.quality.chance import below_chance, quality_warnings, right_in_other_order
 from bench.quality.scores import measure_quality
 from reports.content.results import tasks_of
 from reports.content.standing import standing_of
@@ -30,6 +30,28 @@ def test_guessing_and_a_few_texts_are_not(seed: int) -> None:
     assert below_chance(measure_quality(noisy_answers(rng, labels, 3, 0.1), NAMES)) is None
     few = labels[:6]
     assert below_chance(measure_quality(answers_of(few, (few + 1) % 3, 3), NAMES)) is None
+
+
+def test_two_classes_of_four_that_are_swapped_are_warned_of_though_above_chance() -> None:
+    """A ready-made model whose order was assumed: .50, well above guessing."""
+    labels = np.arange(80) % 4
+    swapped = np.array([0, 1, 3, 2])[labels]
+    quality = measure_quality(answers_of(labels, swapped, 4), ("a", "b", "c", "d"))
+    assert right_in_other_order(quality) == 1.0
+    assert quality_warnings(quality) == (
+        "right in 50.0% of 80 texts, but in 100.0% if its classes were in another order: are the labels in another "
+        "order?",
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bad_answers_are_no_other_order(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, 60)
+    for share in (0.0, 0.3, 0.6, 1.0):
+        assert right_in_other_order(measure_quality(noisy_answers(rng, labels, 4, share), ("a", "b", "c", "d"))) is None
+    few = np.arange(4)
+    assert right_in_other_order(measure_quality(answers_of(few, few[::-1], 4), ("a", "b", "c", "d"))) is None
 
 
 def test_the_quality_table_marks_the_row() -> None:

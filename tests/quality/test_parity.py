@@ -11,7 +11,8 @@ from scipy.stats import binomtest
 
 from bench.errors import DataError
 from bench.quality.parity import certify, most_changed
-from bench.results.records import Answers, Parity
+from bench.results.certificates import Parity
+from bench.results.records import Answers
 from bench.types import Precision
 
 N = 2000

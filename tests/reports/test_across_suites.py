@@ -46,15 +46,15 @@ def test_every_method_is_scored_on_the_texts_that_all_of_them_answered() -> None
     across = across_of(run)
     given = run.answers["suite1.tfidf.s0.sklearn"]
     expected = macro_scores(given.labels[:40], given.prediction.labels[:40], 4).f1
-    scores = {row.name: row.scores for row in across.methods}
+    scores = {row.name: row.scores for row in across.rows}
     assert scores["tfidf"][1] == pytest.approx(expected)
-    assert [row.name for row in across.methods] == ["full-finetune", "tfidf", "zero-shot"]
+    assert [row.name for row in across.rows] == ["full-finetune", "tfidf", "zero-shot"]
 
 
 def test_seeds_are_averaged() -> None:
     run = run_of(2, METHODS[:2], seeds=3)
     seeds = [run.answers[f"suite0.tfidf.s{seed}.sklearn"] for seed in range(3)]
-    scores = {row.name: row.scores[0] for row in across_of(run).methods}
+    scores = {row.name: row.scores[0] for row in across_of(run).rows}
     each = [macro_scores(seed.labels, seed.prediction.labels, 4).f1 for seed in seeds]
     assert scores["tfidf"] == pytest.approx(np.mean(each))
 

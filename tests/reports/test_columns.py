@@ -29,7 +29,7 @@ from reports.tables.thinking import thinking_tables
 from reports.tables.times import time_tables
 
 RUNS = {**synthetic.golden_runs(), **published_runs()}
-NO_FIGURES = {"scenario", "seed", "row", "thinks"}  # which line of the table it is
+NO_FIGURES = {"scenario", "seed", "system", "thinks"}  # which line of the table it is
 COMPARED = {("time", "vs direct")}  # of two results
 
 

@@ -81,7 +81,7 @@ def test_table_and_plot_stand_on_the_first_screen(opened, files) -> None:
     page = opened(files.one)
     assert page.get_by_role("heading", level=1).inner_text() == EVIL_NAME
     lead = page.locator(".lead").inner_text()
-    for words in ("40 rows", "all 400 test texts", "local files", "Invented CPU"):
+    for words in ("40 results", "all 400 test texts", "local files", "Invented CPU"):
         assert words in lead
     assert page.locator("svg.plot").first.bounding_box()["y"] < 500
     assert board(page).bounding_box()["y"] < 900

@@ -50,7 +50,7 @@ def test_imdb_has_its_twenty_one_rows_best_first_and_ours_where_we_ran() -> None
     assert len(rows) == 21
     values = [float(row["published accuracy"]) for row in rows]
     assert values == sorted(values, reverse=True)
-    ours = {row["published system"]: row for row in rows if row["classifier here"] != "not in this run"}
+    ours = {row["published as"]: row for row in rows if row["classifier here"] != "not in this run"}
     assert set(ours) == {"lstm", "deberta_lora_base"}
     assert "stand-in: all-MiniLM-L6-v2 for deberta-v3-base" in ours["deberta_lora_base"]["what differs"]
     assert ours["lstm"]["what differs"] == "nothing in model and data"

@@ -282,7 +282,7 @@ def test_class_names_of_any_script_keep_tables_tables(class_names: list[str]) ->
     results, answers = synthetic.task_results(card, synthetic.METHODS[:1])
     leaderboard = render_leaderboard(synthetic.stored_run(results, answers))
     assert "<script" not in leaderboard.markdown
-    assert len(table(leaderboard, "Classes of the best row")) == len(class_names)
+    assert len(table(leaderboard, "Classes of the best result")) == len(class_names)
     for block in re.findall(r"(?:^\|.*\n?)+", leaderboard.markdown, flags=re.MULTILINE):
         assert len({line.count("|") for line in block.strip().split("\n")}) == 1
     assert max(map(cell_len, printed(leaderboard, 80).split("\n"))) <= 80
@@ -293,7 +293,7 @@ def test_many_classes_show_the_weakest_only() -> None:
     card = synthetic.data_card(test=500, class_names=class_names)
     results, answers = synthetic.task_results(card, synthetic.METHODS[:1])
     leaderboard = render_leaderboard(synthetic.stored_run(results, answers))
-    assert len(table(leaderboard, "Classes of the best row")) == 20
+    assert len(table(leaderboard, "Classes of the best result")) == 20
     assert "the 20 weakest of 50 classes" in leaderboard.markdown
     assert len(table(leaderboard, "Most frequent confusions")) == 10
 

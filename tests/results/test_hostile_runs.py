@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -18,6 +20,7 @@ from gate_runs import stored
 from synthetic_runs import full_run
 
 from bench.cli import cli
+from bench.cli.report import _write
 from bench.errors import BenchError, StoreError
 from bench.files.cache import file_name
 from bench.gates.baseline import make_baseline, write_baseline
@@ -250,3 +253,24 @@ def test_long_names_stay_different_and_short_ones_as_they_are() -> None:
     assert file_name("x" * 300 + "1") != file_name("x" * 300 + "2")
     assert file_name("tfidf@max_features=9") == "tfidf@max_features=9"
     assert file_name("weibo/tags-stripped") == "weibo-tags-stripped"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EROFS, "Read-only file system"),
+        (
+            errno.EFBIG,
+            "File too large: this shell allows no larger file (ulimit -f)",
+        ),
+    ],
+)
+def test_a_leaderboard_that_cannot_be_kept_is_said_and_no_failure(
+    number: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "runs/a/leaderboard.md")
+
+    monkeypatch.setattr("bench.results.leaderboards.write_files", refuse)
+    _write(Path("runs/a"), None, "en", None, quiet=False, full=False)  # type: ignore[arg-type]
+    assert capsys.readouterr().err.strip() == f"not written: runs/a/leaderboard.md: {said}"

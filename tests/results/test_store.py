@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import StoreError
-from bench.files.cache import ABANDONED_S, SCRATCH, clear_abandoned, whole_folder, write_whole
+from bench.files.cache import (
+    ABANDONED_S,
+    SCRATCH,
+    clear_abandoned,
+    is_replaceable,
+    whole_file,
+    whole_folder,
+    write_whole,
+)
 from bench.results.records import Answers, RunSettings
 from bench.results.store import (
     ENVIRONMENT,
@@ -126,6 +134,32 @@ def test_writing_again_replaces_the_whole_file(tmp_path: Path) -> None:
     write_whole(path, b"short")
     assert path.read_bytes() == b"short"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_pipe_is_written_into_and_stays(tmp_path: Path) -> None:
+    """As root, another file in the place of /dev/null or /dev/stdout would be every program's."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_whole(pipe, b"content")
+        assert os.read(reader, 100) == b"content"
+        with whole_file(pipe) as scratch:
+            scratch.write_bytes(b"more")
+        assert os.read(reader, 100) == b"more"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert not is_replaceable(Path("/dev/stdout"))
+    assert not is_replaceable(Path(os.devnull))
+
+
+def test_a_name_as_long_as_names_may_be_is_written(tmp_path: Path) -> None:
+    path = tmp_path / f"{'n' * 250}.csv"
+    write_whole(path, b"1")
+    with whole_file(path) as scratch:
+        scratch.write_bytes(b"2")
+    assert path.read_bytes() == b"2"
 
 
 def test_what_killed_processes_left_in_the_cache_goes_when_it_is_old(tmp_path: Path) -> None:

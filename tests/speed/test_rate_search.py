@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.speed.rate_search import CONFIRMATIONS, Bounds, Trial, confirmed, highest_holding
+from bench.speed.rate_search import CONFIRMATIONS, Bounds, Trial, confirm_rate, highest_holding
 
 
 def machine(limit_rps: float) -> Callable[[float], Trial]:
@@ -68,7 +68,7 @@ def test_three_confirmations_of_one_rate_or_a_step_down() -> None:
         tried.append(rate)
         return Trial(not (rate > 99 and len(tried) == CONFIRMATIONS))
 
-    assert confirmed(third_fails_at_the_top, 100, 1) == pytest.approx(95)
+    assert confirm_rate(third_fails_at_the_top, 100, 1) == pytest.approx(95)
     assert tried == [100] * 3 + [95] * 3
 
 
@@ -79,7 +79,7 @@ def test_steps_down_end() -> None:
         tried.append(rate)
         return Trial(False)
 
-    assert confirmed(none, 100, 1) is None
+    assert confirm_rate(none, 100, 1) is None
     assert tried == sorted(tried, reverse=True)
     assert len(tried) == len(set(tried)) == 7
-    assert confirmed(none, 100, 99) is None
+    assert confirm_rate(none, 100, 99) is None

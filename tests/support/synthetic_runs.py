@@ -13,7 +13,8 @@ from synthetic_load import load_summary, with_shares
 
 from bench.quality.parity import items_to_judge, most_changed
 from bench.quality.scores import measure_quality
-from bench.results.records import Answers, Cell, Parity, Result, RunSettings, SessionCard, Status, StoredRun
+from bench.results.certificates import Parity
+from bench.results.records import Answers, Cell, Result, RunSettings, SessionCard, Status, StoredRun
 from bench.results.speed_records import MachineLimits, Work
 from bench.types import CurvePoint, DataCard, FitRecord, Prediction, Source, SplitSizes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import UsageError
-from bench.text.prompts import IN_QUESTION, check_template, fill, halves, reworded
+from bench.text.prompts import IN_QUESTION, check_template, fill, halves, reword
 from bench.types import Prompt, Wording
 
 VALUES = {"options": "good or bad", "descriptions": "good: {text}", "question": "Is it {options}?"}
@@ -48,10 +48,10 @@ def test_a_question_asks_without_the_text() -> None:
 
 def test_a_wording_changes_what_it_names() -> None:
     prompt = Prompt(template="{text}:", label_words=("good", "bad"))
-    changed = reworded(prompt, Wording(label_words={"neg": "poor"}, question="Well?"), ("pos", "neg"))
+    changed = reword(prompt, Wording(label_words={"neg": "poor"}, question="Well?"), ("pos", "neg"))
     assert (changed.label_words, changed.question, changed.template) == (("good", "poor"), "Well?", "{text}:")
     assert not changed.exact
-    assert reworded(prompt, Wording(template="T {text}"), ("pos", "neg")).exact
+    assert reword(prompt, Wording(template="T {text}"), ("pos", "neg")).exact
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_a_wording_changes_what_it_names() -> None:
 )
 def test_words_must_be_one_a_class(wording: Wording, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        reworded(Prompt(template="{text}:", label_words=("good", "bad")), wording, ("pos", "neg"))
+        reword(Prompt(template="{text}:", label_words=("good", "bad")), wording, ("pos", "neg"))

@@ -37,13 +37,13 @@ def read_rows_only(
     read = torch.from_numpy(rows)
     embeddings.word_embeddings = nn.Embedding.from_pretrained(whole.weight.detach()[read], freeze=False)
     try:
-        yield _renumbered(train, rows), _renumbered(validation, rows), test and _renumbered(test, rows)
+        yield _renumber(train, rows), _renumber(validation, rows), test and _renumber(test, rows)
     finally:
         with torch.no_grad():
             whole.weight[read] = embeddings.word_embeddings.weight
         embeddings.word_embeddings = whole
 
 
-def _renumbered(split: TokenisedSplit, rows: np.ndarray) -> TokenisedSplit:
+def _renumber(split: TokenisedSplit, rows: np.ndarray) -> TokenisedSplit:
     """Padding becomes row 0: the packed module computes no padding."""
     return replace(split, ids=[np.searchsorted(rows, ids).tolist() for ids in split.ids], pad_id=0)

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from bench.errors import NotAvailable, UsageError
-from bench.text.prompts import IN_QUESTION, check_template, fill, halves, needs, reworded
+from bench.text.prompts import IN_QUESTION, check_template, fill, halves, needs, reword
 from bench.types import Dataset, Prompt, Wording
 from trainers.params import Params
 
@@ -80,7 +80,7 @@ class PromptParams(Params):
         """The task's prompt in the recipe's wording; raises UsageError for words that are not one a class."""
         prompt = data.prompt
         if self.wording in prompt.wordings:
-            prompt = reworded(prompt, prompt.wordings[str(self.wording)], data.class_names)
+            prompt = reword(prompt, prompt.wordings[str(self.wording)], data.class_names)
         own = Wording(
             template=self.template,
             question=self.question,
@@ -88,7 +88,7 @@ class PromptParams(Params):
             label_words=self.label_words,
             descriptions=self.descriptions,
         )
-        return reworded(prompt, own, data.class_names)
+        return reword(prompt, own, data.class_names)
 
 
 class WritingParams(PromptParams):

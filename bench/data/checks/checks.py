@@ -115,7 +115,7 @@ def _look(data: Dataset, thorough: bool) -> Findings:
     found = find_duplicates(every.texts)
     split = conflicting(found.groups, every.labels)
     twins = _twins(found, every, data.class_names)
-    judged = _judged(every, None if thorough else MOST_JUDGED)
+    judged = _judge(every, None if thorough else MOST_JUDGED)
     errors = find_label_errors(
         [every.texts[row] for row in judged], every.labels[judged], len(data.class_names), data.language
     )
@@ -150,7 +150,7 @@ def _all_parts(splits: Sequence[Split]) -> _All:
     )
 
 
-def _judged(every: _All, most: int | None) -> np.ndarray:
+def _judge(every: _All, most: int | None) -> np.ndarray:
     """Rows whose labels are judged: all of test, and of the others, which are in a stratified order, the first."""
     others = np.flatnonzero(every.parts != PARTS.index("test"))[:most]
     return np.concatenate([np.flatnonzero(every.parts == PARTS.index("test")), others])
