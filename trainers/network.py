@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -11,6 +12,7 @@ from bench.classifiers.bags import MOST_BUCKETS
 from bench.classifiers.folder import save_classifier
 from bench.types import Classifier, Dataset, Progress
 from trainers.loop.records import LoopParams
+from trainers.loop.teaching import ask_teacher
 from trainers.params import read_params
 from trainers.shared.vocabulary import learn_vocabulary, load_vectors
 from trainers.trainer import RecipeTrainer
@@ -83,23 +85,25 @@ class NetworkTrainer(RecipeTrainer):
         from trainers.shared.records import loop_record, make_manifest
 
         params = read_params(self.recipe, NetworkParams)
+        taught = ask_teacher(params, data, self.place, progress)
         started = time.perf_counter()
-        vocabulary_size = learn_vocabulary(data, params, out / "tokenizer.json")
+        vocabulary_size = learn_vocabulary(replace(data, train=taught.train), params, out / "tokenizer.json")
         tokenizer = TextTokenizer.from_file(out / "tokenizer.json", params.max_length)
-        train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
+        train, validation = tokenise(taught.train, tokenizer), tokenise(data.validation, tokenizer)
+        train = replace(train, soft=taught.soft)
         tokenise_s = time.perf_counter() - started
         chosen = {name: getattr(params, name) for name in _SETTINGS[params.architecture]}
         settings = {"vocabulary_size": vocabulary_size, **chosen}
         seed_everything(seed)
         module = make_network(params.architecture, len(data.class_names), settings)
-        notes = (_start_from(params.vectors_file, out, module),) if params.vectors_file else ()
+        notes = (*taught.notes, *((_start_from(params.vectors_file, out, module),) if params.vectors_file else ()))
         objective = make_objective(params, train.labels, len(data.class_names))
         outcome = train_module(module, train, validation, params, seed, self.place, progress, objective)
         weights = {name: weight.contiguous() for name, weight in module.state_dict().items()}
         save_file(weights, out / "network.safetensors")
         total = all_parameters(module)
         saved = (out / "network.safetensors").stat().st_size
-        fit = loop_record(outcome, len(train), tokenise_s, total, total, saved, notes)
+        fit = loop_record(outcome, len(train), tokenise_s, total, total, saved, notes, taught.teacher_s)
         stored = {"architecture": params.architecture, "network": settings}
         manifest = make_manifest("network", data, self.recipe, seed, fit, params.max_length, stored)
         return save_classifier(out, manifest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -19,6 +20,7 @@ from trainers.loop.batches import tokenise
 from trainers.loop.loop import train_module
 from trainers.loop.losses import make_objective
 from trainers.loop.modules import all_parameters, seed_everything, trainable_parameters
+from trainers.loop.teaching import ask_teacher
 from trainers.params import read_params
 from trainers.shared.lengths import length_notes
 from trainers.shared.records import loop_record, make_manifest
@@ -46,9 +48,11 @@ class OwnHeadTrainer(RecipeTrainer):
         if base.no_vectors:
             raise NotAvailable(f"{base.name}: {base.no_vectors}")
         max_length = text_length(base, params.max_length, 0)
+        taught = ask_teacher(params, data, self.place, progress)
         started = time.perf_counter()
         tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, before=base.prefix)
-        train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
+        train, validation = tokenise(taught.train, tokenizer), tokenise(data.validation, tokenizer)
+        train = replace(train, soft=taught.soft)
         tokenise_s = time.perf_counter() - started
         seed_everything(seed)
         encoder = load_pretrained(AutoModel, base.path, base.name)
@@ -60,8 +64,9 @@ class OwnHeadTrainer(RecipeTrainer):
         head = {name: weight.detach().contiguous() for name, weight in module.head.state_dict().items()}
         save_file(head, out / "head.safetensors")
         link_model(base.path, out, ("tokenizer.json",))
-        notes = length_notes(self.recipe, base, max_length)
-        fit = loop_record(outcome, len(train), tokenise_s, trainable_parameters(module), total, 4 * total, notes)
+        notes = (*taught.notes, *length_notes(self.recipe, base, max_length))
+        trainable = trainable_parameters(module)
+        fit = loop_record(outcome, len(train), tokenise_s, trainable, total, 4 * total, notes, taught.teacher_s)
         settings = {"pooling": base.pooling, "normalise": False, "before": base.prefix}
         manifest = make_manifest("embedding", data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)

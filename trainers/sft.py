@@ -48,6 +48,8 @@ class SftParams(LoopParams, WritingParams, LoraSettings):
     def _written(self) -> SftParams:
         if self.constrained and self.serve != "generate":
             raise ValueError("constrained answers are written: set serve = 'generate'")
+        if self.teacher:
+            raise ValueError("a teacher gives probabilities of classes, this model writes answers; leave teacher out")
         return self
 
 

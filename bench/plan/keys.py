@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import registry
+from bench.classifiers.folder import MANIFEST
 from bench.files.cache import file_sha256
 from bench.machine.environment import TRAINING_PACKAGES, hardware_fingerprint, package_versions
 from bench.machine.precision import weight_bits
@@ -61,10 +62,12 @@ def classifier_key(
 
 
 def _files_of(recipe: Recipe) -> dict[str, str]:
-    """The content of every file that a hyperparameter names, such as vectors_file."""
+    """The content of every file that a hyperparameter names, such as vectors_file, and of a teacher's manifest."""
     named = {
         name: Path(str(value)).expanduser() for name, value in recipe.params.items() if name.endswith("_file") and value
     }
+    if recipe.params.get("teacher"):
+        named["teacher"] = Path(str(recipe.params["teacher"])).expanduser() / MANIFEST
     return {name: file_sha256(path) for name, path in named.items() if path.is_file()}
 
 

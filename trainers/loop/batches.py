@@ -19,12 +19,13 @@ EVALUATION_ROWS = 64
 
 @dataclass(frozen=True)
 class TokenisedSplit:
-    """Token ids of n texts and their labels int64 (n,)."""
+    """Token ids of n texts and their labels int64 (n,); soft: a teacher's probabilities float32 (n, k)."""
 
     ids: list[list[int]]
     lengths: np.ndarray
     labels: np.ndarray
     pad_id: int
+    soft: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -37,6 +38,10 @@ class TokenisedSplit:
             torch.from_numpy(attention_mask).to(device),
             torch.from_numpy(self.labels[rows]).to(device),
         )
+
+    def soft_targets(self, rows: np.ndarray, device: str) -> torch.Tensor | None:
+        """The teacher's probabilities float32 (b, k); None without a teacher."""
+        return None if self.soft is None else torch.from_numpy(self.soft[rows]).to(device)
 
 
 def tokenise(split: Split, tokenizer: TextTokenizer) -> TokenisedSplit:

@@ -175,7 +175,8 @@ class _Training:
         for part in parts:
             input_ids, attention_mask, labels = self.train.batch(part, self.device)
             with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-                loss = self.objective(self.module, input_ids, attention_mask, labels) / size
+                soft = self.train.soft_targets(part, self.device)
+                loss = self.objective(self.module, input_ids, attention_mask, labels, soft) / size
             total += loss.item()
             if not math.isfinite(total):
                 return total

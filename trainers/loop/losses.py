@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.classifiers.sequence import find_head
-from trainers.params import Params
+from trainers.loop.teaching import TeachingParams
 
-Objective = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
+Objective = Callable[..., Tensor]
+
+SMALLEST = 1e-6  # probability of a teacher: engines round below it, and a logarithm of 0 is none
 
 
-class LossParams(Params):
+class LossParams(TeachingParams):
     """Parts of the loss; at their defaults it is plain cross-entropy.
 
     r_drop: weight of the symmetric KL divergence between two dropout passes. contrastive: share of the contrastive
@@ -35,13 +37,17 @@ class LossParams(Params):
 
 
 def make_objective(params: LossParams, labels: np.ndarray, class_count: int) -> Objective:
-    """objective(module, input_ids, attention_mask, labels) -> the batch's loss, summed over its rows, in nats.
+    """objective(module, input_ids, attention_mask, labels, soft=None) -> the loss, summed over rows, in nats.
+
+    soft: a teacher's probabilities (b, k), or None.
 
     labels int64 (n,) are those of train: class weights come from their counts.
     """
     weight = torch.from_numpy(balanced_weights(labels, class_count)) if params.class_weights else None
 
-    def objective(module: nn.Module, input_ids: Tensor, attention_mask: Tensor, target: Tensor) -> Tensor:
+    def objective(
+        module: nn.Module, input_ids: Tensor, attention_mask: Tensor, target: Tensor, soft: Tensor | None = None
+    ) -> Tensor:
         with _pooled_vectors(module, wanted=params.contrastive > 0 and params.contrast_on == "pooled") as pooled:
             logits = module(input_ids, attention_mask).float()
         loss = _cross_entropy(logits, target, weight, params.label_smoothing)
@@ -52,6 +58,10 @@ def make_objective(params: LossParams, labels: np.ndarray, class_count: int) -> 
         if params.contrastive:
             contrast = supervised_contrastive(pooled[0] if pooled else logits, target, params.temperature)
             loss = (1 - params.contrastive) * loss + params.contrastive * contrast
+        if soft is not None:
+            loss = (1 - params.distil) * loss + params.distil * soft_target_loss(
+                logits, soft, params.distil_temperature
+            )
         return loss
 
     return objective
@@ -81,6 +91,17 @@ def symmetric_kl(first: Tensor, second: Tensor) -> Tensor:
     there = functional.kl_div(p, q, log_target=True, reduction="sum")
     back = functional.kl_div(q, p, log_target=True, reduction="sum")
     return (there + back) / 2
+
+
+def soft_target_loss(logits: Tensor, probabilities: Tensor, temperature: float) -> Tensor:
+    """KL divergence from a teacher's probabilities (b, k) to the logits' at a temperature, times its square, summed.
+
+    Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural network". The teacher's are brought to the
+    temperature by its power: its logits but for a constant are their logarithm.
+    """
+    wanted = (probabilities.clamp(min=SMALLEST).log() / temperature).log_softmax(dim=-1)
+    given = (logits / temperature).log_softmax(dim=-1)
+    return functional.kl_div(given, wanted, log_target=True, reduction="sum") * temperature**2
 
 
 def supervised_contrastive(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:

@@ -17,10 +17,11 @@ def loop_record(
     total: int,
     saved_bytes: int,
     notes: tuple[str, ...] = (),
+    teacher_s: float = 0.0,
 ) -> FitRecord:
-    """What training cost, for the tables."""
+    """What training cost, for the tables; `teacher_s` are the seconds that a teacher answered."""
     return FitRecord(
-        fit_s=outcome.fit_s,
+        fit_s=outcome.fit_s + teacher_s,
         tokenise_s=tokenise_s,
         evaluate_s=outcome.evaluate_s,
         steps=outcome.steps,

@@ -26,6 +26,7 @@ from trainers.loop.loop import train_module
 from trainers.loop.losses import make_objective
 from trainers.loop.modules import all_parameters, seed_everything, trainable_parameters
 from trainers.loop.records import LoopParams
+from trainers.loop.teaching import ask_teacher
 from trainers.shared.lengths import length_notes
 from trainers.shared.records import loop_record, make_manifest
 from trainers.trainer import RecipeTrainer
@@ -73,10 +74,12 @@ def fit_sequence(
     """
     base, place = trainer.require_base(), trainer.place
     max_length = text_length(base, params.max_length, virtual_tokens)
+    taught = ask_teacher(params, data, place, progress)
     progress("tokenising", 0, 1)
     started = time.perf_counter()
     tokenizer = TextTokenizer.from_file(base.path / "tokenizer.json", max_length, before=base.prefix)
-    train, validation = tokenise(data.train, tokenizer), tokenise(data.validation, tokenizer)
+    train, validation = tokenise(taught.train, tokenizer), tokenise(data.validation, tokenizer)
+    train = replace(train, soft=taught.soft)
     test = tokenise(data.test, tokenizer) if params.test_curve else None
     tokenise_s = time.perf_counter() - started
     progress("loading the base model", 0, 1)
@@ -94,8 +97,8 @@ def fit_sequence(
     settings: dict[str, Any] = {"before": base.prefix} if base.prefix else {}
     if adapted.settings:
         settings["adapter"] = adapted.settings
-    notes = (*((adapted.note,) if adapted.note else ()), *length_notes(trainer.recipe, base, max_length))
-    fit = loop_record(outcome, len(train), tokenise_s, trainable, total, saved_bytes, notes)
+    notes = (*((adapted.note,) if adapted.note else ()), *taught.notes, *length_notes(trainer.recipe, base, max_length))
+    fit = loop_record(outcome, len(train), tokenise_s, trainable, total, saved_bytes, notes, taught.teacher_s)
     manifest = make_manifest("sequence", data, trainer.recipe, seed, fit, max_length, settings, base)
     return save_classifier(out, manifest)
 
