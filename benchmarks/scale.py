@@ -13,19 +13,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from scale_worker import cell_of
 
 from bench.execution.progress import progress_of
-from bench.execution.sharing import Sharing
+from bench.execution.pulling import pulled
+from bench.execution.schedule import Step
+from bench.execution.sharing import CLASSIFIERS, Sharing
 from bench.files.leases import LEASES, WORKERS, Worker
 from bench.files.objects import open_store
 from bench.machine.environment import cpu_card
-from bench.plan.shards import divide
+from bench.plan.shards import Turns, divide
 from bench.plan.work import Item, Needs
 from bench.results.names import result_name
 from bench.results.store import answers_path
@@ -33,6 +38,7 @@ from bench.results.store import answers_path
 HERE = Path(__file__).parent
 KILLS, WORKERS_AT_ONCE, CELLS, SLEEP_S = 50, 4, 400, 0.5
 MANY = 100_000
+PACE = 1 / 20
 BOOKED = 500
 SEED = 0
 
@@ -161,14 +167,11 @@ def many_cells() -> tuple[float, int]:
         return time.perf_counter() - started, found.waiting
 
 
-def efficiencies() -> list[tuple[int, float]]:
-    """Of 50 classifiers with 10 cells each: the ideal time over that of the slowest shard, by the number of shards.
-
-    Seconds are drawn from 2 to 200, evenly in their logarithm; no shard's time is measured.
-    """
+def invented_items() -> list[Item]:
+    """50 classifiers with 10 cells each; seconds from 2 to 200, evenly in their logarithm."""
     chance = random.Random(SEED)
     needs = Needs(device="cpu", memory_gb=None, whole_machine=True)
-    items = [
+    return [
         Item(
             kind="cell" if engine else "training",
             key=f"{classifier}.{engine}",
@@ -183,13 +186,17 @@ def efficiencies() -> list[tuple[int, float]]:
         for classifier in range(50)
         for engine in range(11)
     ]
+
+
+def efficiencies() -> list[tuple[int, float]]:
+    """The ideal time over that of the slowest shard, by the number of shards; no shard's time is measured."""
+    items = invented_items()
     return [(count, _efficiency(items, count)) for count in (1, 2, 4, 8, 16, 32, 64)]
 
 
 def _efficiency(items: Sequence[Item], count: int) -> float:
     """Each shard takes its pieces in turn; one whose training is another's waits for that."""
     parts = divide(items, count)
-    fits_s = {item.recipe: item.expected_s or 0.0 for item in items if item.kind == "training"}
     trained_s: dict[str, float] = {}
     for part in parts:
         now_s = 0.0
@@ -203,18 +210,63 @@ def _efficiency(items: Sequence[Item], count: int) -> float:
         for piece in part:
             now_s = (now_s if piece.first else max(now_s, trained_s[piece.classifier[1]])) + piece.expected_s
         longest_s = max(longest_s, now_s)
-    total_s = sum(item.expected_s or 0.0 for item in items)
-    chain_s = max(
-        fits_s[item.recipe] + (item.expected_s or 0.0) for item in items if item.kind == "cell"
-    )  # nobody can be faster than a training and its longest cell
-    return max(total_s / count, chain_s) / longest_s
+    return ideal_s(items, count) / longest_s
+
+
+def ideal_s(items: Sequence[Item], count: int) -> float:
+    """Nobody can be faster than all work by the number of workers, or than a training and its longest cell."""
+    fits_s = {item.recipe: item.expected_s or 0.0 for item in items if item.kind == "training"}
+    chain_s = max(fits_s[item.recipe] + (item.expected_s or 0.0) for item in items if item.kind == "cell")
+    return max(sum(item.expected_s or 0.0 for item in items) / count, chain_s)
+
+
+def pulled_efficiency(count: int) -> float:
+    """The ideal time over that of workers, threads of this process, that take pieces in turns and sleep their times."""
+    items = invented_items()
+    slept_s = {(item.recipe, item.engine): (item.expected_s or 0.0) * PACE for item in items}
+    task: Any = SimpleNamespace(data=SimpleNamespace(name="t"))
+    recipes: list[Any] = [SimpleNamespace(id=f"r{at}") for at in range(50)]
+    steps = [Step(task, recipe, 0, None) for recipe in recipes]
+    with tempfile.TemporaryDirectory() as folder:
+        store, turns = open_store(f"{folder}/store"), Turns("simulated", count, "thread")
+
+        def work(number: int) -> float:
+            ended = time.monotonic()
+            with Worker(store, f"{number}") as worker:
+                sharing = Sharing(store, worker)
+                for step in pulled(sharing, turns, steps, items):
+                    name = f"t.{step.recipe.id}.s0-{0:012x}"
+                    if store.get(f"{CLASSIFIERS}/{name}.json") is None:
+                        with sharing.turn(name, name):
+                            time.sleep(slept_s[step.recipe.id, None])
+                            store.put_new(f"{CLASSIFIERS}/{name}.json", b"{}")
+                    for engine in step.engines or ():
+                        cell = cell_of(int(step.recipe.id[1:]) * 100 + int(engine[1:]))
+                        with sharing.turn(cell.id, cell.id):
+                            time.sleep(slept_s[step.recipe.id, engine])
+                            sharing.publish_cell(Path(folder) / "out", cell, None)
+                    ended = time.monotonic()
+            return ended
+
+        started = time.monotonic()
+        with ThreadPoolExecutor(count) as pool:
+            took_s = max(pool.map(work, range(count))) - started
+        if len(store.names("results")) != 500:
+            raise SystemExit("not every cell has a result")
+    return ideal_s(items, count) * PACE / took_s
 
 
 def page(
-    killed: Killed, booked_ms: tuple[float, float], many: tuple[float, int], shards: Sequence[tuple[int, float]]
+    killed: Killed,
+    booked_ms: tuple[float, float],
+    many: tuple[float, int],
+    shards: Sequence[tuple[int, float]],
+    turns: Sequence[tuple[int, float]],
+    ray: str,
 ) -> str:
     many_s, left = many
     table = "\n".join(f"| {count} | {share:.0%} |" for count, share in shards)
+    taken = "\n".join(f"| {count} | {share:.0%} |" for count, share in turns)
     return f"""# A run of many workers
 
 Made by `PYTHONPATH=.:benchmarks python benchmarks/scale.py` on {cpu_card()["model"]}, {cpu_card()["cores"]} cores,
@@ -256,12 +308,25 @@ over that of the slowest shard.
 | shards | efficiency |
 |---|---|
 {table}
-"""
+
+## Workers that take pieces from one another
+
+Measured: the same 50 classifiers with 10 cells each, whose times are slept {1 / PACE:.0f} times faster than they are,
+by workers that take pieces in turns as those of `--jobs`, `--devices` and `--executor ray` do, with their leases and
+store; here threads of one process. The best possible time over that until the last piece is done.
+
+| workers | efficiency |
+|---|---|
+{taken}
+{ray}"""
 
 
 def main() -> None:
-    found = page(kill_at_random(), booking_ms(), many_cells(), efficiencies())
-    (HERE / "scale.md").write_text(found, encoding="utf-8")
+    page_path = HERE / "scale.md"
+    _, mark, ray = page_path.read_text(encoding="utf-8").partition("\n## On Ray")  # made by scale_ray.py
+    turns = [(count, pulled_efficiency(count)) for count in (4, 16, 64)]
+    found = page(kill_at_random(), booking_ms(), many_cells(), efficiencies(), turns, mark + ray)
+    page_path.write_text(found, encoding="utf-8")
     print(found)
 
 

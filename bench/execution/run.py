@@ -32,6 +32,8 @@ from bench.results.records import Result, RunSettings
 from bench.results.selftest import last_selftest
 from bench.results.store import ENVIRONMENT, SETTINGS, read_record, read_result, result_path, write_json, write_record
 
+ENDING_S = 30.0  # at most, of a worker whose starter was killed, until another may take its folder
+
 
 def run_plan(
     plan: Plan,
@@ -46,7 +48,8 @@ def run_plan(
     command's start. With `sharing`, what other workers finished is taken from the store; a shard does its part.
     """
     budget = budget or Budget(plan.budget_s)
-    with only_run(plan.out):
+    in_turns = sharing is not None and isinstance(sharing.shard, Turns)
+    with only_run(plan.out, ENDING_S if in_turns else 0.0):
         clear_abandoned(cache_dir())
         workers = workers or Workers(plan.threads)
         context = Context(plan, console, workers, cache_dir(), plan.out / "logs", budget, sharing)

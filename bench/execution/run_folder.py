@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from bench.errors import StoreError
 from bench.execution.schedule import Budget
@@ -16,12 +18,16 @@ from bench.results.records import Result, RunSettings
 from bench.results.store import SETTINGS, read_record, write_record
 
 LOCK = ".lock"
+ASK_S = 0.2
 LOCK_TEXT = "held by bench run while it works in this folder\n"
 
 
 @contextmanager
-def only_run(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: two runs at once would disturb each other's measurements."""
+def only_run(folder: Path, patience_s: float = 0.0) -> Iterator[None]:
+    """Hold the folder's lock: two runs at once would disturb each other's measurements.
+
+    patience_s: how long another may still be ending, as a worker does whose starter was killed.
+    """
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"--out {folder} is a file; name a folder")
     if (
@@ -32,10 +38,7 @@ def only_run(folder: Path) -> Iterator[None]:
         raise StoreError(f"--out {folder} holds other things than a run; name an empty or a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(f"another `bench run` is working in {folder}; wait for it or use another --out") from error
+        _lock(lock, folder, time.monotonic() + patience_s)
         if (folder / SETTINGS).exists():
             read_record(folder / SETTINGS, RunSettings)
         lock.truncate(0)
@@ -43,6 +46,18 @@ def only_run(folder: Path) -> Iterator[None]:
         lock.flush()
         _clear_scratch(folder)
         yield
+
+
+def _lock(lock: IO[str], folder: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() < deadline:
+                time.sleep(ASK_S)
+                continue
+            raise StoreError(f"another `bench run` is working in {folder}; wait for it or use another --out") from error
+        return
 
 
 def _is_run(folder: Path) -> bool:
