@@ -11,9 +11,10 @@ from bench.types import Classifier
 # Families whose answers do not change; any other is asked once, with and without padding.
 PROOF = frozenset(
     {
-        *("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "eurobert", "gemma2"),
-        *("gemma3_text", "gpt2", "gpt_neox", "llama", "longformer", "mistral", "modernbert", "mpnet", "opt", "phi3"),
-        *("qwen2", "qwen3", "roberta", "xlm-roberta"),
+        *("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "eurobert", "falcon"),
+        *("gemma", "gemma2", "gemma3_text", "glm", "glm4", "gpt2", "gpt_neox", "gpt_oss", "helium", "llama"),
+        *("longformer", "ministral3", "mistral", "mixtral", "modernbert", "mpnet", "olmo", "olmo2", "olmo3", "opt"),
+        *("phi", "phi3", "qwen2", "qwen3", "roberta", "smollm3", "stablelm", "starcoder2", "xlm-roberta"),
     }
 )
 PROBE = "The price of the small red house was never quite right."

@@ -22,7 +22,20 @@ AUTO_CLASSES = {"SEQ_CLS": "AutoModelForSequenceClassification", "CAUSAL_LM": "A
 
 def is_adapter(folder: Path) -> bool:
     """Whether the folder has an adapter and no weights of a whole model."""
-    return (folder / CONFIG).is_file() and not (folder / WEIGHTS).is_file() and not (folder / INDEX).is_file()
+    return (folder / CONFIG).is_file() and not _is_whole(folder)
+
+
+def refuse_both(name: str, folder: Path) -> None:
+    """Raise AssetError for a whole model with an adapter beside it: nothing says whether it is merged already."""
+    if (folder / ADAPTER).is_file() and _is_whole(folder):
+        raise AssetError(
+            f"{name} holds a whole model and an adapter ({ADAPTER}); keep one: the adapter with its {CONFIG}, or the "
+            "model that it was merged into"
+        )
+
+
+def _is_whole(folder: Path) -> bool:
+    return (folder / WEIGHTS).is_file() or (folder / INDEX).is_file()
 
 
 def merge_adapter(

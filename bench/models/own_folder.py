@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from bench.errors import AssetError
 from bench.files.cache import cache_dir, clone_or_copy, file_sha256, whole_folder
-from bench.models.adapter_folder import is_adapter, merge_adapter
+from bench.models.adapter_folder import is_adapter, merge_adapter, refuse_both
 from bench.models.class_names import mend_labels
 from bench.models.folder_files import check_servable, model_files, plain_bytes, read_json
 from bench.models.hub_models import fetch_model
@@ -59,6 +59,7 @@ def hub_model(name: str, progress: Progress | None, find_base: FindBase) -> Base
 def _of_folder(name: str, folder: Path, origin: str, progress: Progress | None, find_base: FindBase) -> BaseWeights:
     settings = read_sentence_settings(folder, name)
     if not is_adapter(folder):
+        refuse_both(name, folder)
         return _prepare(name, folder, origin, settings)
     merged, how, base = merge_adapter(name, folder, progress, find_base)
     settings = replace(settings, folder=merged) if settings else settings_of_base(base, merged)

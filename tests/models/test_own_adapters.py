@@ -99,3 +99,11 @@ def test_adapters_that_do_not_fit_or_cannot_be_merged_are_refused(tmp_path: Path
     shutil.move(tmp_path / "other" / "adapter_model.safetensors", tmp_path / "other" / "adapter_model.bin")
     with pytest.raises(AssetError, match=r"without adapter_model\.safetensors; nothing is unpickled"):
         base_weights(str(tmp_path / "other"), None)
+
+
+def test_a_whole_model_with_an_adapter_beside_it_is_a_question(tmp_path: Path) -> None:
+    tiny_bert(tmp_path / "base")
+    adapter(tmp_path / "mine", tmp_path / "base", "SEQ_CLS")
+    shutil.copy(tmp_path / "base" / "model.safetensors", tmp_path / "mine")
+    with pytest.raises(AssetError, match=r"mine holds a whole model and an adapter \(adapter_model.safetensors\)"):
+        base_weights(str(tmp_path / "mine"), None)
