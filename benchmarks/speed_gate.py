@@ -2,9 +2,9 @@
 
     BENCH_DATA=DIR python benchmarks/speed_gate.py --classifier DIR [--seconds 240] [--out speed_gate.jsonl]
 
-A set is twelve fresh processes that take turns: base, base again, the same engine eight times, and twice the same
-engine with a planted slowdown. Each set is compared five times. The comparisons are appended to a file, so that the
-script may be stopped and called again; `--table` writes the table.
+A set is fresh processes that take turns: base, base again, the same engine `--unchanged` times, and `--slower` times
+the same engine with a planted slowdown. Each set is compared `--comparisons` times. The comparisons are appended to a
+file, so that the script may be stopped and called again; `--table` writes the table.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.data.assembly import Limits
 from bench.data.datasets import prepare_dataset
 from bench.data.suites import load_suite
 from bench.files.cache import cache_dir
-from bench.gates.speed_rules import judge_turns
+from bench.gates.speed_rules import Crowd, judge_turns
 from bench.gates.turns import MOST_TURNS, Side, SpeedWorker, take_turns
 from bench.gates.worker import WorkerTask
 from bench.machine.environment import cpu_card
@@ -33,8 +33,6 @@ from bench.plan.plan import store_dataset
 from bench.results.verdicts import Verdict
 from bench.types import EngineSpec, Scenario
 
-COMPARISONS = 5
-UNCHANGED, PLANTED = 8, 2
 TEXTS = 2000
 
 
@@ -55,6 +53,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engine", default="packed")
     parser.add_argument("--scenario", default="single")
     parser.add_argument("--planted", type=float, default=0.2)
+    parser.add_argument("--unchanged", type=int, default=8)
+    parser.add_argument("--slower", type=int, default=2)
+    parser.add_argument("--comparisons", type=int, default=5)
+    parser.add_argument("--load", default="as it was", help="what else the machine did, as the table names it")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=240, help="begin no further set after this long")
     parser.add_argument("--table", action="store_true", help="only write the table of what is there")
@@ -104,14 +106,27 @@ def one_set(arguments: argparse.Namespace, data_folder: Path, log: Path, seed: i
             return stack.enter_context(SpeedWorker(Side(task), log))
 
         engine = load_engines()[arguments.engine]
-        workers = [start(spec) for spec in (engine, engine, *[engine] * UNCHANGED, *[slower] * PLANTED)]
-        planted = [0.0] * UNCHANGED + [arguments.planted] * PLANTED
-        for number in range(COMPARISONS):
+        workers = [
+            start(spec) for spec in (engine, engine, *[engine] * arguments.unchanged, *[slower] * arguments.slower)
+        ]
+        planted = [0.0] * arguments.unchanged + [arguments.planted] * arguments.slower
+        for number in range(arguments.comparisons):
             turns = take_turns(workers, scenario, MOST_TURNS, lambda *_: None, seed=seed + number)
-            for share, head in zip(planted, turns.T[2:], strict=True):
-                judgement = judge_turns(scenario, turns[:, 0], turns[:, 1], head)
-                raw = {"seconds": [*turns[:, [0, 1]].T.tolist(), head.tolist()]}
-                yield {"engine": engine.name, "planted": share} | judgement.model_dump(mode="json") | raw
+            for head, share in enumerate(planted, start=2):
+                places = [0, 1, head]
+                crowd = Crowd(turns.crowd.held_up[:, places], turns.crowd.others[:, places])
+                base_s, again_s, head_s = turns.seconds[:, places].T
+                judgement = judge_turns(scenario, base_s, again_s, head_s, crowd)
+                raw = {"seconds": [base_s.tolist(), again_s.tolist(), head_s.tolist()]}
+                yield (
+                    {"engine": engine.name, "planted": share, "load": arguments.load}
+                    | judgement.model_dump(mode="json")
+                    | raw
+                )
+
+
+def _group(line: dict[str, Any]) -> tuple[str, str, str, float]:
+    return line["engine"], line["scenario"], line["load"], line["planted"]
 
 
 def render(lines: list[dict[str, Any]]) -> str:
@@ -119,27 +134,33 @@ def render(lines: list[dict[str, Any]]) -> str:
     text = [
         "# The speed gate on a shared machine",
         "",
-        f"{cpu_card()['model']}, two cores, one thread for the engine; the other core worked for other people "
-        "meanwhile. MiniLM fine-tuned on AG News, its test texts, LoadGen. A set: fresh processes for base, "
-        "base again, unchanged heads and two slower ones, compared five times. "
+        f"{cpu_card()['model']}, two cores, one thread for the engine. MiniLM fine-tuned on AG News, its test texts, "
+        "LoadGen. A set: fresh processes for base, base again, unchanged heads and slower ones, which take turns. "
+        "held up: by other processes, of the turns of the side that they held up most; over 5 % nothing is judged. "
         "Made by `BENCH_DATA=DIR python benchmarks/speed_gate.py --classifier DIR`.",
         "",
-        "| engine | scenario | planted | comparisons | REGRESSED | INCONCLUSIVE | PASS | measured slowdown, median "
-        "(range) | noise, median (largest) | turns, median |",
-        "|---|---|--:|--:|--:|--:|--:|---|---|--:|",
+        "| engine | scenario | machine | planted | comparisons | REGRESSED | INCONCLUSIVE | PASS | measured slowdown, "
+        "median (range) | noise, median (largest) | held up, median (largest) | turns, median |",
+        "|---|---|---|--:|--:|--:|--:|--:|---|---|---|--:|",
     ]
-    groups = sorted({(line["engine"], line["scenario"], line["planted"]) for line in lines})
+    groups = sorted({_group(line) for line in lines})
     for key in groups:
-        part = [line for line in lines if (line["engine"], line["scenario"], line["planted"]) == key]
+        part = [line for line in lines if _group(line) == key]
         counts = Counter(line["verdict"] for line in part)
-        slowdowns = sorted(line["slowdown"]["value"] for line in part)
-        noises, turns = sorted(line["noise"] for line in part), sorted(line["turns"] for line in part)
+        slowdowns, noises, turns, held_up = (
+            sorted(values)
+            for values in zip(
+                *((line["slowdown"]["value"], line["noise"], line["turns"], line["held_up"] or 0.0) for line in part),
+                strict=True,
+            )
+        )
         middle = len(part) // 2
         text.append(
-            f"| {key[0]} | {key[1]} | {key[2]:.0%} | {len(part)} | "
+            f"| {key[0]} | {key[1]} | {key[2]} | {key[3]:.0%} | {len(part)} | "
             + " | ".join(str(counts[verdict]) for verdict in (Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.PASS))
             + f" | {slowdowns[middle]:+.1%} ({slowdowns[0]:+.1%} to {slowdowns[-1]:+.1%})"
-            + f" | {noises[middle]:.1%} ({noises[-1]:.1%}) | {turns[middle]} |"
+            + f" | {noises[middle]:.1%} ({noises[-1]:.1%}) | {held_up[middle]:.1%} ({held_up[-1]:.1%})"
+            + f" | {turns[middle]} |"
         )
     return "\n".join([*text, ""])
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console, RenderableType
 from rich.rule import Rule
@@ -20,6 +21,7 @@ from reports.content.provenance import data_notes, lead, provenance, title
 from reports.content.ranking_lines import ranking_lines
 from reports.content.results import TaskResults, tasks_of
 from reports.content.scope import scope_notes
+from reports.content.speed import crowd_notes
 from reports.content.standing import Standing, standing_of
 from reports.export.records import json_able, task_record
 from reports.html.page import PageTask, render_page, table_record
@@ -68,7 +70,7 @@ class Section:
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     board: Table | None = None
-    scope: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ class Leaderboard:
         """One screen a task for a terminal of `width` columns."""
         for section in self.sections:
             board = section.board
-            table = replace(board, notes=(*board.notes[:1], *section.scope)) if board else None
+            table = replace(board, notes=(*board.notes[:1], *section.marks)) if board else None
             yield from brief_section(
                 section.title,
                 section.lead,
@@ -199,6 +201,12 @@ def _over_all(across: Across, left_out: tuple[str, ...], language: str) -> Acros
     return AcrossSuites(across, say_table(across_table(across, left_out), language), say(caption(across), language))
 
 
+def _mark_notes(task: TaskResults) -> tuple[str, ...]:
+    """What the letters and stars beside figures mean, which no screen may leave out."""
+    results = [result for _, result in task.cells()]
+    return (*scope_notes(results), *crowd_notes(results))
+
+
 def _section(run: StoredRun, task: TaskResults, standing: Standing, language: str) -> Section:
     return Section(
         title=say_marked(title(task.data), language),
@@ -210,7 +218,7 @@ def _section(run: StoredRun, task: TaskResults, standing: Standing, language: st
         notes=tuple(say(line, language) for line in data_notes(task.data)),
         problems=tuple(say(line, language) for line in problems_of(task)),
         board=next((say_table(table, language) for table in _boards(task, standing)), None),
-        scope=tuple(say(line, language) for line in scope_notes(result for _, result in task.cells())),
+        marks=tuple(say(line, language) for line in _mark_notes(task)),
     )
 
 
@@ -260,7 +268,7 @@ def _section_markdown(section: Section, language: str) -> str:
     parts = [f"## {escape(section.title)}", _list(section.provenance)]
     if section.rankings:
         parts += [f"### {say('Ranking', language)}", _list(section.rankings)]
-    pictures = [f"![{escape(plot.title)}]({plot.path})" for plot in section.plots]
+    pictures = [f"![{escape(plot.title)}]({quote(plot.path)})" for plot in section.plots]
     return "\n\n".join([*parts, *map(to_markdown, section.tables), *pictures])
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from bench.files.cache import file_name
 from bench.results.speed_records import ServerPoint, ServerSearch
 from reports.content.results import TaskResults
 from reports.content.series import ScoreLine, curves_of, published_curves_of, score_charts
@@ -55,7 +56,7 @@ def svg_of(path: str, title: str, draw: Callable[[Axes], None]) -> bytes:
 
 def plots_of(task: TaskResults, language: str = ENGLISH) -> Iterator[Plot]:
     """The plots that a task's results have something for."""
-    name = task.data.task.replace("/", "-")
+    name = file_name(task.data.task)
     end = "svg" if language == ENGLISH else f"{language}.svg"
     if curves_of(task):
         title = say(message("{title}: training curves", title=task.data.title), language)

@@ -26,6 +26,7 @@ PREDICTIONS = "predictions"
 VALIDATION = "validation"
 PARTS = "parts"
 LATENCIES = "latencies"
+ROUNDING = 1e-4  # probabilities are stored as float32
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -90,19 +91,46 @@ def read_answers(path: Path) -> Answers:
         flat = table["probabilities"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         prediction = Prediction(
             probabilities=flat.reshape(n, -1),
-            labels=table["prediction"].to_numpy(),
-            token_counts=table["token_count"].to_numpy(),
-            truncated=table["truncated"].to_numpy(),
-            endings=table["ending"].to_numpy() if "ending" in table.column_names else None,
+            labels=_column(table, "prediction", pa.int64()),
+            token_counts=_column(table, "token_count", pa.int32()),
+            truncated=_column(table, "truncated", pa.bool_()),
+            endings=_column(table, "ending", pa.uint8()) if "ending" in table.column_names else None,
         )
-        answers = Answers(ids=table["id"].to_numpy(), labels=table["label"].to_numpy(), prediction=prediction)
+        answers = Answers(
+            ids=_column(table, "id", pa.int64()), labels=_column(table, "label", pa.int64()), prediction=prediction
+        )
     except (OSError, KeyError, pa.ArrowException, ValueError) as error:
         raise StoreError(f"{path} cannot be read as predictions ({error}); delete it and run again") from error
     if len(np.unique(answers.ids)) != n:
         raise StoreError(f"{path} has answers to the same test item twice; delete it and run again")
-    if not np.isfinite(flat).all():
-        raise StoreError(f"{path} has probabilities that are no numbers; delete it and run again")
+    if problem := _impossible(answers):
+        raise StoreError(f"{path} has {problem}; delete it and run again")
     return answers
+
+
+def _column(table: pa.Table, name: str, kind: pa.DataType) -> np.ndarray:
+    """A column of whole rows; raises ValueError or ArrowException for one of another kind, or with gaps."""
+    column = table[name].cast(kind)
+    if column.null_count:
+        raise ValueError(f"{name} has gaps")
+    values: np.ndarray = column.to_numpy()
+    return values
+
+
+def _impossible(answers: Answers) -> str | None:
+    """What no answers can be, by what they say themselves; None where they can."""
+    given, k = answers.prediction, answers.prediction.probabilities.shape[1]
+    if not len(answers.ids):
+        return "no answers"
+    shares, others = given.probabilities, f"of other classes than the {k} it has probabilities for"
+    faults = {
+        "probabilities that are no numbers": not np.isfinite(shares).all(),
+        "probabilities that are no shares": shares.min() < 0 or shares.max() > 1 + ROUNDING,
+        f"labels {others}": answers.labels.min() < 0 or answers.labels.max() >= k,
+        f"answers {others}": given.labels.min() < -1 or given.labels.max() >= k,
+        "texts of less than no tokens": given.token_counts.min() < 0,
+    }
+    return next((fault for fault, found in faults.items() if found), None)
 
 
 def write_latencies(path: Path, latencies_ns: np.ndarray) -> None:
@@ -179,7 +207,24 @@ def open_run(folder: Path) -> StoredRun:
         read = dict(zip(different, pool.map(read_answers, different), strict=True))
     answers = {name: read[path] for name, path in files.items()}
     validation = {name: read[path] for name, path in asked.items()}
+    for result in results:
+        _refuse_misfit(folder, result, answers.get(result.cell.id))
     return StoredRun(folder, settings, environment, results, answers, validation)
+
+
+def _refuse_misfit(folder: Path, result: Result, answers: Answers | None) -> None:
+    """Figures that are not those of the answers beside them are somebody's, or of another time."""
+    if answers is None or result.quality is None:
+        return
+    path, classes = result_path(folder, result.cell.id), len(result.data.class_names)
+    right = float((answers.prediction.labels == answers.labels).mean())
+    same = result.quality.n == len(answers.ids) and abs(result.quality.accuracy.value - right) <= ROUNDING
+    if answers.prediction.probabilities.shape[1] != classes or not same:
+        raise StoreError(
+            f"{path} has figures that are not those of its answers (accuracy {result.quality.accuracy.value:.4g} of "
+            f"{result.quality.n:,} texts in {classes} classes, the answers: {right:.4g} of {len(answers.ids):,}); "
+            "delete it and run again"
+        )
 
 
 def _planned_results(folder: Path, cells: Iterable[str]) -> Iterable[Result]:

@@ -53,9 +53,9 @@ def crowd_notes(results: Iterable[Result], scenarios: Iterable[Scenario] = SCENA
         return ()
     return (
         message(
-            "*: measured beside others: other processes held it up for up to {held_up:.0%} of its time and had "
-            "{others:.0%} of the cores then, so its rates are too low and its latencies too high; it ranks by quality "
-            "as ever, by rate with none (no Pareto); --retry measures it again",
+            "*: measured beside other processes, which held it up for up to {held_up:.0%} of its time and had "
+            "{others:.0%} of the cores then: rates too low, latencies too high; it ranks by quality as ever, by rate "
+            "with none (no Pareto); --retry measures it again",
             held_up=worst.held_up,
             others=worst.others_share,
         ),

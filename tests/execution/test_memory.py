@@ -81,9 +81,12 @@ def test_processes_that_the_engine_starts_count(workers: Workers, tmp_path: Path
 
 
 def test_a_process_s_peak_is_its_own_and_not_its_starter_s() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input(print('up', flush=True) or '')"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     try:
-        assert child.poll() is None
+        assert child.stdout
+        assert child.stdout.readline() == b"up\n"  # before that it need not have any memory yet
         assert 1 * MIB < peak_bytes(child.pid) < 60 * MIB < peak_bytes()
     finally:
         child.communicate(b"\n")

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from bench.machine.crowding import BESIDE_OTHERS, CrowdClock, Crowding, Reading, compare_readings, is_beside_others
+from bench.machine.crowding import (
+    BESIDE_OTHERS,
+    CrowdClock,
+    Crowding,
+    Reading,
+    _cpu_s,
+    _threads,
+    compare_readings,
+    is_beside_others,
+)
 
 MAIN, POOL, NEW = (7, 7), (7, 8), (7, 9)
 
@@ -73,6 +86,34 @@ def test_clocks_that_stand_still_or_run_back_break_nothing() -> None:
     found = compare_readings(reading(5, 9, 9, {MAIN: 2.0}), reading(5, 8, 9, {MAIN: 1.0}), cores=2)
     assert 0 <= found.others_share <= 1
     assert found.waited_share == 0
+
+
+def test_no_share_is_more_than_all() -> None:
+    """Clocks of different steps: ticks of a hundredth of a second beside nanoseconds."""
+    found = compare_readings(reading(0, 0, 0, {MAIN: 0.0}), reading(1, 4, 0, {MAIN: 1.5}, stolen_s=5), cores=2)
+    assert (found.waited_share, found.others_share, found.stolen_share) == (1.0, 1.0, 1.0)
+
+
+def test_the_cores_of_this_process_are_read_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def times(user: float, system: float = 0.0, nice: float = 0.0, steal: float = 0.0) -> SimpleNamespace:
+        return SimpleNamespace(user=user, system=system, nice=nice, steal=steal, idle=1e6)
+
+    cores = [times(90.0), times(1.0, 20.0, 300.0, 4000.0), times(5.0, steal=7.0)]
+    own = SimpleNamespace(pid=os.getpid(), children=lambda recursive: [], cpu_times=lambda: times(3.0, 0.5))
+    monkeypatch.setattr("bench.machine.crowding.os.sched_getaffinity", lambda _: {1, 2, 7}, raising=False)
+    monkeypatch.setattr("bench.machine.crowding.psutil.cpu_times", lambda percpu: cores)
+    monkeypatch.setattr("bench.machine.crowding.psutil.Process", lambda: own)
+    clock = CrowdClock()
+    before = clock._began
+    assert (before.busy_s, before.stolen_s, before.own_s) == (4333.0, 4007.0, 3.5)
+    assert clock.read().cores == 3
+
+
+def test_a_process_that_ended_meanwhile_took_nothing() -> None:
+    gone = psutil.Popen([sys.executable, "-c", "pass"])
+    gone.wait()
+    assert _cpu_s(gone) == 0.0
+    assert list(_threads(gone.pid)) == []
 
 
 def test_this_system_is_read() -> None:

@@ -67,3 +67,23 @@ def test_p99_is_that_of_drawn_latencies(share: float, seed: int) -> None:
 def test_p99_without_anything_handed_on_is_the_firsts() -> None:
     one = np.linspace(1e6, 2e6, 1000)
     assert cascade_p99_ms(one, one, 0.0) == pytest.approx(1.99, rel=0.01)
+
+
+def test_the_smallest_share_is_a_twentieth() -> None:
+    labels = np.arange(200) % 2
+    wrong = np.arange(200) < 4
+    first = answers(np.linspace(0.6, 0.9, 200).tolist(), np.where(wrong, 1 - labels, labels).tolist(), labels.tolist())
+    found = choose_handover(first, answers([0.9] * 200, labels.tolist(), labels.tolist()), 2)
+    assert found is not None
+    assert found.share == pytest.approx(0.05)
+
+
+def test_where_no_share_is_as_good_as_the_second_the_best_is_taken() -> None:
+    """The first is wrong where it is unsure, and where it is surest."""
+    labels, place = np.arange(200) % 2, np.arange(200)
+    wrong = (place < 20) | (place >= 190)
+    first = answers(np.linspace(0.6, 0.9, 200).tolist(), np.where(wrong, 1 - labels, labels).tolist(), labels.tolist())
+    found = choose_handover(first, answers([0.9] * 200, labels.tolist(), labels.tolist()), 2)
+    assert found is not None
+    assert found.share == pytest.approx(0.1)
+    assert found.macro_f1 == pytest.approx(0.95)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from bench.quality.selective import (
     area_under_risk_coverage,
+    automate_differently,
     automation,
     calibration,
     class_automation,
@@ -170,3 +172,10 @@ def test_a_temperature_is_found_again(truth: float) -> None:
 def test_no_temperature_is_the_best_where_all_answers_are_right() -> None:
     assert fit_temperature(answers([0.9, 0.8, 0.7], [True] * 3)) is None
     assert fit_temperature(answers([-np.inf], [True])) is None
+
+
+def test_whether_two_rows_automate_equally_much_is_mcnemars_test_of_the_texts_of_one_alone() -> None:
+    first, second = answers(np.linspace(0, 1, 20), [True] * 20), answers(np.linspace(1, 0, 20), [True] * 20)
+    p = automate_differently(first, second, (0.5, 0.9))  # 10 texts of the first alone, 2 of the second
+    assert p == pytest.approx(binomtest(2, 12).pvalue)
+    assert automate_differently(first, first, (0.5, 0.5)) == 1.0

@@ -46,3 +46,13 @@ def test_quarters_go_from_short_to_long() -> None:
     assert [int(part.sum()) for part in parts.values()] == [25, 25, 25, 25]
     assert parts["shortest quarter"][:25].all()
     assert list(length_quarters(np.full(30, 7))) == ["shortest quarter"]
+
+
+def test_twenty_texts_are_enough_and_the_p_is_that_of_the_counts() -> None:
+    right = np.arange(100) % 4 > 0
+    part = np.arange(100) < 20
+    right[:4] = False
+    [found] = slices_of(right, {"first": part})
+    inside, outside = int(right[part].sum()), int(right[~part].sum())
+    assert 0.05 < found.p < 0.9
+    assert found.p == pytest.approx(fisher_exact([[inside, 20 - inside], [outside, 80 - outside]]).pvalue)

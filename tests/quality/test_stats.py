@@ -117,6 +117,15 @@ def test_the_speed_gate_measures_the_trimmed_mean_of_the_turns_ratios() -> None:
     assert judgement.p == aligned_ranks(np.stack([base, again, head], axis=1))
 
 
+def test_the_speed_gate_s_noise_and_rates_are_those_of_even_turns() -> None:
+    base = np.full(30, 0.02)
+    judgement = judge_turns("single", base, base * 1.05, base * 1.3)
+    assert judgement.noise == pytest.approx(0.05)
+    assert judgement.slowdown.value == pytest.approx(1.3 / np.sqrt(1.05) - 1)
+    assert judgement.base_rps == pytest.approx(1 / (0.02 * 1.025))
+    assert judgement.head_rps == pytest.approx(1 / 0.026)
+
+
 def test_the_interval_of_a_ratio_is_scipys_bootstrap() -> None:
     ratios = np.random.default_rng(5).normal(0.1, 0.05, size=60)
 

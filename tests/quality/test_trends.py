@@ -52,3 +52,10 @@ def test_chance_is_called_a_trend_as_often_as_the_level_says(n: int) -> None:
     found = [trend_of(np.round(random.normal(size=n), 1).tolist()) for _ in range(60)]
     assert np.mean([each.trend_p < 0.05 for each in found if each]) <= 0.15
     assert np.mean([each.change_p < 0.05 for each in found if each]) <= 0.15
+
+
+def test_drawn_orders_never_give_a_p_of_nothing() -> None:
+    found = trend_of(list(range(12)))
+    assert found is not None
+    assert found.trend_p == pytest.approx(1 / 10_001)
+    assert 1 / 10_001 <= found.change_p < 0.01

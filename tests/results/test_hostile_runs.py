@@ -9,7 +9,11 @@ import random
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from gate_runs import stored
@@ -51,6 +55,11 @@ COMMANDS = (
     ("export", "{run}", "--format", "parquet", "--out", "{out}/rows.parquet"),
     ("export", "{run}", "--format", "model-index", "--out", "{out}/cards"),
     ("merge", "{honest}", "{run}", "--out", "{out}/merged"),
+    ("trend", "{honest}", "{run}"),
+    ("status", "{run}"),
+    ("check", "{run}", "--baseline", "{baseline}", "--speed"),
+    ("check", "{honest}", "--baseline", "{run}"),
+    ("pytest-benchmark", "export", "{run}", "--out", "{out}/benchmarks.json"),
 )
 
 
@@ -124,6 +133,77 @@ def test_damaged_files_are_a_sentence(which: str, damage: str, place: dict[str, 
         spoilt = {"cut": content[: len(content) // 2], "empty": b"", "not json": b"\xff\x00", "list": b"[1]"}
         file.write_bytes(spoilt.get(damage, b"[" * 100_000))
     with pytest.raises(BenchError):
+        open_run(place["run"])
+
+
+def test_a_task_s_name_writes_no_escape_and_no_markup_into_the_path_of_a_picture(place: dict[str, Path]) -> None:
+    name = "agnews\x1b]0;owned\x07(<img src=x onerror=alert(1)>) [a](b)"
+    for file in (place["run"] / "cells").glob("*.json"):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        content["cell"]["task"] = content["data"]["task"] = name
+        file.write_text(json.dumps(content), encoding="utf-8")
+    place["out"].mkdir()
+    done = CliRunner().invoke(cli, ["report", str(place["run"]), "--html", str(place["out"] / "page.html")])
+    assert done.exit_code == 0, done.output
+    for written in (place["run"] / "leaderboard.md", place["out"] / "page.html"):
+        text = written.read_text(encoding="utf-8")
+        assert "\x1b" not in text
+        assert "<img src=x" not in text
+    pictures = [line for line in (place["run"] / "leaderboard.md").read_text().split("\n") if line.startswith("![")]
+    assert pictures
+    for line in pictures:
+        path = line.rpartition("](")[2].removesuffix(")")
+        assert not set(path) & set("()<>[] ")
+        assert (place["run"] / unquote(path)).is_file()
+
+
+IMPOSSIBLE = {
+    "labels of other classes": ("label", lambda column: pa.array([4] * len(column))),
+    "labels of no class": ("label", lambda column: pa.array([-1] * len(column))),
+    "answers of other classes": ("prediction", lambda column: pa.array([999] * len(column))),
+    "texts of less than no tokens": ("token_count", lambda column: pa.array([-5] * len(column))),
+    "text for numbers": ("prediction", lambda column: pa.array(["=1+1\x1b"] * len(column))),
+    "gaps": ("label", lambda column: pa.nulls(len(column), pa.int64())),
+    "one class fewer": ("probabilities", lambda column: shares(len(column), 3, 1 / 3)),
+    "probabilities below 0": ("probabilities", lambda column: shares(len(column), 4, -0.25)),
+    "probabilities above 1": ("probabilities", lambda column: shares(len(column), 4, 7.0)),
+    "probabilities that are no numbers": ("probabilities", lambda column: shares(len(column), 4, float("nan"))),
+}
+
+
+def shares(n: int, k: int, value: float) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.full(n * k, value, np.float32)), k)
+
+
+@pytest.mark.parametrize("fault", IMPOSSIBLE)
+def test_answers_that_can_be_none_are_refused(fault: str, place: dict[str, Path]) -> None:
+    file = sorted((place["run"] / "predictions").iterdir())[0]
+    table, (name, change) = pq.read_table(file), IMPOSSIBLE[fault]
+    at = table.column_names.index(name)
+    pq.write_table(table.set_column(at, name, change(table[name])), file)
+    with pytest.raises(StoreError, match=r"predictions|figures that are not those of its answers"):
+        open_run(place["run"])
+
+
+@pytest.mark.parametrize("rows", [0, 100])
+def test_fewer_answers_than_the_figures_are_of_are_refused(rows: int, place: dict[str, Path]) -> None:
+    file = sorted((place["run"] / "predictions").iterdir())[0]
+    pq.write_table(pq.read_table(file).slice(0, rows), file)
+    with pytest.raises(
+        StoreError, match=r"no answers|cannot be read as predictions|figures that are not those of its answers"
+    ):
+        open_run(place["run"])
+
+
+@pytest.mark.parametrize("figure", ["accuracy", "n"])
+def test_figures_that_their_answers_do_not_have_are_refused(figure: str, place: dict[str, Path]) -> None:
+    """A stranger's folder may claim what it likes; its own answers say otherwise."""
+    file = next(path for path in sorted((place["run"] / "cells").iterdir()) if '"quality": {' in path.read_text())
+    content = json.loads(file.read_text(encoding="utf-8"))
+    claimed = {"accuracy": {"value": 0.999, "low": 0.99, "high": 1.0}, "n": 7600}
+    content["quality"][figure] = claimed[figure]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(StoreError, match="figures that are not those of its answers"):
         open_run(place["run"])
 
 
