@@ -108,4 +108,4 @@ def test_identical_seeds_of_identical_methods_are_no_difference() -> None:
     same = [answers_of(truth, truth, 4)] * 3
     [comparison] = compare_methods({"A": same, "B": same}, 4)
     assert (comparison.difference.value, comparison.p) == (0.0, 1.0)
-    assert -0.2 < comparison.difference.low <= 0 <= comparison.difference.high < 0.2
+    assert -0.1 < comparison.difference.low <= 0 <= comparison.difference.high < 0.1
