@@ -143,10 +143,9 @@ def run(
     The parameters are those of `bench run`; None means the default for this machine and this data. Names may be one
     string ("agnews,weibo") or several. settings: other values of hyperparameters, such as {"epochs": 3}. bases:
     base models in place of the recipes'. prompts: one template or several, with {text} in each; label_words and
-    descriptions by class. progress:
-    whether to show a bar and a line a finished job (in a notebook, too). budget_s: seconds for all of it, cheap results
-    first; what does not fit is SKIPPED, with the reason. shard ("3/16"), store, jobs, devices, executor and ray_*: many
-    workers, as docs/scale.md says.
+    descriptions by class. progress: whether to show a bar and a line a finished job (in a notebook, too). budget_s:
+    seconds for all of it, the cheap first; what does not fit is SKIPPED, with the reason. shard ("3/16"), store,
+    jobs, devices, executor and ray_*: many workers, as docs/scale.md says.
 
     A cell that fails does not stop the run: its result says why (`status`, `reason`). Raises UsageError for a name
     that does not exist, DataError for texts that cannot be used, StoreError for a folder that holds something else.

@@ -23,14 +23,14 @@ from bench.errors import EndpointFailed
 MEBIBYTE = 1 << 20
 LOST = "connection lost"
 HUNG_UP = ("disconnected", "closed connection")  # h11's words for a connection that ended too early
-UNPACKED = ("", "identity")
-PACKED = ("gzip", "x-gzip", "deflate")
+PLAIN = ("", "identity")
+COMPRESSED = ("gzip", "x-gzip", "deflate")
 _AUTOMATIC = 32 + zlib.MAX_WBITS  # zlib finds out whether it reads gzip or deflate
 
 
 @dataclass(frozen=True)
 class Response:
-    """An answer as it came: status, headers, and the whole body, opened where it was packed."""
+    """An answer as it came: status, headers, and the whole body, decompressed where it was compressed."""
 
     status: int
     headers: httpx2.Headers
@@ -90,18 +90,18 @@ class Transport:
         self._deadline.at = time.monotonic() + self.options.read_timeout_s
         headers = {"Accept-Encoding": "identity"}
         with self._client.stream(method, url, json=body, headers=headers) as response:
-            content = b"".join(self._unpack(response, most_bytes))
+            content = b"".join(self._decompress(response, most_bytes))
             return Response(response.status_code, response.headers, content)
 
-    def _unpack(self, response: httpx2.Response, most_bytes: int) -> Iterator[bytes]:
+    def _decompress(self, response: httpx2.Response, most_bytes: int) -> Iterator[bytes]:
         encoding = response.headers.get("content-encoding", "").strip().lower()
-        if encoding not in (*UNPACKED, *PACKED):
+        if encoding not in (*PLAIN, *COMPRESSED):
             raise UnreadableAnswer(f"its Content-Encoding is {encoding[:40]}, which was not asked for")
-        unpacker = zlib.decompressobj(_AUTOMATIC) if encoding in PACKED else None
+        decompressor = zlib.decompressobj(_AUTOMATIC) if encoding in COMPRESSED else None
         left = most_bytes
         for chunk in response.iter_raw():
             try:
-                opened = unpacker.decompress(chunk, left + 1) if unpacker else chunk
+                opened = decompressor.decompress(chunk, left + 1) if decompressor else chunk
             except zlib.error as error:
                 raise UnreadableAnswer(f"its Content-Encoding says {encoding}, its body is something else") from error
             left -= len(opened)

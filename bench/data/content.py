@@ -1,4 +1,4 @@
-"""Reads a file's bytes, packed or not, and decodes them; a guess at an encoding is named, never used."""
+"""Reads a file's bytes, compressed or not, and decodes them; a guess at an encoding is named, never used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import IO
 from bench.errors import DataError
 
 SIZE_LIMIT_BYTES = 4 * 2**30
-PACKED = (".gz", ".zip", ".zst", ".bz2", ".xz")
+COMPRESSED = (".gz", ".zip", ".zst", ".bz2", ".xz")
 SNIFFED_BYTES = 100_000
 GUESSES = 2
 # What texts of today come in besides Unicode; without this list a German letter is taken for a printer's code page.
@@ -51,14 +51,14 @@ class Content:
 
 
 def read_content(path: Path, limit_bytes: int = SIZE_LIMIT_BYTES) -> Content:
-    """The bytes of a file, unpacked when it is packed; DataError when it cannot be read or is larger than the limit."""
+    """The bytes of a file, decompressed; DataError where it cannot be read or is larger than the limit."""
     try:
         with path.open("rb") as file:
             head = file.read(6)
             file.seek(0)
             packing = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
             if packing is not None:
-                name, data = _UNPACK[packing](file, path, limit_bytes)
+                name, data = _DECOMPRESS[packing](file, path, limit_bytes)
             else:
                 name, data = path.name, _cap(file, path, limit_bytes)
     except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
@@ -69,7 +69,7 @@ def read_content(path: Path, limit_bytes: int = SIZE_LIMIT_BYTES) -> Content:
         raise DataError(f"{path}: {error.strerror or error}") from error
     if not data:
         raise DataError(f"{path} is empty")
-    if packing is None and path.suffix.lower() in PACKED:
+    if packing is None and path.suffix.lower() in COMPRESSED:
         raise DataError(f"{path} is no {path.suffix} archive although its name says so; rename or fetch it again")
     return Content(path, name, data)
 
@@ -85,15 +85,15 @@ def _cap(stream: IO[bytes], path: Path, limit_bytes: int) -> bytes:
 
 
 def _inner_name(path: Path) -> str:
-    return path.stem if path.suffix.lower() in PACKED else path.name
+    return path.stem if path.suffix.lower() in COMPRESSED else path.name
 
 
-def _unpack_with(opened: Callable[[IO[bytes]], IO[bytes]]) -> Callable[[IO[bytes], Path, int], tuple[str, bytes]]:
-    def unpack(file: IO[bytes], path: Path, limit_bytes: int) -> tuple[str, bytes]:
+def _decompress_with(opened: Callable[[IO[bytes]], IO[bytes]]) -> Callable[[IO[bytes], Path, int], tuple[str, bytes]]:
+    def decompress(file: IO[bytes], path: Path, limit_bytes: int) -> tuple[str, bytes]:
         with opened(file) as stream:
             return _inner_name(path), _cap(stream, path, limit_bytes)
 
-    return unpack
+    return decompress
 
 
 def _zstd(file: IO[bytes]) -> IO[bytes]:
@@ -133,11 +133,11 @@ _MAGIC = (
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ\x00", "xz"),
 )
-_UNPACK: dict[str, Callable[[IO[bytes], Path, int], tuple[str, bytes]]] = {
-    "gzip": _unpack_with(lambda file: gzip.GzipFile(fileobj=file)),  # type: ignore[arg-type,return-value]
-    "bzip2": _unpack_with(bz2.BZ2File),
-    "xz": _unpack_with(lzma.LZMAFile),
-    "zstd": _unpack_with(_zstd),
+_DECOMPRESS: dict[str, Callable[[IO[bytes], Path, int], tuple[str, bytes]]] = {
+    "gzip": _decompress_with(lambda file: gzip.GzipFile(fileobj=file)),  # type: ignore[arg-type,return-value]
+    "bzip2": _decompress_with(bz2.BZ2File),
+    "xz": _decompress_with(lzma.LZMAFile),
+    "zstd": _decompress_with(_zstd),
     "zip": _unzip,
 }
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from bench.data.content import PACKED
+from bench.data.content import COMPRESSED
 from bench.data.readers import data_suffixes
 from bench.errors import DataError
 
@@ -39,7 +39,7 @@ def part_of_name(name: str) -> str | None:
 def stem_of(path: PurePosixPath | Path) -> str:
     """The name without the endings of its format and packing."""
     name = path.name
-    while Path(name).suffix.lower() in (*data_suffixes(), *PACKED):
+    while Path(name).suffix.lower() in (*data_suffixes(), *COMPRESSED):
         name = Path(name).stem
     return name
 

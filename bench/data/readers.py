@@ -1,4 +1,4 @@
-"""Reads labelled texts out of a file of any of the usual formats, packed or not, with a header or without."""
+"""Reads labelled texts out of a file of any of the usual formats, compressed or not, with a header or without."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.data.binary_files import BINARY, read_parquet
 from bench.data.cells import make_table
 from bench.data.columns import choose_columns
-from bench.data.content import PACKED, Content, decode, read_content
+from bench.data.content import COMPRESSED, Content, decode, read_content
 from bench.data.delimited import read_delimited
 from bench.data.fasttext_files import looks_like_fasttext, read_fasttext
 from bench.data.json_files import looks_like_json, read_json
@@ -76,7 +76,7 @@ def _read_text(content: Content, reading: Reading, labelled: bool) -> Rows:
 
 def data_suffixes() -> tuple[str, ...]:
     """The file name endings that can be read."""
-    return (*BINARY, *DELIMITED, *JSON, *PACKED)
+    return (*BINARY, *DELIMITED, *JSON, *COMPRESSED)
 
 
 def _without_constant(rows: Rows, texts_at: list[int]) -> tuple[Rows, list[int]]:

@@ -45,7 +45,7 @@ def search_space() -> dict[str, dict[str, list[int]]]:
     return read_toml(SEARCH_TOML)
 
 
-def tune(
+def search_settings(
     context: Context, trained: Trained, reference: EngineSpec | None, engines: Sequence[EngineSpec]
 ) -> dict[str, Tuned]:
     """Each engine's settings by its name; of a backend's precisions all but the fastest are left out.
@@ -57,13 +57,13 @@ def tune(
     found: dict[str, Tuned] = {}
     texts = None
     for engine in ordered:
-        found[engine.name] = tuned = _tune_engine(context, trained, engine, texts)
+        found[engine.name] = tuned = _search_engine(context, trained, engine, texts)
         if texts is None and tuned.tuning:
             texts = len(tuned.tuning.trial.labels)
     return _one_precision_a_backend(found, reference)
 
 
-def _tune_engine(context: Context, trained: Trained, engine: EngineSpec, texts: int | None) -> Tuned:
+def _search_engine(context: Context, trained: Trained, engine: EngineSpec, texts: int | None) -> Tuned:
     path = context.cache / "tuned" / f"{_key(context, trained, engine, texts)}.json"
     try:
         tuning = Tuning.model_validate_json(path.read_bytes())

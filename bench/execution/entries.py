@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.execution.autotune import Tuned, tune
+from bench.execution.autotune import Tuned, search_settings
 from bench.execution.cells import Entry, failed_result, new_cell
 from bench.execution.context import Context
 from bench.execution.training import Trained
@@ -65,7 +65,7 @@ def _settings(context: Context, trained: Trained, reference: EngineSpec | None) 
         if trained.classifier.kind in backend_of(engine).kinds and not _unavailable(engine, plan.device)
     ]
     if plan.autotune:
-        return tune(context, trained, reference, serving)
+        return search_settings(context, trained, reference, serving)
     return {engine.name: Tuned(engine, plan.threads) for engine in serving}
 
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TextIO
 
 from bench.data.binary_files import BINARY
 from bench.data.columns import choose_text_columns, joined_text
-from bench.data.content import PACKED, decode, read_content
+from bench.data.content import COMPRESSED, decode, read_content
 from bench.data.json_files import json_records
 from bench.data.readers import DELIMITED, JSON, read_rows
 from bench.data.reading import Reading
@@ -83,7 +83,7 @@ def read_lines(file: Path, encoding: str | None = None) -> Iterator[tuple[int, s
     try:
         with file.open("rb") as stream:
             start = stream.read(4)
-            whole = encoding is not None or file.suffix.lower() in PACKED
+            whole = encoding is not None or file.suffix.lower() in COMPRESSED
             whole = whole or start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
             if not start:
                 raise DataError(f"{file} is empty")
@@ -127,7 +127,7 @@ def _without_end(line: str) -> str:
 
 
 def _suffix(file: Path) -> str:
-    return Path(file.stem).suffix.lower() if file.suffix.lower() in PACKED else file.suffix.lower()
+    return Path(file.stem).suffix.lower() if file.suffix.lower() in COMPRESSED else file.suffix.lower()
 
 
 def _check_out(file: Path, out: Path | None, suffix: str, as_json: bool) -> None:

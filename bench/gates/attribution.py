@@ -13,7 +13,7 @@ from bench.classifiers.folder import load_classifier, save_classifier
 from bench.errors import BenchError
 from bench.execution.console import RunConsole
 from bench.files.cache import link_or_copy
-from bench.gates.baseline import Baseline, JudgedAnswers, unpack
+from bench.gates.baseline import Baseline, JudgedAnswers, decode_answers
 from bench.gates.check import check_run, result_key
 from bench.gates.quality_rules import DEFAULT_RULE, QualityRule, Sides, judge
 from bench.gates.speed_check import SpeedOptions, find_classifier, worker_task
@@ -54,7 +54,7 @@ def attribute(
     """
     results = {result_key(result.cell): result for result in run.results}
     old = {checked.cell.id: checked for checked in baseline.rows}
-    answers = unpack(baseline)
+    answers = decode_answers(baseline)
     found = []
     for checked in check_run(run, baseline, rule).rows:
         if checked.verdict is not Verdict.REGRESSED or checked.judgement is None:

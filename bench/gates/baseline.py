@@ -1,4 +1,4 @@
-"""Packs a run's answers small enough to commit, for comparisons item by item, and reads them back with suspicion."""
+"""Encodes a run's answers small enough to commit, for comparisons item by item, and reads them back with suspicion."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from bench.results.store import open_run, write_record
 from bench.types import SCHEMA_VERSION, DataCard, Record
 
 ID_TYPE, LABEL_TYPE = np.dtype("<i8"), np.dtype("<i4")
-MOST_BYTES = 2**28  # of a packed array, unpacked: 33 million items; a file that unpacks to more is no baseline
+MOST_BYTES = 2**28  # of an encoded array, decoded: 33 million items; a file that decodes to more is no baseline
 AGAIN = "take the file from your version control, or write it again with `bench baseline DIR`"
 _CONFLICT = re.compile(rb"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
 
 
 class BaselineTask(Record):
-    """A task's test items that any result answered, in the order of their ids: ids and true labels, packed."""
+    """A task's test items that any result answered, in the order of their ids: ids and true labels, encoded."""
 
     data: DataCard
     ids: str
@@ -36,7 +36,7 @@ class BaselineTask(Record):
 
 
 class BaselineResult(Record):
-    """One result of the leaderboard: which of the task's items it answered (packed bits) and what, -1 for no class."""
+    """One result: which of the task's items it answered (bits, encoded) and what, -1 for no class."""
 
     cell: Cell
     classifier_sha256: str | None = None
@@ -61,7 +61,7 @@ class Baseline(Record):
 
 @dataclass(frozen=True)
 class JudgedAnswers:
-    """Unpacked: ids, true labels and predictions, int (n,), in the order of the ids."""
+    """Decoded: ids, true labels and predictions, int (n,), in the order of the ids."""
 
     ids: np.ndarray
     labels: np.ndarray
@@ -88,7 +88,7 @@ def make_baseline(run: StoredRun) -> Baseline:
         hardware_sha256=run.environment.get("hardware_sha256"),
         packages=run.environment.get("packages") or {},
         tasks=tuple(
-            BaselineTask(data=data, ids=_pack(_steps(ids), ID_TYPE), labels=_pack(labels, LABEL_TYPE))
+            BaselineTask(data=data, ids=_encode(_steps(ids), ID_TYPE), labels=_encode(labels, LABEL_TYPE))
             for data, ids, labels in tasks.values()
         ),
         rows=tuple(
@@ -97,7 +97,7 @@ def make_baseline(run: StoredRun) -> Baseline:
                 classifier_sha256=result.classifier_sha256,
                 accuracy=result.quality.accuracy,
                 macro_f1=result.quality.macro_f1,
-                **_pack_answers(judged_answers(run, result.cell.id), tasks[result.cell.task][1]),
+                **_encode_answers(judged_answers(run, result.cell.id), tasks[result.cell.task][1]),
             )
             for result in results
             if result.quality
@@ -114,10 +114,10 @@ def judged_answers(run: StoredRun, cell_id: str) -> JudgedAnswers:
     )
 
 
-def unpack(baseline: Baseline) -> Mapping[str, JudgedAnswers]:
+def decode_answers(baseline: Baseline) -> Mapping[str, JudgedAnswers]:
     """The answers of every result by cell id; raises StoreError when the file was changed by hand."""
-    tasks = {task.data.task: _unpack_task(task) for task in baseline.tasks}
-    return {result.cell.id: _unpack_answers(result, tasks.get(result.cell.task)) for result in baseline.rows}
+    tasks = {task.data.task: _decode_task(task) for task in baseline.tasks}
+    return {result.cell.id: _decode_answers(result, tasks.get(result.cell.task)) for result in baseline.rows}
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
@@ -183,14 +183,14 @@ def open_baseline(path: Path) -> Baseline:
     return make_baseline(open_run(path)) if path.is_dir() else read_baseline(path)
 
 
-def _pack_answers(answers: JudgedAnswers, ids: np.ndarray) -> dict[str, str]:
+def _encode_answers(answers: JudgedAnswers, ids: np.ndarray) -> dict[str, str]:
     answered = np.packbits(np.isin(ids, answers.ids))
-    return {"answered": _pack(answered, np.dtype("u1")), "predictions": _pack(answers.predictions, LABEL_TYPE)}
+    return {"answered": _encode(answered, np.dtype("u1")), "predictions": _encode(answers.predictions, LABEL_TYPE)}
 
 
-def _unpack_task(task: BaselineTask) -> tuple[np.ndarray, np.ndarray, int]:
+def _decode_task(task: BaselineTask) -> tuple[np.ndarray, np.ndarray, int]:
     """Ids, true labels and the number of classes."""
-    ids, labels = np.cumsum(_unpack(task.ids, ID_TYPE)), _unpack(task.labels, LABEL_TYPE)
+    ids, labels = np.cumsum(_decode(task.ids, ID_TYPE)), _decode(task.labels, LABEL_TYPE)
     name, classes = task.data.task, len(task.data.class_names)
     if len(ids) != len(labels) or (np.diff(ids) <= 0).any():
         raise StoreError(f"the baseline's items of {name} are not one label for each id; {AGAIN}")
@@ -199,12 +199,12 @@ def _unpack_task(task: BaselineTask) -> tuple[np.ndarray, np.ndarray, int]:
     return ids, labels, classes
 
 
-def _unpack_answers(kept: BaselineResult, task: tuple[np.ndarray, np.ndarray, int] | None) -> JudgedAnswers:
+def _decode_answers(kept: BaselineResult, task: tuple[np.ndarray, np.ndarray, int] | None) -> JudgedAnswers:
     if task is None:
         raise StoreError(f"the baseline's result {kept.cell.id} is of a task it does not hold; {AGAIN}")
     ids, labels, classes = task
-    answered = np.unpackbits(_unpack(kept.answered, np.dtype("u1")))[: len(ids)].astype(bool)
-    predictions = _unpack(kept.predictions, LABEL_TYPE)
+    answered = np.unpackbits(_decode(kept.answered, np.dtype("u1")))[: len(ids)].astype(bool)
+    predictions = _decode(kept.predictions, LABEL_TYPE)
     if len(answered) != len(ids) or answered.sum() != len(predictions):
         raise StoreError(f"the baseline's result {kept.cell.id} has a wrong number of answers; {AGAIN}")
     if ((predictions < -1) | (predictions >= classes)).any():
@@ -217,16 +217,16 @@ def _steps(ids: np.ndarray) -> np.ndarray:
     return np.diff(ids, prepend=0)
 
 
-def _pack(values: np.ndarray, dtype: np.dtype) -> str:
+def _encode(values: np.ndarray, dtype: np.dtype) -> str:
     return base64.b64encode(zlib.compress(values.astype(dtype).tobytes(), level=9)).decode("ascii")
 
 
-def _unpack(packed: str, dtype: np.dtype) -> np.ndarray:
+def _decode(encoded: str, dtype: np.dtype) -> np.ndarray:
     unpacking = zlib.decompressobj()
     try:
-        content = unpacking.decompress(base64.b64decode(packed, validate=True), MOST_BYTES)
+        content = unpacking.decompress(base64.b64decode(encoded, validate=True), MOST_BYTES)
     except (binascii.Error, zlib.error, ValueError) as error:
-        raise StoreError(f"the baseline's packed answers are damaged ({error}); {AGAIN}") from error
+        raise StoreError(f"the baseline's encoded answers are damaged ({error}); {AGAIN}") from error
     if not unpacking.eof or len(content) % dtype.itemsize:
-        raise StoreError(f"the baseline's packed answers are damaged (cut off, or too many); {AGAIN}")
+        raise StoreError(f"the baseline's encoded answers are damaged (cut off, or too many); {AGAIN}")
     return np.frombuffer(content, dtype=dtype)

@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 
 from bench.errors import NotComparable
-from bench.gates.baseline import Baseline, BaselineResult, JudgedAnswers, judged_answers, unpack
+from bench.gates.baseline import Baseline, BaselineResult, JudgedAnswers, decode_answers, judged_answers
 from bench.gates.quality_rules import DEFAULT_RULE, QualityRule, Sides, judge, measure_spread, unchanged
 from bench.results.records import Cell, Result, StoredRun
 from bench.results.verdicts import Check, CheckedResult, Judgement, Reason, SeedSpread, Verdict
@@ -80,7 +80,7 @@ def check_run(run: StoredRun, baseline: Baseline, rule: QualityRule = DEFAULT_RU
 
 def _pairs(run: StoredRun, baseline: Baseline, results: Mapping[Key, Result]) -> list[_Pair]:
     """The results that both have answers of."""
-    answers, found = unpack(baseline), []
+    answers, found = decode_answers(baseline), []
     for kept in baseline.rows:
         result = results.get(result_key(kept.cell))
         if result is not None and result.cell.id in run.answers:

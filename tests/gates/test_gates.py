@@ -12,7 +12,7 @@ from gate_runs import changed, losing, with_answers, with_data
 from synthetic_runs import full_run, sample_run, without_figures
 
 from bench.errors import NotComparable, StoreError
-from bench.gates.baseline import judged_answers, make_baseline, read_baseline, unpack, write_baseline
+from bench.gates.baseline import decode_answers, judged_answers, make_baseline, read_baseline, write_baseline
 from bench.gates.check import check_run
 from bench.gates.quality_rules import QualityRule
 from bench.results.records import Status, StoredRun
@@ -30,7 +30,7 @@ def rows_named(check: Check, verdict: Verdict) -> list[str]:
 def test_a_baseline_gives_every_answer_back(tmp_path: Path) -> None:
     run = full_run()
     write_baseline(tmp_path / "b.json", make_baseline(run))
-    unpacked = unpack(read_baseline(tmp_path / "b.json"))
+    unpacked = decode_answers(read_baseline(tmp_path / "b.json"))
     assert set(unpacked) == set(run.answers)
     for cell_id, answers in unpacked.items():
         expected = judged_answers(run, cell_id)
@@ -272,7 +272,7 @@ def test_an_unreadable_baseline_is_refused_and_nobody_is_told_to_delete_it(tmp_p
 def test_a_baseline_that_unpacks_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.gates.baseline.MOST_BYTES", 100)
     with pytest.raises(StoreError, match="too many"):
-        unpack(make_baseline(full_run()))
+        decode_answers(make_baseline(full_run()))
 
 
 def test_a_check_without_a_row_passes_nothing() -> None:
@@ -292,4 +292,4 @@ def test_damaged_baselines_are_refused(tmp_path: Path) -> None:
         path = tmp_path / "b.json"
         path.write_text(json.dumps({**good, **change}))
         with pytest.raises(StoreError, match=message):
-            unpack(read_baseline(path))
+            decode_answers(read_baseline(path))
