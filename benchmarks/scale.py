@@ -81,20 +81,25 @@ def kill_at_random() -> Killed:
             if worker.wait(600):
                 raise SystemExit("a worker failed")
         events = [json.loads(line) for line in log.read_text().splitlines()]
-        return _judge(place / "store", events, deaths, time.monotonic() - started)
+        return judge(str(place / "store"), CELLS, events, deaths, time.monotonic() - started)
 
 
 def _start(place: Path, at: int) -> subprocess.Popen[bytes]:
-    arguments = [str(place / "store"), str(place / f"work{at}"), str(place / "log"), str(CELLS), str(SLEEP_S)]
+    return start_worker(str(place / "store"), place / f"work{at}", place / "log", CELLS, SLEEP_S)
+
+
+def start_worker(root: str, out: Path, log: Path, cells: int, sleep_s: float) -> subprocess.Popen[bytes]:
+    arguments = [root, str(out), str(log), str(cells), str(sleep_s)]
     return subprocess.Popen([sys.executable, str(HERE / "scale_worker.py"), *arguments])
 
 
-def _judge(root: Path, events: Sequence[dict[str, float]], deaths: dict[int, float], wall_s: float) -> Killed:
-    store = open_store(str(root))
+def judge(root: str, cells: int, events: Sequence[dict[str, float]], deaths: dict[int, float], wall_s: float) -> Killed:
+    """What a store holds of so many cells; deaths: when each killed worker was."""
+    store = open_store(root)
     names = store.names("results")
     damaged = 0
     with Worker(store, "reader") as reader, tempfile.TemporaryDirectory() as out:
-        for number in range(CELLS):
+        for number in range(cells):
             cell_id = cell_of(number).id
             if not Sharing(store, reader).fetch_cell(Path(out), cell_id):
                 continue
@@ -108,7 +113,7 @@ def _judge(root: Path, events: Sequence[dict[str, float]], deaths: dict[int, flo
     return Killed(
         kills=len(deaths),
         within_a_cell=sum(map(len, spans.values())) - ended,
-        cells=CELLS,
+        cells=cells,
         published=len(names),
         executions=sum(map(len, spans.values())),
         overlapping=overlapping,
@@ -289,9 +294,8 @@ begun a cell is killed with SIGKILL, up to 0.4 s later, and another started.
 | seconds in all | {killed.wall_s:.0f} |
 
 Results are readable at every moment: a result is announced after all its files are in the store, under their hashes.
-Not killed here: a server of `s3://`, whose keeping of what it confirmed is its own matter; a server that is away for a
-while is asked again (tests/files/test_remote_objects.py). `bench run --shard` itself is killed in
-tests/execution/test_shards.py, whose run then ends with the predictions of an undivided run.
+A server that is away for a while is asked again (tests/files/test_remote_objects.py, and below). `bench run --shard`
+itself is killed in tests/execution/test_shards.py, whose run then ends with the predictions of an undivided run.
 
 ## What the bookkeeping costs
 
@@ -324,7 +328,7 @@ store; here threads of one process. The best possible time over that until the l
 def main() -> None:
     page_path = HERE / "scale.md"
     _, mark, ray = page_path.read_text(encoding="utf-8").partition("\n## On Ray")  # made by scale_ray.py
-    turns = [(count, pulled_efficiency(count)) for count in (4, 16, 64)]
+    turns = [(count, pulled_efficiency(count)) for count in (16, 64)]
     found = page(kill_at_random(), booking_ms(), many_cells(), efficiencies(), turns, mark + ray)
     page_path.write_text(found, encoding="utf-8")
     print(found)

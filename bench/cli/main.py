@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -13,6 +12,7 @@ import bench
 from bench.cli import gates, inspect, look, plan, predict, report, results, run, selftest, status, training
 from bench.cli.parameters import OneLineGroup
 from bench.errors import BenchError
+from bench.files.cache import cache_dir
 from bench.machine.companions import hide_unfit_companions
 from bench.machine.instructions import play_smaller_cpu
 from bench.machine.terminal import make_streams_safe, visible
@@ -120,7 +120,8 @@ def _of_system(error: OSError) -> str:
         )
     where = str(error.filename or "")
     cause = f"{where}: {error.strerror or error}" if where else str(error.strerror or error)
-    cached = where.startswith(os.environ.get("BENCH_CACHE") or str(Path.home() / ".cache" / "bench"))
+    cache = str(cache_dir())
+    cached = bool(where) and (where.startswith(cache) or cache.startswith(f"{where}/"))
     advice = "; the cache is there: set BENCH_CACHE to a folder that can be written" if cached else ""
     return cause + advice
 

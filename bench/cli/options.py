@@ -60,8 +60,8 @@ def data_options(command: Command) -> Command:
         click.option(
             "--data",
             type=click.Path(path_type=Path),
-            help="A file or folder of texts: CSV, TSV, JSON, JSONL, parquet, fastText, also packed; hf:ORG/NAME for "
-            "one of the hub; with --suite a folder of suites' data (default BENCH_DATA).",
+            help="A file or folder of texts: CSV, TSV, JSON, JSONL, parquet, fastText, compressed or not; hf:ORG/NAME "
+            "for one of the hub; with --suite a folder of suites' data (default BENCH_DATA).",
         ),
     ):
         command = option(command)

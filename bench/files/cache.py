@@ -67,6 +67,14 @@ def _scratch_prefix(target: Path) -> str:
     return f"{SCRATCH}{target.name[:40]}."
 
 
+def _open_scratch(target: Path, place: Path | None) -> tuple[int, str]:
+    """Raises OSError that names the target: nobody knows the file beside it."""
+    try:
+        return tempfile.mkstemp(prefix=_scratch_prefix(target), dir=place)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
+
+
 def is_replaceable(path: Path) -> bool:
     """Whether another file may take its place: not that of a device or pipe, such as /dev/null or /dev/stdout."""
     return path.parent != Path("/dev") and (path.is_file() or not path.exists())
@@ -79,7 +87,7 @@ def write_beside(path: Path, content: bytes, durable: bool = True) -> Iterator[P
     durable: on the disk, whatever becomes of the machine.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=_scratch_prefix(path), dir=path.parent)
+    handle, name = _open_scratch(path, path.parent)
     scratch = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -98,7 +106,7 @@ def whole_file(target: Path) -> Iterator[Path]:
     """Yield a scratch file that becomes `target` on success, in place of another one, and vanishes on any error."""
     target.parent.mkdir(parents=True, exist_ok=True)
     place = target.parent if is_replaceable(target) else None
-    handle, name = tempfile.mkstemp(prefix=_scratch_prefix(target), dir=place)
+    handle, name = _open_scratch(target, place)
     os.close(handle)
     scratch = Path(name)
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from command_line import assert_one_line_error, bench
 
+from bench.cli.main import _of_system
 from bench.files.cache import SCRATCH
 
 GOOD = "text,label\n" + "".join(f"the {w} number {n} is {w},{w}\n" for n in range(30) for w in ("good", "bad"))
@@ -203,6 +204,25 @@ def test_list_and_doctor_for_people() -> None:
         done = bench(*command)
         assert done.returncode == 0
         assert max(len(line) for line in done.stdout.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    ("home", "refused", "advice"),
+    [
+        ("/home/me", "/home/me/.cache", True),
+        ("/home/me", "/home/me/.cache/bench/datasets", True),
+        ("/home/me", "/data/runs/a", False),
+    ],
+)
+def test_a_cache_that_cannot_be_made_is_named(
+    home: str, refused: str, advice: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BENCH_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    said = _of_system(PermissionError(13, "Permission denied", refused))
+    assert said.startswith(f"{refused}: Permission denied")
+    assert ("set BENCH_CACHE to a folder that can be written" in said) == advice
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no device that is always full")

@@ -13,7 +13,7 @@ import bench as harness
 from bench.cli.main import cli
 from bench.machine.environment import git_state
 
-RUN_SECTIONS = ["What to run", "Where the data is", "How to measure", "Output", "Other"]
+RUN_SECTIONS = ["What to run", "Where the data is", "How to measure", "Many at once", "Output", "Other"]
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "train", "tune"])

@@ -242,5 +242,5 @@ def test_without_a_regression_there_is_nothing_to_attribute(tmp_path: Path) -> N
     folder = stored(full_run(), tmp_path / "run")
     done = bench("attribute", str(folder), "--baseline", str(folder))
     assert done.returncode == 0, done.stderr
-    assert "No row became worse" in done.stdout
+    assert "No result became worse" in done.stdout
     assert json.loads(bench("attribute", str(folder), "--baseline", str(folder), "--json").stdout) == {"rows": []}

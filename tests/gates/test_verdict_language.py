@@ -166,6 +166,6 @@ def test_the_commands_speak_chinese_and_keep_their_exit_codes(tmp_path: Path) ->
     assert "通过 PASS" in done.stdout
     assert "质量与基线对照" in summary.read_text(encoding="utf-8")
     assert "质量与基线对照" in bench("compare", folder, folder, "--lang", "zh").stdout
-    assert "没有一行变差" in bench("attribute", folder, "--baseline", folder, "--lang", "zh").stdout
+    assert "没有结果变差" in bench("attribute", folder, "--baseline", folder, "--lang", "zh").stdout
     machine = bench("check", folder, "--baseline", folder, "--lang", "zh", "--json")
     assert json.loads(machine.stdout)["verdict"] == "PASS"

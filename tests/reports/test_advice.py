@@ -114,7 +114,7 @@ def test_nothing_meets_and_the_nearest_on_each_demand_is_named() -> None:
     given = advice(min_f1=0.99, rps=100_000)
     text = text_of(given)
     assert given.chosen is None
-    assert "No row meets the demands" in text
+    assert "No result meets the demands" in text
     assert "Nearest on macro F1: full-finetune" in text
     assert "Nearest on RPS: tfidf/sklearn" in text
 
@@ -232,7 +232,7 @@ def test_what_is_invalid_is_never_deployed() -> None:
     for changed in (row.model_copy(update={"status": Status.INVALID, "reason": "no valid answer"}), nothing):
         [given] = advise(synthetic.stored_run([changed], {cell_id: RUN.answers[cell_id]}), Demands(rps=1))
         assert given.chosen is None
-        assert "No row of this task can be deployed" in text_of(given)
+        assert "No result of this task can be deployed" in text_of(given)
         assert "Must not be deployed" in text_of(given)
     unstable = row.model_copy(update={"status": Status.UNSTABLE})
     [given] = advise(synthetic.stored_run([unstable], {cell_id: RUN.answers[cell_id]}), Demands(min_f1=0.5))

@@ -49,7 +49,7 @@ def test_one_that_beats_every_single_row_is_offered() -> None:
     assert "tfidf/sklearn" in given.offer.better
     assert set(given.offer.better) | set(given.offer.faster) == {row.name for row in given.candidates}
     page = AdvicePage((given,))
-    assert "A cascade beats every single row" in page.markdown
+    assert "A cascade beats every single result" in page.markdown
     assert page.to_dict()["tasks"][0]["cascade"]["share"] == given.offer.cascade.share
 
 

@@ -154,6 +154,16 @@ def test_a_pipe_is_written_into_and_stays(tmp_path: Path) -> None:
     assert not is_replaceable(Path(os.devnull))
 
 
+def test_a_file_that_cannot_be_written_is_named_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(prefix: str, dir: Path) -> None:
+        raise PermissionError(13, "Permission denied", f"{dir}/{prefix}x7")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(PermissionError) as caught:
+        write_whole(tmp_path / "leaderboard.md", b"1")
+    assert caught.value.filename == str(tmp_path / "leaderboard.md")
+
+
 def test_a_name_as_long_as_names_may_be_is_written(tmp_path: Path) -> None:
     path = tmp_path / f"{'n' * 250}.csv"
     write_whole(path, b"1")
