@@ -63,15 +63,14 @@ spread_option = click.option(
 )
 def baseline(folder: Path, out: Path) -> None:
     """Write the answers of a run FOLDER as a baseline for `bench check`."""
-    from rich.console import Console
-
     from bench.gates.baseline import make_baseline, write_baseline
+    from bench.machine.consoles import SafeConsole
     from bench.results.store import open_run
 
     made = make_baseline(open_run(folder))
     write_baseline(out, made)
     size_kb = out.stat().st_size / 1000
-    Console(stderr=True, highlight=False).print(
+    SafeConsole(stderr=True, highlight=False).print(
         f"written: {out} ({len(made.rows)} results, {size_kb:,.0f} kB); commit it and run `bench check`",
         soft_wrap=True,
     )
@@ -211,9 +210,9 @@ def attribute(
 
 
 def _print_page(page: Any, as_json: bool) -> None:
-    from rich.console import Console
+    from bench.machine.consoles import SafeConsole
 
     if as_json:
         print_json(page.to_dict())
     else:
-        page.print(Console(highlight=False))
+        page.print(SafeConsole(highlight=False))

@@ -36,13 +36,13 @@ def plan(quiet: bool, as_json: bool, **choices: Any) -> None:
 
     Nothing is trained or measured, and no model is fetched: only the data is prepared.
     """
-    from rich.console import Console
+    from bench.machine.consoles import SafeConsole
 
     items = _items(choices, quiet)
     if as_json:
         print_json([item.model_dump() for item in items])
         return
-    output = Console(highlight=False)
+    output = SafeConsole(highlight=False)
     output.print(_table(items))
     output.print(_summary(items), soft_wrap=True)
 

@@ -42,8 +42,7 @@ def print_leaderboard(
     What was measured is printed also where the folder cannot be written; a page that was asked for elsewhere and cannot
     be written is a StoreError.
     """
-    from rich.console import Console
-
+    from bench.machine.consoles import SafeConsole
     from bench.results.leaderboards import make_leaderboard
     from bench.results.store import open_run
 
@@ -53,18 +52,17 @@ def print_leaderboard(
     if as_json:
         print_json(leaderboard.to_dict())
     else:
-        leaderboard.print(Console(highlight=False), full)
+        leaderboard.print(SafeConsole(highlight=False), full)
     _write(folder, leaderboard, language, page, quiet=as_json, full=full)
 
 
 def _write(
     folder: Path, leaderboard: Leaderboard, language: str, page: Path | None, *, quiet: bool, full: bool
 ) -> None:
-    from rich.console import Console
-
+    from bench.machine.consoles import SafeConsole
     from bench.results.leaderboards import write_files
 
-    messages = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    messages = SafeConsole(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:
         written = write_files(folder, leaderboard, language, page)
     except OSError as error:

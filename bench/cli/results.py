@@ -13,7 +13,7 @@ import click
 from bench.cli.options import full_option, json_option, lang_option
 from bench.cli.parameters import OneLineGroup, Unit
 from bench.cli.units import parse_accuracy, parse_milliseconds, parse_price, parse_rate, parse_share
-from bench.machine.terminal import print_json
+from bench.machine.terminal import print_json, visible
 
 if TYPE_CHECKING:
     from bench.results.records import StoredRun
@@ -82,10 +82,9 @@ def advise(
     With --min-f1 the cheapest result that meets the demands; with --accuracy the one that automates the most; else the
     best one.
     """
-    from rich.console import Console
-
     from bench import registry
     from bench.cli.lengths import own_lengths
+    from bench.machine.consoles import SafeConsole
     from bench.results.demands import Demands
     from bench.results.store import open_run
 
@@ -98,7 +97,7 @@ def advise(
     if as_json:
         print_json(page.to_dict())
     else:
-        page.print(Console(highlight=False))
+        page.print(SafeConsole(highlight=False))
 
 
 @click.command()
@@ -118,10 +117,9 @@ def export(folder: Path, form: str, out: Path | None) -> None:
     mlflow         a run a cell: parameters, figures, training curves
     tensorboard    training curves and figures
     """
-    from rich.console import Console
-
     from bench import registry
     from bench.errors import UsageError
+    from bench.machine.consoles import SafeConsole
     from bench.results.store import open_run
 
     if out is None and form != "mlflow":
@@ -133,7 +131,7 @@ def export(folder: Path, form: str, out: Path | None) -> None:
         _write_cards(run, out)
     else:
         out = registry.find("report", form)(run, out)
-    Console(stderr=True, highlight=False).print(f"written: {out}", soft_wrap=True)
+    SafeConsole(stderr=True, highlight=False).print(f"written: {out}", soft_wrap=True)
 
 
 def _write_rows(run: StoredRun, form: str, out: Path) -> None:
@@ -206,11 +204,10 @@ def trend(folders: tuple[Path, ...], page: Path | None, language: str, as_json: 
 
     Runs are ordered by the time they ended. Quality is followed on the same texts, rates on the same machine.
     """
-    from rich.console import Console
-
     from bench import registry
     from bench.errors import StoreError, UsageError
     from bench.files.cache import write_whole
+    from bench.machine.consoles import SafeConsole
     from bench.results.store import open_run
 
     if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
@@ -222,10 +219,10 @@ def trend(folders: tuple[Path, ...], page: Path | None, language: str, as_json: 
     if as_json:
         print_json(shown.to_dict())
     else:
-        shown.print(Console(highlight=False))
+        shown.print(SafeConsole(highlight=False))
     if page is not None:
         write_whole(page, shown.page().encode("utf-8"))
-        click.echo(f"written: {page}", err=True)
+        click.echo(visible(f"written: {page}"), err=True)
 
 
 @click.group("pytest-benchmark", cls=OneLineGroup)
@@ -243,7 +240,7 @@ def export_benchmarks(folder: Path, out: Path) -> None:
 
     content = export_run(open_run(folder))
     write_json(out, content)
-    click.echo(f"written: {out} ({len(content['benchmarks'])} benchmarks)", err=True)
+    click.echo(visible(f"written: {out} ({len(content['benchmarks'])} benchmarks)"), err=True)
 
 
 @pytest_benchmark.command("import")
@@ -251,13 +248,12 @@ def export_benchmarks(folder: Path, out: Path) -> None:
 @json_option
 def import_benchmarks(file: Path, as_json: bool) -> None:
     """Show the benchmarks of a FILE of `pytest --benchmark-json`: rate, and the percentiles its rounds support."""
-    from rich.console import Console
-
     from bench import registry
+    from bench.machine.consoles import SafeConsole
     from bench.results.pytest_benchmark import read_benchmarks
 
     benchmarks = read_benchmarks(file)
     if as_json:
         print_json([benchmark.model_dump() for benchmark in benchmarks])
         return
-    registry.find("report", "benchmarks")(file.name, benchmarks).print(Console(highlight=False))
+    registry.find("report", "benchmarks")(file.name, benchmarks).print(SafeConsole(highlight=False))

@@ -26,11 +26,10 @@ def selftest(language: str, quiet: bool, as_json: bool) -> None:
 
     Exit codes: 0 all found; 11 one was not, or something honest was called faulty.
     """
-    from rich.console import Console
-
     from bench import registry
     from bench.errors import SelfTestFailed
     from bench.execution.console import RunConsole
+    from bench.machine.consoles import SafeConsole
     from bench.selftest.checks import run_selftest
 
     with RunConsole(quiet) as console:
@@ -39,7 +38,7 @@ def selftest(language: str, quiet: bool, as_json: bool) -> None:
     if as_json:
         print_json(page.to_dict())
     else:
-        page.print(Console(highlight=False))
+        page.print(SafeConsole(highlight=False))
     if not record.passed:
         failed = ", ".join(check.name for check in record.checks if not check.passed)
         raise SelfTestFailed(f"do not believe figures made here: {failed}")

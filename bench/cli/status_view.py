@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 import click
-from rich.console import Console
 from rich.live import Live
 
 from bench.execution.progress import Progress
 from bench.execution.progress_view import lines, progress_table, summary
+from bench.machine.consoles import SafeConsole
 from bench.machine.terminal import visible
 
 ASK_S = 2.0
@@ -25,7 +25,7 @@ def print_progress(progress: Progress) -> None:
 
 def watch_progress(ask: Callable[[], Progress]) -> None:
     """Show it again and again until nothing is left to do; Ctrl-C stops the watching alone."""
-    console = Console(highlight=False)
+    console = SafeConsole(highlight=False)
     said = ""
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while (found := ask()).waiting:

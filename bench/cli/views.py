@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from bench.machine.consoles import SafeConsole
 
 GIB = 2**30
 
 
-def new_console() -> Console:
+def new_console() -> SafeConsole:
     """A console that prints data as it is."""
-    return Console(highlight=False)
+    return SafeConsole(highlight=False)
 
 
 def new_table(title: str, *columns: str) -> Table:

@@ -6,19 +6,20 @@ import time
 from importlib.util import find_spec
 from types import TracebackType
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from bench.machine.consoles import SafeConsole
 from bench.machine.terminal import visible
 
 
-def error_console() -> Console:
+def error_console() -> SafeConsole:
     """Progress and messages go to stderr, so that stdout holds the result alone."""
-    return Console(stderr=True, highlight=False)
+    return SafeConsole(stderr=True, highlight=False)
 
 
-def _in_notebook_with_widgets(console: Console) -> bool:
+def _in_notebook_with_widgets(console: SafeConsole) -> bool:
     """Whether a notebook can show a bar: without ipywidgets rich would warn at every step."""
     return console.is_jupyter and find_spec("ipywidgets") is not None
 

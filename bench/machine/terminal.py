@@ -32,7 +32,12 @@ _HANDLER = "bench-stand-ins"
 
 def visible(text: str) -> str:
     """The text in one line, control and direction characters written out as \\x1b: none of them reaches a terminal."""
-    return " ".join("".join(map(_written_out, text)).split())
+    return " ".join(written_out(text).split())
+
+
+def written_out(text: str) -> str:
+    """The same with its lines and spaces as they are."""
+    return text if text.isprintable() else "".join(map(_written_out, text))
 
 
 def _written_out(letter: str) -> str:

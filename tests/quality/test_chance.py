@@ -19,6 +19,7 @@ NAMES = ("a", "b", "c")
 def test_swapped_labels_are_warned_of() -> None:
     labels = np.arange(60) % 2
     quality = measure_quality(answers_of(labels, 1 - labels, 2), ("neg", "pos"))
+    assert right_in_other_order(quality) == 1.0
     [warning] = quality_warnings(quality)
     assert warning.startswith("right in 0.0% of 60 texts, significantly less than guessing among 2 classes (p = 9e-19)")
 

@@ -31,3 +31,14 @@ def test_many_groups_keep_letters_of_their_own() -> None:
     assert len(set(letters.values())) == 90
     assert {len(each) for each in letters.values()} == {1}
     assert (letters["0"], letters["25"], letters["26"], letters["52"]) == ("a", "z", "A", "α")
+
+
+def test_letters_go_with_the_order_of_the_names() -> None:
+    """Names told apart from the third after them on: every three in a row have a letter."""
+    names = [f"name {at}" for at in range(14)]
+    apart = [(names[at], names[other]) for at, other in combinations(range(14), 2) if other - at > 2]
+    letters = letter_display(names, apart)
+    assert letters == {
+        name: "".join("abcdefghijkl"[start] for start in range(max(0, at - 2), min(at, 11) + 1))
+        for at, name in enumerate(names)
+    }

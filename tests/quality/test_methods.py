@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from answers import answers_of, noisy_answers
+from scipy import stats
+from sklearn.metrics import f1_score
 
+from bench.quality.differences import macro_f1_values
 from bench.quality.methods import compare_methods
 from bench.results.records import Answers
 
@@ -59,6 +62,8 @@ def test_few_texts_that_all_agree_are_not_certain(texts: int, apart: bool) -> No
     assert comparison.apart is apart
     found = comparison.difference
     assert found.items_needed == 8 if texts < 8 else 0 < found.low < 0.9
+    assert -1.0 <= found.low <= found.value <= found.high <= 1.0
+    assert comparison.p == pytest.approx({5: 0.0625, 12: 0.000532}[texts], rel=0.001)
 
 
 def test_the_p_values_are_adjusted_over_the_pairs_of_methods() -> None:
@@ -77,3 +82,30 @@ def test_methods_without_common_texts_say_nothing() -> None:
     [comparison] = compare_methods({"A": [first, first], "B": [second, second]}, 2)
     assert comparison.n == 0
     assert not comparison.apart
+    nothing = comparison.difference
+    assert (nothing.value, nothing.low, nothing.high, comparison.p) == (0.0, -1.0, 1.0, 1.0)
+
+
+def test_the_p_is_welchs_with_the_variance_of_the_texts_added() -> None:
+    random = np.random.default_rng(7)
+    truth = random.integers(0, 4, 600)
+    methods = {"A": seeds(random, truth, [0.85, 0.87, 0.9]), "B": seeds(random, truth, [0.84, 0.86])}
+    [comparison] = compare_methods(methods, 4)
+    answers = {name: [each.prediction.labels for each in method] for name, method in methods.items()}
+    scores = [[f1_score(truth, each, average="macro") for each in answers[name]] for name in "AB"]
+    items = macro_f1_values(truth, answers["B"], answers["A"], 4)
+    of_seeds = [np.var(each, ddof=1) / len(each) for each in scores]
+    variance = float(items.counts @ items.values**2) / 600**2 + sum(of_seeds)
+    freedom = variance**2 / (of_seeds[0] ** 2 / 2 + of_seeds[1] ** 2 / 1)
+    away = abs(np.mean(scores[0]) - np.mean(scores[1])) / np.sqrt(variance)
+    assert comparison.p == pytest.approx(2 * stats.t.sf(away, freedom), rel=1e-6)
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(variance)
+    assert comparison.difference.high - comparison.difference.value == pytest.approx(half, rel=0.05)
+
+
+def test_identical_seeds_of_identical_methods_are_no_difference() -> None:
+    truth = np.arange(40) % 4
+    same = [answers_of(truth, truth, 4)] * 3
+    [comparison] = compare_methods({"A": same, "B": same}, 4)
+    assert (comparison.difference.value, comparison.p) == (0.0, 1.0)
+    assert -0.1 < comparison.difference.low <= 0 <= comparison.difference.high < 0.1

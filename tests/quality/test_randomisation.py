@@ -107,3 +107,11 @@ def test_the_same_answers_and_no_items_are_no_difference() -> None:
     assert randomisation_test(paired, 3).p == 1.0
     none = np.array([], dtype=np.int64)
     assert randomisation_test(Paired(none, none, none), 3).p == 1.0
+
+
+def test_a_class_without_a_text_changes_no_p() -> None:
+    paired = alike(11, 400, 4, 0.8, 0.5)
+    assert (paired.first != paired.second).sum() > 30
+    with_all, with_more = (randomisation_test(paired, classes, draws=4000) for classes in (4, 6))
+    assert with_more.difference == pytest.approx(with_all.difference)
+    assert with_more.p == pytest.approx(with_all.p, rel=0.15)

@@ -118,7 +118,7 @@ def test_the_speed_gate_measures_the_trimmed_mean_of_the_turns_ratios() -> None:
 
 
 def test_the_speed_gate_s_noise_and_rates_are_those_of_even_turns() -> None:
-    base = np.full(30, 0.02)
+    base = np.tile([0.01, 0.01, 0.04], 10)
     judgement = judge_turns("single", base, base * 1.05, base * 1.3)
     assert judgement.noise == pytest.approx(0.05)
     assert judgement.slowdown.value == pytest.approx(1.3 / np.sqrt(1.05) - 1)
