@@ -24,7 +24,7 @@ from bench.cli.results import csv_text
 from bench.errors import NotAvailable, NotComparable, StoreError, UsageError
 from bench.execution.predict import Predictor
 from bench.gates.baseline import make_baseline, write_baseline
-from bench.plan.keywords import make_request
+from bench.plan.keywords import SPREAD, make_request
 from bench.plan.request import RunRequest
 from bench.results.records import Status
 from bench.results.verdicts import Verdict
@@ -185,7 +185,8 @@ def test_a_notebook_shows_progress_and_the_leaderboard(tmp_path: Path) -> None:
 
 def test_every_keyword_of_run_reaches_the_request() -> None:
     keywords = {name: parameter.default for name, parameter in signature(bench.run).parameters.items()}
-    del keywords["progress"]
+    for name in ("progress", *SPREAD):  # how it is carried out, not what is asked for
+        del keywords[name]
     assert make_request(keywords) == RunRequest()
     given = make_request(
         keywords

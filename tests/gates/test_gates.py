@@ -15,6 +15,7 @@ from bench.errors import NotComparable, StoreError
 from bench.gates.baseline import decode_answers, judged_answers, make_baseline, read_baseline, write_baseline
 from bench.gates.check import check_run
 from bench.gates.quality_rules import QualityRule
+from bench.quality.selective import taken
 from bench.results.records import Status, StoredRun
 from bench.results.verdicts import Check, Metric, Reason, Verdict
 from reports.pages.check import CheckPage
@@ -93,13 +94,7 @@ def test_new_rows_are_named_and_not_judged() -> None:
 def test_rows_are_compared_over_the_same_items_only() -> None:
     run = full_run()
     cell_id = run.results[0].cell.id
-    answers = run.answers[cell_id]
-    head = replace(
-        answers,
-        ids=answers.ids[:500],
-        labels=answers.labels[:500],
-        prediction=replace(answers.prediction, labels=answers.prediction.labels[:500]),
-    )
+    head = taken(run.answers[cell_id], np.arange(500))
     check = check_run(with_answers(run, cell_id, head), make_baseline(run))
     compared = {row.cell.id: row.judgement for row in check.rows}
     judged = compared.pop(cell_id)

@@ -22,6 +22,7 @@ from bench.gates.speed_check import SpeedOptions, find_classifier, gate_speed
 from bench.gates.turns import HERE, Side, SpeedWorker, compare_speed, take_turns
 from bench.gates.worker import Server, Turn, WorkerTask
 from bench.machine.environment import hardware_fingerprint
+from bench.quality.scores import measure_quality
 from bench.results.records import StoredRun
 from bench.results.verdicts import Verdict
 from bench.types import EngineSpec
@@ -68,7 +69,7 @@ def test_each_text_of_a_turn_is_answered_once(tmp_path: Path) -> None:
     for scenario in ("single", "offline"):
         asked.clear()
         places = (3, 1, 4, 15, 9, 2, 6)
-        assert server.turn(Turn(scenario=scenario, texts=places, seed=5)) > 0
+        assert server.turn(Turn(scenario=scenario, texts=places, seed=5))["seconds"] > 0
         assert sorted(asked) == sorted(server.texts[place] for place in places)
 
 
@@ -105,14 +106,16 @@ def run_of_tiny_rows(folder: Path) -> StoredRun:
     (row,) = [result for result in run.results if result.cell.recipe == "tfidf"]
     classifier = linear(folder / "classifiers" / "agnews.tfidf.s0")
     data = tiny_dataset()
-    row = row.model_copy(update={"classifier_sha256": classifier.sha256, "data": data.card, "test_items": 50})
+    answers = answers_of(np.arange(50) % 3, 3, 0.9, seed=0)
+    changes = {"classifier_sha256": classifier.sha256, "data": data.card, "test_items": 50}
+    row = row.model_copy(update={**changes, "quality": measure_quality(answers, data.card.class_names)})
     settings = run.settings.model_copy(update={"cells": (row.cell.id,), "threads": 1})
     return replace(
         run,
         folder=folder,
         settings=settings,
         results=(row,),
-        answers={row.cell.id: answers_of(np.arange(50) % 3, 3, 0.9, seed=0)},
+        answers={row.cell.id: answers},
         environment={**run.environment, "hardware_sha256": hardware_fingerprint()},
     )
 

@@ -13,6 +13,7 @@ from synthetic_runs import full_run
 
 from bench.gates.baseline import make_baseline
 from bench.gates.check import check_run
+from bench.quality.scores import measure_quality
 from bench.results.records import Answers, Result, StoredRun
 from bench.results.store import write_answers, write_json, write_record
 from bench.results.verdicts import Check
@@ -30,7 +31,14 @@ def stored(run: StoredRun, folder: Path) -> Path:
 
 
 def with_answers(run: StoredRun, cell_id: str, answers: Answers) -> StoredRun:
-    return replace(run, answers={**run.answers, cell_id: answers})
+    """The run with other answers of one cell, and the figures of these."""
+    results = tuple(
+        result.model_copy(update={"quality": measure_quality(answers, result.data.class_names)})
+        if result.cell.id == cell_id and result.quality
+        else result
+        for result in run.results
+    )
+    return replace(run, results=results, answers={**run.answers, cell_id: answers})
 
 
 def losing(answers: Answers, count: int, k: int) -> Answers:

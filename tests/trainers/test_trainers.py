@@ -111,7 +111,7 @@ def test_kept_vectors_are_not_taken_for_those_of_another_tokenizer_version_or_co
     elif changed == "version":
         monkeypatch.setattr("trainers.frozen_head.version", lambda package: f"{package} of tomorrow")
     else:
-        monkeypatch.setattr("trainers.frozen_head._code_sha256", lambda: "other code")
+        monkeypatch.setattr("trainers.frozen_head._hash_code", lambda: "other code")
     fit(recipe("frozen-head"), data, tmp_path / "d", base)
     assert len(list((tmp_path / "cache" / "vectors").iterdir())) == 4
 

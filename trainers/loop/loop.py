@@ -176,7 +176,8 @@ class _Training:
             input_ids, attention_mask, labels = self.train.batch(part, self.device)
             with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
                 soft = self.train.soft_targets(part, self.device)
-                loss = self.objective(self.module, input_ids, attention_mask, labels, soft) / size
+                taught = () if soft is None else (soft,)
+                loss = self.objective(self.module, input_ids, attention_mask, labels, *taught) / size
             total += loss.item()
             if not math.isfinite(total):
                 return total
