@@ -8,8 +8,7 @@ from typing import Literal
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console, RenderableType
-from rich.measure import Measurement
+from rich.console import RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -20,7 +19,6 @@ Row = tuple[str, ...]
 
 LONGEST_UNBROKEN = 16
 MOST_PRINTED_ROWS = 60
-_WIDE = Console(width=10_000)  # to ask how little room a table can do with
 
 
 @dataclass(frozen=True)
@@ -102,26 +100,16 @@ def to_rich(
 ) -> Iterator[RenderableType]:
     """The same for a terminal of `width` columns: figures are never cut, words wrap; the first rows of a long table.
 
-    Where the columns do not fit side by side, every row stands below the one before, a figure a line.
+    Where the columns do not fit side by side, those of wider terminals are left out and named; where the others do not
+    fit either, every row stands below the one before, a figure a line.
 
     The table is in `language` already; what is said of its length will be.
     """
     rows = table.rows[:most_rows]
-    shown = [position for position, column in enumerate(table.columns) if column.from_width <= width]
-    grid = RichTable(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    for position in shown:
-        column = table.columns[position]
-        if column.align == "right":
-            heading = _heading(column, " {}").replace(" ", "\n")
-            grid.add_column(Text(heading), justify="right", no_wrap=True, vertical="top")
-        else:
-            least = min(LONGEST_UNBROKEN, _longest_word(row[position] for row in rows))
-            grid.add_column(Text(column.name), overflow="fold", min_width=least, vertical="top")
-    for row in rows:
-        grid.add_row(*(Text(clean(row[position])) for position in shown))
+    shown, widths = _fitted(table, rows, width)
     yield Text(clean(table.title), style="bold")
-    if Measurement.get(_WIDE, _WIDE.options, grid).minimum <= width:
-        yield grid
+    if widths:
+        yield _side_by_side(table, rows, shown, widths)
     else:
         yield from _stacked(table, rows, shown)
     if len(rows) < len(table.rows):
@@ -135,6 +123,61 @@ def to_rich(
         yield Text(f"- {say(left_out, language)}", style="dim")
     for note in table.notes:
         yield Text(f"- {clean(note)}", style="dim")
+
+
+def _fitted(table: Table, rows: Sequence[Row], width: int) -> tuple[list[int], list[int]]:
+    """The columns that a terminal of this width shows, and how wide each is; no widths where they do not fit."""
+    wanted = [position for position, column in enumerate(table.columns) if column.from_width <= width]
+    least = {position: _least_width(table.columns[position], [row[position] for row in rows]) for position in wanted}
+    shown = list(wanted)
+    dispensable = sorted(wanted, key=lambda position: (table.columns[position].from_width, position))
+    while _total(least[position] for position in shown) > width:
+        if not table.columns[dispensable[-1]].from_width:
+            return wanted, []
+        shown.remove(dispensable.pop())
+    spare = width - _total(least[position] for position in shown)
+    widths = dict(least)
+    wishes = {position: _natural_width(table.columns[position], [row[position] for row in rows]) for position in shown}
+    hungry = sorted(shown, key=lambda position: wishes[position] - least[position])
+    for at, position in enumerate(hungry):
+        more = min(max(0, wishes[position] - least[position]), spare // (len(hungry) - at))
+        widths[position] += more
+        spare -= more
+    return shown, [widths[position] for position in shown]
+
+
+def _total(widths: Iterable[int]) -> int:
+    """Of columns with a space between them."""
+    listed = list(widths)
+    return sum(listed) + len(listed) - 1
+
+
+def _least_width(column: Column, cells: Iterable[str]) -> int:
+    """Terminal columns that a column cannot do without: its figures whole, of its words the longest."""
+    if column.align == "right":
+        return max((_longest_word([_heading(column, " {}")]), *(cell_len(clean(cell)) for cell in cells)))
+    return max(1, min(LONGEST_UNBROKEN, _longest_word((column.name, *cells))))
+
+
+def _natural_width(column: Column, cells: Iterable[str]) -> int:
+    """What it takes when nothing wraps; the headings of figures always wrap."""
+    if column.align == "right":
+        return _least_width(column, cells)
+    return max(cell_len(clean(text)) for text in (column.name, *cells))
+
+
+def _side_by_side(table: Table, rows: Iterable[Row], shown: Sequence[int], widths: Sequence[int]) -> RichTable:
+    grid = RichTable(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    for position, wide in zip(shown, widths, strict=True):
+        column = table.columns[position]
+        if column.align == "right":
+            heading = _heading(column, " {}").replace(" ", "\n")
+            grid.add_column(Text(heading), justify="right", no_wrap=True, width=wide, vertical="top")
+        else:
+            grid.add_column(Text(column.name), overflow="fold", width=wide, vertical="top")
+    for row in rows:
+        grid.add_row(*(Text(clean(row[position])) for position in shown))
+    return grid
 
 
 def _stacked(table: Table, rows: Iterable[Row], shown: Sequence[int]) -> Iterator[RenderableType]:
