@@ -21,6 +21,7 @@ from bench.machine.threads import usable_cores
 TRAINING_PACKAGES = (
     "accelerate",
     "bitsandbytes",
+    "gliclass",
     "numpy",
     "peft",
     "safetensors",
