@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from own_data_runs import run
+from own_data_runs import assert_measured, run
 from servers import Server, llama_server, vllm_server
 from tiny_classifiers import MAX_LENGTH, finish, tiny_texts
 from tiny_models import CLASS_NAMES, TINY, no_progress, save_tokenizer
@@ -31,7 +31,6 @@ from bench.models.base import base_weights
 from bench.plan.engines import load_engines
 from bench.plan.recipes import recipes_for
 from bench.plan.tiers import Tier
-from bench.results.records import Status
 from bench.results.store import open_run
 from bench.speed.batcher import BatchBudget
 from bench.speed.server_runs import ServerTest
@@ -179,7 +178,7 @@ def test_a_run_through_llama_cpp(llama: Server, tmp_path: Path) -> None:
     assert certified.parity is not None
     assert certified.parity.same_tokens
     assert certified.parity.equal_labels >= 0.6
-    assert own.status is Status.OK, own.reason
+    assert_measured(own)
     assert own.parity is None
     assert own.cell.base_model == llama.model
     assert own.session is not None

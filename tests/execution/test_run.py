@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from own_data_runs import COMMAND, own_data, run
+from own_data_runs import COMMAND, assert_measured, own_data, run
 
 from bench.results.records import Status
 from bench.results.store import open_run
@@ -33,7 +33,7 @@ def test_both_samples_with_two_methods(tmp_path: Path) -> None:
     stored = open_run(out)
     assert {result.cell.task for result in stored.results} == {"agnews", "weibo"}
     for result in stored.results:
-        assert result.status is Status.OK, result.reason
+        assert_measured(result)
         assert result.quality is not None
         assert result.parity is not None
         assert result.parity.passed
@@ -67,7 +67,8 @@ def test_killed_half_way_it_goes_on(tmp_path: Path) -> None:
     assert {name: after[name] for name in finished} == finished
     results = open_run(out).results
     assert {result.cell.recipe for result in results} == {"tfidf", "textcnn"}
-    assert all(result.status is Status.OK for result in results)
+    for result in results:
+        assert_measured(result)
     assert not [path for path in out.rglob(".*") if path.name != ".lock"], "a scratch file was left behind"
 
 
@@ -105,7 +106,8 @@ def test_a_cell_over_its_limit_becomes_a_row(tmp_path: Path) -> None:
     assert kept.returncode == 5, "a failed row stays until --retry"
     retried = run(*arguments, "--retry")
     assert retried.returncode == 0, retried.stderr
-    assert [result.status for result in open_run(out).results] == [Status.OK]
+    [result] = open_run(out).results
+    assert_measured(result)
 
 
 def test_two_runs_in_one_folder_do_not_mix(tmp_path: Path) -> None:
