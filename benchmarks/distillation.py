@@ -15,29 +15,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from few_labels import drawn, quietly
+from few_labels import drawn, logits_of, prepare, quietly
 
 from bench import registry
-from bench.classifiers.modules import load_module
-from bench.data.assembly import Limits
-from bench.data.datasets import prepare_dataset
-from bench.data.suites import load_suite
-from bench.files.cache import cache_dir
-from bench.machine.companions import hide_unfit_companions
-from bench.models.base import base_weights
-from bench.plan.recipes import recipes_for
 from bench.quality.ranking import paired_difference
 from bench.quality.scores import macro_scores
 from bench.results.records import Answers
-from bench.text.tokens import load_tokenizer
-from bench.types import Classifier, Prediction, Split, Workplace
-from trainers.loop.batches import tokenise
-from trainers.loop.evaluate import predict_logits
+from bench.types import Classifier, Prediction, Split
 
 
 def answers(classifier: Classifier, split: Split) -> Answers:
     """Of the fp32 module."""
-    logits = predict_logits(load_module(classifier), tokenise(split, load_tokenizer(classifier)), "cpu", bf16=False)
+    logits = logits_of(classifier, split)
     n = len(split)
     probabilities = torch.from_numpy(logits).softmax(dim=1).numpy()
     prediction = Prediction(probabilities, logits.argmax(axis=1), np.ones(n, np.int32), np.zeros(n, bool))
@@ -52,12 +41,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=2000)
     parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()
-    hide_unfit_companions()
-    torch.set_num_threads(chosen.threads)
-    data = prepare_dataset(load_suite("agnews"), None, Limits(), None)
-    base = base_weights("minilm", None)
-    recipes = {made.id: made for made in recipes_for("small") if made.id in ("frozen-head", "fasttext")}
-    place = Workplace("cpu", chosen.threads, cache_dir())
+    data, base, recipes, place = prepare(("frozen-head", "fasttext"), chosen.threads)
     print("| seed | teacher, macro F1 | plain student | distilled student | distilled - plain, 95 % |")
     print("|---|---|---|---|---|")
     for seed in range(chosen.seeds):

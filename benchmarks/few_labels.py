@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from bench.plan.recipes import recipes_for
 from bench.quality.scores import macro_scores
 from bench.text.splits import stratified_order
 from bench.text.tokens import load_tokenizer
-from bench.types import Classifier, Dataset, Split, Workplace
+from bench.types import BaseWeights, Classifier, Dataset, Recipe, Split, Workplace
 from trainers.loop.batches import tokenise
 from trainers.loop.evaluate import predict_logits
 
@@ -45,14 +46,30 @@ def drawn(data: Dataset, per_class: int, seed: int, test: int, validation: int) 
     return replace(data, train=data.train.take(rows), **parts)
 
 
+def logits_of(classifier: Classifier, split: Split) -> np.ndarray:
+    """Of the fp32 module, float32 (n, k)."""
+    return predict_logits(load_module(classifier), tokenise(split, load_tokenizer(classifier)), "cpu", bf16=False)
+
+
 def macro_f1(classifier: Classifier, split: Split) -> float:
     """Of the fp32 module's answers."""
-    logits = predict_logits(load_module(classifier), tokenise(split, load_tokenizer(classifier)), "cpu", bf16=False)
+    logits = logits_of(classifier, split)
     return macro_scores(split.labels, logits.argmax(axis=1), logits.shape[1]).f1
 
 
 def quietly(_what: str, _done: int, _total: int) -> None:
     """Say nothing."""
+
+
+def prepare(
+    recipe_ids: Sequence[str], threads: int
+) -> tuple[Dataset, BaseWeights | None, dict[str, Recipe], Workplace]:
+    """AG News, MiniLM, these recipes by their id and the place to compute, with so many threads."""
+    hide_unfit_companions()
+    torch.set_num_threads(threads)
+    data = prepare_dataset(load_suite("agnews"), None, Limits(), None)
+    recipes = {made.id: made for made in recipes_for("small") if made.id in recipe_ids}
+    return data, base_weights("minilm", None), recipes, Workplace("cpu", threads, cache_dir())
 
 
 def main() -> None:
@@ -63,12 +80,7 @@ def main() -> None:
     parser.add_argument("--validation", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()
-    hide_unfit_companions()
-    torch.set_num_threads(chosen.threads)
-    data = prepare_dataset(load_suite("agnews"), None, Limits(), None)
-    base = base_weights("minilm", None)
-    recipes = {made.id: made for made in recipes_for("small") if made.id in METHODS}
-    place = Workplace("cpu", chosen.threads, cache_dir())
+    data, base, recipes, place = prepare(METHODS, chosen.threads)
     print("| texts a class | seed | frozen head, macro F1 | SetFit, macro F1 | difference | SetFit fit, s |")
     print("|---|---|---|---|---|---|")
     for per_class in map(int, chosen.per_class.split(",")):

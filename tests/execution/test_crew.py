@@ -43,9 +43,7 @@ def wait_for(what: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_killed_worker_starts_again_some_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    crew = crew_of(monkeypatch, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    crew.start(order(tmp_path))
+def said_until_all_ended(crew: LocalCrew) -> list[str]:
     said: list[str] = []
 
     def all_ended() -> bool:
@@ -53,6 +51,13 @@ def test_a_killed_worker_starts_again_some_times(tmp_path: Path, monkeypatch: py
         return not crew.alive()
 
     wait_for(all_ended)
+    return said
+
+
+def test_a_killed_worker_starts_again_some_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crew = crew_of(monkeypatch, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    crew.start(order(tmp_path))
+    said = said_until_all_ended(crew)
     assert len(said) == 2 * (1 + RESTARTS)
     assert "worker job-1: killed (SIGKILL)" in said[0] + said[1]
 
@@ -60,13 +65,7 @@ def test_a_killed_worker_starts_again_some_times(tmp_path: Path, monkeypatch: py
 def test_a_worker_that_refuses_says_why_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     crew = crew_of(monkeypatch, "import sys; sys.stderr.write('this node has other code\\n'); sys.exit(8)")
     crew.start(order(tmp_path))
-    said: list[str] = []
-
-    def all_ended() -> bool:
-        said.extend(crew.ended())
-        return not crew.alive()
-
-    wait_for(all_ended)
+    said = said_until_all_ended(crew)
     log = log_of(tmp_path / "job-1")
     assert sorted(said)[0] == f"worker job-1: this node has other code (exit code 8; log: {log})"
     assert len(said) == 2
