@@ -134,16 +134,8 @@ class PairsTrainer(RecipeTrainer):
         if max_length < lead + trail + 8:
             raise UsageError(f"the classes' sentences leave no room for a text in {wanted} tokens; shorten them")
         link_model(base.path, out)
-        fit = FitRecord(
-            fit_s=0.0,
-            trainable_parameters=0,
-            total_parameters=sum(weight.numel() for weight in model.parameters()),
-            saved_bytes=0,
-            notes=(
-                f"{len(sentences)} passes a text, {params.first} first, output {column}; {_said(sentences)}",
-                *length_notes(self.recipe, base, wanted),
-            ),
-        )
+        passes = f"{len(sentences)} passes a text, {params.first} first, output {column}; {_said(sentences)}"
+        fit = _untrained(model, passes, *length_notes(self.recipe, base, wanted))
         settings = {"reads": "pairs", "frames": frames, "lead": lead, "trail": trail, "column": column}
         manifest = make_manifest("matching", data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)
@@ -170,17 +162,17 @@ class GliclassTrainer(RecipeTrainer):
         model = load_gliclass(base.path)
         max_length = min(params.max_length, base.max_length)
         link_model(base.path, out)
-        fit = FitRecord(
-            fit_s=0.0,
-            trainable_parameters=0,
-            total_parameters=sum(weight.numel() for weight in model.parameters()),
-            saved_bytes=0,
-            notes=(_said(sentences), *length_notes(self.recipe, base, max_length)),
-        )
+        fit = _untrained(model, _said(sentences), *length_notes(self.recipe, base, max_length))
         labels = "".join(f"<<LABEL>>{sentence}" for sentence in sentences) + "<<SEP>>"
         settings = {"reads": "labels", "before" if model.config.prompt_first else "after": labels}
         manifest = make_manifest("matching", data, self.recipe, seed, fit, max_length, settings, base)
         return save_classifier(out, manifest)
+
+
+def _untrained(model: Any, *notes: str) -> FitRecord:
+    """The record of a model that is taken as it is."""
+    total = sum(weight.numel() for weight in model.parameters())
+    return FitRecord(fit_s=0.0, trainable_parameters=0, total_parameters=total, saved_bytes=0, notes=notes)
 
 
 def _said(sentences: list[str]) -> str:
